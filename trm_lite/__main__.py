@@ -1,0 +1,162 @@
+"""The command line: `trm-lite demo | train | evaluate | solve | list`."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from trm_lite.errors import UserError
+from trm_lite.presets import PRESETS, Preset, get_preset
+
+Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
+
+
+def demo(
+    out: Path = Path("runs/demo"), device: Device = "auto", seed: int = 0, steps: int | None = None
+) -> int:
+    """Train a tiny TRM from nothing on 6x6 Sudoku and watch it solve puzzles it has never seen.
+
+    Args:
+        out: Folder of the run; an interrupted demo goes on from there.
+        device: Where to compute.
+        seed: Of the initial weights and of the order of the puzzles.
+        steps: Optimiser steps, if not the preset's.
+    """
+    from trm_lite.demo import demo as run_demo
+
+    result = run_demo(out, device=device, seed=seed, steps=steps)
+    return 130 if result != result else 0
+
+
+def evaluate(
+    run: Positional[Path],
+    weights: Literal["best", "last"] = "last",
+    split: Literal["test", "validation"] = "test",
+    steps: int = 16,
+    device: Device = "auto",
+    json: bool = False,
+) -> int:
+    """Test a run, or a file of weights, on puzzles it has not seen.
+
+    Args:
+        run: A run folder, or a .safetensors file that `train` wrote.
+        weights: Which weights of the folder: at the best look at the validation puzzles, or the last.
+        split: Which puzzles. Choose by validation, report test.
+        steps: Supervision steps to think.
+        device: Where to compute.
+        json: Print one JSON object instead of a table.
+    """
+    from trm_lite.reports import evaluate_run
+
+    evaluate_run(run, weights=weights, split=split, steps=steps, device=device, as_json=json)
+    return 0
+
+
+def solve(
+    files: Positional[tuple[Path, ...]] = (),
+    weights: Path | None = None,
+    max_steps: int = 64,
+    device: Device = "auto",
+    json: bool = False,
+) -> int:
+    """Solve Sudokus (6x6 or 9x9) with a trained network and check its answers.
+
+    Puzzles come one per line, `.` or `0` for blanks, or laid out over several lines, or from the
+    column `question` of a CSV file; from standard input if no file is named. Exit status 1 if
+    the network got a puzzle wrong, 2 if a line held no proper puzzle.
+
+    Args:
+        files: Files of puzzles.
+        weights: A .safetensors file to use instead of the weights that come with the course.
+        max_steps: Supervision steps at the most.
+        device: Where to compute.
+        json: Print one JSON object per puzzle: puzzle, solution, solved, steps, confidence.
+    """
+    from trm_lite.solving import solve_files
+
+    return solve_files(files, weights=weights, max_steps=max_steps, device=device, as_json=json)
+
+
+def list_presets() -> int:
+    """Show every preset, with its size."""
+    from trm_lite.reports import preset_table
+
+    print(preset_table(PRESETS.values()))
+    return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """Train a preset. Every field of the preset can be overridden.
+
+    Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was.
+    """
+
+    preset: OmitArgPrefixes[Preset]
+    out: Path | None = None
+    """Folder of the run; runs/PRESET-seed0 and so on if not given."""
+    device: Device = "auto"
+    """Where to compute."""
+
+
+def train(arguments: list[str]) -> int:
+    """Train a preset: `trm-lite train PRESET [--steps 500 ...]`."""
+    if not arguments or arguments[0].startswith("-"):
+        names = ", ".join(PRESETS)
+        if arguments[:1] in (["-h"], ["--help"]):
+            print(f"usage: trm-lite train PRESET [OPTIONS]\n\nPresets: {names}\n"
+                  "'trm-lite train PRESET --help' shows the options.")  # fmt: skip
+            return 0
+        raise UserError(f"Say which preset to train: trm-lite train PRESET, one of {names}.")
+    preset = get_preset(arguments[0])
+    options = tyro.cli(
+        TrainOptions,
+        args=arguments[1:],
+        default=TrainOptions(preset),
+        prog=f"trm-lite train {preset.name}",
+    )
+    from trm_lite.training import Trainer
+
+    preset = options.preset
+    folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
+    trainer = Trainer(preset, folder=folder, device=options.device)
+    if trainer.steps_done:
+        print(f"Going on from step {trainer.steps_done:,} of {folder}.")
+    if not trainer.train():
+        print(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
+              "the same command goes on from there.")  # fmt: skip
+        return 130
+    print(f"Done: {folder}. Next: trm-lite evaluate {folder}")
+    return 0
+
+
+COMMANDS = {"demo": demo, "evaluate": evaluate, "solve": solve, "list": list_presets}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; errors the user can mend are one sentence and exit status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if arguments[:1] == ["train"]:
+            return train(arguments[1:])
+        return tyro.extras.subcommand_cli_from_dict(
+            {**COMMANDS, "train": train},
+            args=arguments,
+            prog="trm-lite",
+            description="Tiny recursive models: train them, test them, let them solve puzzles.",
+        )
+    except UserError as error:
+        print(f"trm-lite: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print("\ntrm-lite: interrupted.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Files: weights to share (safetensors) and the full state of a training run to go on from."""
+
+import dataclasses
+import json
+import os
+import pickle
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+
+from trm_lite.errors import UserError
+from trm_lite.nets.trm import TRM, TRMConfig
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write so that `path` is at any moment the whole old file or the whole new one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise UserError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def save_weights(model: TRM, path: Path, about: dict) -> None:
+    """Save weights and configuration as safetensors; `about` says where they come from."""
+    metadata = {
+        "config": json.dumps(dataclasses.asdict(model.config)),
+        "about": json.dumps(about),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(path, to_safetensors(tensors, metadata))
+
+
+def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[TRM, dict]:
+    """The model in `path` (safetensors written by `save_weights`), and what is said about it."""
+    if not Path(path).is_file():
+        raise UserError(f"There is no weights file {path}; check the path.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}); copy or train it again."
+        ) from error
+    try:
+        config = TRMConfig(**json.loads(metadata["config"]))
+        about = json.loads(metadata["about"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} does not say which model it holds; it was not saved by trm_lite."
+        ) from error
+    model = TRM(config)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(
+            f"The weights in {path} do not fit its own configuration: {detail}"
+        ) from error
+    return model.to(device).eval(), about
+
+
+def save_state(state: dict, path: Path) -> None:
+    """Save everything that a training run needs to continue exactly."""
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_state(path: Path) -> dict:
+    """What `save_state` wrote. Nothing in the file is executed (`weights_only`)."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"There is no checkpoint {path}; check the path.") from error
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"The checkpoint {path} is damaged or not a checkpoint; delete it to start afresh."
+        ) from error

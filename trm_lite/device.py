@@ -1,0 +1,37 @@
+"""Where to compute, and in which number format."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from trm_lite.errors import UserError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`: "cpu", "cuda", "cuda:1", "mps", or the fastest one for "auto"."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in available:
+        raise UserError(f"'{name}' is no device known here; use auto, cpu, cuda or mps.")
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if not available[device.type] or (device.index or 0) >= count:
+        has = ", ".join(kind for kind, there in available.items() if there)
+        raise UserError(
+            f"This machine has no device '{name}' that torch can use; it has {has}. "
+            "Leave out --device to pick one automatically."
+        )
+    return device
+
+
+def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager:
+    """A context in which matrix products run in bfloat16 (half the memory), or plain float32."""
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()

@@ -1,0 +1,85 @@
+"""How good is it? Exact match on puzzles that were never seen, with an interval."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trm_lite.device import precision
+from trm_lite.nets.trm import TRM
+from trm_lite.puzzles.dataset import IGNORE, PuzzleSet
+from trm_lite.thinking import MAX_STEPS, think
+
+
+class Share(NamedTuple):
+    """A measured proportion with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    count: int  # of puzzles that it was measured on
+
+    def __str__(self) -> str:
+        low, high = 100 * self.low, 100 * self.high
+        return f"{100 * self.value:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def share(successes: int, count: int) -> Share:
+    """`successes` of `count` with the Wilson 95 % interval, sound near 0 and 1 too."""
+    if count == 0:
+        return Share(math.nan, 0.0, 1.0, 0)
+    z, p = 1.959964, successes / count
+    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count**2))
+    return Share(p, max(0.0, centre - half), min(1.0, centre + half), count)
+
+
+@dataclass
+class Evaluation:
+    """What N puzzles looked like after each of S supervision steps."""
+
+    correct: Tensor  # (S, N) bool: every graded cell right
+    cells: Tensor  # (S, N) share of the graded cells that are right
+    halt_logits: Tensor  # (S, N)
+
+    def exact(self, step: int = -1) -> Share:
+        """Exact match after supervision step `step` (from 1; -1 is the last)."""
+        row = self.correct[step - 1 if step > 0 else step]
+        return share(int(row.sum()), len(row))
+
+    def when_halting(self, above: float = 0.0) -> tuple[Share, float]:
+        """Exact match and mean number of steps if each puzzle stops once its halt logit > `above`."""
+        done = self.halt_logits > above
+        done[-1] = True
+        stop = done.int().argmax(0)  # first step that is done
+        correct = self.correct.gather(0, stop[None])[0]
+        return share(int(correct.sum()), len(correct)), float(stop.float().mean()) + 1
+
+
+@torch.inference_mode()
+def evaluate(
+    model: TRM,
+    puzzles: PuzzleSet,
+    *,
+    steps: int = MAX_STEPS,
+    batch_size: int = 256,
+    bfloat16: bool = False,
+) -> Evaluation:
+    """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head."""
+    model.eval()
+    device = model.y_init.device
+    parts: list[list[Tensor]] = []
+    for start in range(0, len(puzzles), batch_size):
+        batch = puzzles.batch(slice(start, start + batch_size)).to(device)
+        graded = batch.labels != IGNORE
+        rows = []
+        with precision(device, bfloat16):
+            for thought in think(model, batch.inputs, batch.puzzle_ids, steps=steps):
+                right = (thought.logits.argmax(-1) == batch.labels) | ~graded
+                share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
+                rows.append(torch.stack((right.all(-1), share_right, thought.halt_logit)))
+        parts.append(torch.stack(rows))  # (S, 3, B)
+    correct, cells, halt_logits = torch.cat(parts, dim=-1).cpu().unbind(1)
+    return Evaluation(correct.bool(), cells, halt_logits)

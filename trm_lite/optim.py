@@ -1,0 +1,93 @@
+"""Optimisers and schedule: Adam-atan2 for the network, sign-SGD for the puzzle embeddings."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from trm_lite.nets.layers import PuzzleEmbedding
+
+
+class AdamAtan2(Optimizer):
+    """Adam with atan2(m, v) in place of m / (v + eps): no epsilon, no step above pi/2 x rate.
+
+    p <- (1 - lr wd) p - lr / (1 - b1^t) atan2(m, sqrt(v / (1 - b2^t)))
+
+    Everett et al. 2024, arXiv 2407.05872. The correction of the first moment stands outside
+    the atan2, as in the package `adam-atan2` that the TRM authors use.
+    """
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            for p in params:
+                if not self.state[p]:
+                    self.state[p] = dict(m=torch.zeros_like(p), v=torch.zeros_like(p))
+            m = [self.state[p]["m"] for p in params]
+            v = [self.state[p]["v"] for p in params]
+            grads = [p.grad for p in params]
+            lr, (b1, b2) = group["lr"], group["betas"]
+            t = group["t"] = group.get("t", 0) + 1
+
+            torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
+            torch._foreach_lerp_(m, grads, 1 - b1)
+            torch._foreach_mul_(v, b2)
+            torch._foreach_addcmul_(v, grads, grads, 1 - b2)
+            scale = torch._foreach_sqrt(v)
+            torch._foreach_div_(scale, math.sqrt(1 - b2**t))
+            steps = [torch.atan2(*pair) for pair in zip(m, scale, strict=True)]
+            torch._foreach_add_(params, steps, alpha=-lr / (1 - b1**t))
+
+
+class SignSGD(Optimizer):
+    """Sign-SGD with decoupled decay on the rows of a puzzle table that were in the batch.
+
+    Gradients of equal identifiers are summed: w <- (1 - lr wd) w - lr sign(sum of gradients).
+    """
+
+    def __init__(self, embedding: PuzzleEmbedding, lr=1e-4, weight_decay=0.0):
+        self.embedding = embedding
+        super().__init__([embedding.table], dict(lr=lr, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        rows, ids = self.embedding.rows, self.embedding.ids
+        if rows is None or rows.grad is None:
+            return
+        group = self.param_groups[0]
+        touched, slot = ids.unique(return_inverse=True)
+        gradient = torch.zeros(len(touched), rows.shape[-1], device=rows.device)
+        gradient.index_add_(0, slot, rows.grad.float())
+        table = self.embedding.table
+        decayed = table[touched] * (1 - group["lr"] * group["weight_decay"])
+        table[touched] = decayed - group["lr"] * gradient.sign()
+        self.embedding.rows = None
+
+
+def warmup_factor(step: int, warmup_steps: int) -> float:
+    """Share of the full learning rate at optimiser step `step` (from 1): linear, then constant."""
+    return min(1.0, step / max(1, warmup_steps))
+
+
+def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:
+    """EMA of the parameters, `ema <- rate ema + (1 - rate) p`; buffers are taken as they are.
+
+    torch's own `AveragedModel` copies at its first update; counting the start as the first
+    update makes it average from the initial weights on, as the authors' code does.
+    """
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(rate))
+    average.n_averaged.fill_(1)
+    return average
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,150 @@
+"""Every experiment of the course by name: a preset is a value, not a file."""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+
+from trm_lite.errors import UserError
+from trm_lite.losses import LossName
+from trm_lite.nets.trm import TRMConfig
+from trm_lite.puzzles.dataset import SudokuData
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. Rates are per optimiser step; the defaults are the paper's."""
+
+    steps: int = 65_000  # optimiser steps, each one supervision step of every slot
+    batch_size: int = 768  # slots
+    lr: float = 1e-4
+    warmup_steps: int = 2_000
+    weight_decay: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    puzzle_lr: float = 1e-4
+    puzzle_weight_decay: float = 1.0
+    ema_rate: float = 0.999
+    loss: LossName = "stablemax"
+    max_steps: int = 16  # supervision steps per puzzle, N_sup
+    exploration: float = 0.1  # probability that a slot has to think on
+    bfloat16: bool = True
+    compile: bool = False  # torch.compile the network: faster after about a minute
+    eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An experiment: what is learnt, by which network, and how."""
+
+    name: str
+    about: str
+    data: SudokuData
+    model: TRMConfig
+    recipe: Recipe = field(default_factory=Recipe)
+    seed: int = 0
+
+    def __post_init__(self):
+        if (self.model.vocab_size, self.model.seq_len) != (self.data.vocab_size, self.data.seq_len):
+            raise UserError(
+                f"The model of '{self.name}' reads {self.model.seq_len} cells of "
+                f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
+                f"of {self.data.vocab_size} tokens; make the two agree."
+            )
+
+
+def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
+    config = TRMConfig(vocab_size=data.vocab_size, seq_len=data.seq_len, **model)
+    return Preset(name, about, data, config, recipe)
+
+
+MINI = Recipe(
+    steps=2_000,
+    batch_size=32,
+    lr=2e-3,
+    warmup_steps=50,
+    weight_decay=0.1,
+    ema_rate=0.995,
+    loss="softmax",
+    eval_every=250,
+)
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        _sudoku(
+            "sudoku-6x6",
+            "minimal 6x6 Sudoku; the demo",
+            SudokuData(),
+            MINI,
+            hidden_size=48,
+            multiple_of=32,
+            T=2,
+            n=3,
+            prefix_len=1,
+        ),
+        _sudoku(
+            "sudoku-9x9",
+            "9x9 Sudoku from 40 blanks to minimal; hours on a CPU",
+            SudokuData(
+                size=9,
+                kinds=("40-blanks", "48-blanks", "minimal"),
+                train=30_000,
+                validation=300,
+                test=3_000,
+            ),
+            dataclasses.replace(
+                MINI,
+                steps=40_000,
+                lr=1e-3,
+                warmup_steps=200,
+                ema_rate=0.999,
+                eval_every=1_000,
+            ),
+            hidden_size=128,
+            multiple_of=32,
+            T=2,
+            n=3,
+            prefix_len=1,
+        ),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset called `name`; UserError with the nearest names if there is none."""
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(name, PRESETS, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "'trm-lite list' shows all of them."
+    raise UserError(f"There is no preset '{name}'; {hint}")
+
+
+def replace(preset: Preset, **changes) -> Preset:
+    """`preset` with fields changed, wherever they stand: `replace(p, hidden_size=64, steps=20)`."""
+    parts = {}
+    for part in ("data", "model", "recipe"):
+        value = getattr(preset, part)
+        names = {f.name for f in dataclasses.fields(value)} & changes.keys()
+        parts[part] = dataclasses.replace(value, **{name: changes.pop(name) for name in names})
+    unknown = changes.keys() - {f.name for f in dataclasses.fields(preset)}
+    if unknown:
+        raise UserError(f"A preset has no field '{unknown.pop()}'; check the spelling.")
+    return dataclasses.replace(preset, **parts, **changes)
+
+
+def from_dict(described: dict) -> Preset:
+    """The preset that `dataclasses.asdict` turned into `described`, for example in a file."""
+
+    def revive(kind: type, fields: dict):
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+    try:
+        return Preset(
+            name=described["name"],
+            about=described["about"],
+            data=revive(SudokuData, described["data"]),
+            model=revive(TRMConfig, described["model"]),
+            recipe=revive(Recipe, described["recipe"]),
+            seed=described["seed"],
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f"This is no description of a preset ({error}); train it again.") from error

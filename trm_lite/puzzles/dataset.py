@@ -1,0 +1,174 @@
+"""Sets of puzzles as tensors: generated, split without twins, kept on disk, drawn in batches."""
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trm_lite.errors import UserError
+from trm_lite.puzzles import sudoku
+
+IGNORE = -100  # label of a cell that is not graded
+
+
+class Batch(NamedTuple):
+    """Puzzles with their answers, as token ids."""
+
+    inputs: Tensor  # (B, L) int64
+    labels: Tensor  # (B, L) int64, IGNORE where a cell is not graded
+    puzzle_ids: Tensor  # (B,) int64
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(tensor.to(device) for tensor in self))
+
+
+@dataclass
+class PuzzleSet:
+    """N puzzles of one kind with their answers."""
+
+    inputs: Tensor  # (N, L) uint8 tokens
+    labels: Tensor  # (N, L) uint8 tokens, 0 (PAD) where a cell is not graded
+    puzzle_ids: Tensor  # (N,)
+    augment: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
+        """The puzzles at `rows`; under a random symmetry each if a `generator` is given."""
+        inputs, labels = self.inputs[rows].long(), self.labels[rows].long()
+        if generator is not None and self.augment is not None:
+            inputs, labels = self.augment(inputs, labels, generator)
+        return Batch(inputs, labels.masked_fill(labels == 0, IGNORE), self.puzzle_ids[rows])
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """An endless shuffled deck of N rows: batch k is a function of k, so it resumes anywhere."""
+
+    count: int
+    batch_size: int
+    seed: int
+
+    def rows(self, step: int) -> Tensor:
+        """Row numbers (batch_size,) of batch `step`; every row comes once per epoch."""
+        first = step * self.batch_size
+        places = range(first, first + self.batch_size)
+        return torch.stack([self._epoch(p // self.count)[p % self.count] for p in places])
+
+    @lru_cache(maxsize=2)  # noqa: B019 (a batch touches at most two epochs unless N is tiny)
+    def _epoch(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return torch.randperm(self.count, generator=generator)
+
+
+class Splits(NamedTuple):
+    """Train to learn from, validation to choose by, test to report."""
+
+    train: PuzzleSet
+    validation: PuzzleSet
+    test: PuzzleSet
+
+
+@dataclass(frozen=True)
+class SudokuData:
+    """Generated Sudokus. No puzzle of a split is a symmetric twin of one in another.
+
+    `kinds` are mixed in equal parts: "minimal" (no clue can be spared) or, for example,
+    "40-blanks".
+    """
+
+    size: int = 6
+    kinds: tuple[str, ...] = ("minimal",)
+    train: int = 1000
+    validation: int = 200
+    test: int = 500
+    puzzle_seed: int = 0
+
+    @property
+    def vocab_size(self) -> int:
+        return self.size + 2
+
+    @property
+    def seq_len(self) -> int:
+        return self.size**2
+
+
+def build(data: SudokuData) -> Splits:
+    """The splits that `data` describes, generated once and then read from the cache folder."""
+    recipe = json.dumps(asdict(data), sort_keys=True)
+    name = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    path = cache_folder() / f"sudoku-{name}.npz"
+    if path.exists():
+        try:
+            with np.load(path) as arrays:
+                parts = {key: arrays[key] for key in arrays}
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path} is damaged ({error}); delete it and run again.") from error
+    else:
+        parts = _generate(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.tmp.npz")
+        np.savez_compressed(unfinished, **parts)
+        os.replace(unfinished, path)
+    return Splits(*(as_set(parts[name], parts[f"{name}_solutions"]) for name in Splits._fields))
+
+
+def as_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
+    """Boards (N, n*n) and their solutions as tokens, augmented by the symmetries of Sudoku."""
+    size = sudoku.size_of(puzzles)
+    return PuzzleSet(
+        torch.from_numpy(sudoku.to_tokens(puzzles)),
+        torch.from_numpy(sudoku.to_tokens(solutions)),
+        torch.zeros(len(puzzles), dtype=torch.long),
+        lambda inputs, labels, generator: sudoku.augment(inputs, labels, size, generator),
+    )
+
+
+def cache_folder() -> Path:
+    """Where generated puzzles are kept: $TRM_LITE_CACHE, or .cache/trm_lite in the home folder."""
+    return Path(os.environ.get("TRM_LITE_CACHE", Path.home() / ".cache" / "trm_lite"))
+
+
+def _generate(data: SudokuData) -> dict[str, np.ndarray]:
+    sizes = {"train": data.train, "validation": data.validation, "test": data.test}
+    total = sum(sizes.values())
+    spare = 1.05  # some turn out to be twins
+    per_kind = math.ceil(spare * total / len(data.kinds))
+    made = [
+        _generate_kind(kind, per_kind, data.size, seed=data.puzzle_seed * 1000 + number)
+        for number, kind in enumerate(data.kinds)
+    ]
+    # One of each kind in turn, so that every split holds all kinds in equal parts.
+    puzzles, solutions = (
+        np.stack(parts, axis=1).reshape(-1, data.seq_len) for parts in zip(*made, strict=True)
+    )
+    distinct = sudoku.without_twins(puzzles, solutions)[:total]
+    if len(distinct) < total:
+        raise UserError(
+            f"Only {len(distinct)} puzzles of size {data.size} without twins were found, "
+            f"{total} were asked for; ask for fewer."
+        )
+    ends = np.cumsum(list(sizes.values()))[:-1]
+    parts = {}
+    for name, rows in zip(sizes, np.split(distinct, ends), strict=True):
+        parts[name], parts[f"{name}_solutions"] = puzzles[rows], solutions[rows]
+    return parts
+
+
+def _generate_kind(kind: str, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    if kind == "minimal":
+        return sudoku.generate(count, size, seed=seed)
+    if match := re.fullmatch(r"(\d+)-blanks", kind):
+        return sudoku.generate(count, size, seed=seed, minimal=False, blanks=int(match[1]))
+    raise UserError(f"'{kind}' is no kind of Sudoku; use minimal or, for example, 40-blanks.")

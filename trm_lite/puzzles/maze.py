@@ -1,0 +1,227 @@
+"""Mazes: find the shortest path from S to G.
+
+A maze is a flat uint8 array (n*n,) of cells, row by row; a batch is (B, n*n). The characters
+of a maze are `#` (wall), space (open), `S` (start), `G` (goal) and, in answers, `o` (the path
+between them). Everything beyond the edge counts as wall, so no cells are spent on a border.
+"""
+
+from collections import deque
+from math import isqrt
+
+import numpy as np
+
+from trm_lite.errors import PuzzleError
+
+CHARACTERS = "# SGo"  # the cell value is the index
+WALL, OPEN, START, GOAL, PATH = range(5)
+PAD = 0  # the token that stands for "no cell here"
+MOST_REPEATS = 1000  # repeated mazes in a row before `generate` gives up
+
+# Down, left, right, up: where several shortest paths exist, the order in which neighbours are
+# visited decides between them, and this one reproduces the answers of the Maze-Hard data set.
+STEPS = ((1, 0), (0, -1), (0, 1), (-1, 0))
+
+
+def size_of(mazes: np.ndarray) -> int:
+    """The side n of square mazes (..., n*n); PuzzleError if they are not square."""
+    cells = np.shape(mazes)[-1] if np.ndim(mazes) else 0
+    size = isqrt(cells)
+    if size < 2 or size * size != cells:
+        raise PuzzleError(f"A maze must be square, but this one has {cells} cells.")
+    return size
+
+
+def parse(text: str) -> np.ndarray:
+    """Read a maze (n*n,) from n lines of n characters, or from one line of n*n.
+
+    Spaces are cells, also at the ends of lines; only empty lines before and after the maze are
+    skipped. Raises PuzzleError unless the maze is square with one S and one G.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    while lines and not lines[0]:
+        lines.pop(0)
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise PuzzleError("This text holds no maze; write one line of characters per row.")
+    for row, line in enumerate(lines, start=1):
+        for column, character in enumerate(line, start=1):
+            if character not in CHARACTERS:
+                raise PuzzleError(
+                    "A maze is written with '#', space, 'S', 'G' and 'o', "
+                    f"but line {row}, position {column} holds {character!r}."
+                )
+    if len(lines) > 1:
+        for row, line in enumerate(lines, start=1):
+            if len(line) != len(lines):
+                raise PuzzleError(
+                    f"A maze must be square, but line {row} of {len(lines)} has {len(line)} "
+                    f"characters instead of {len(lines)}; spaces at its end count."
+                )
+    maze = np.array([CHARACTERS.index(character) for character in "".join(lines)], np.uint8)
+    size_of(maze)
+    for value, name in ((START, "start S"), (GOAL, "goal G")):
+        number = int((maze == value).sum())
+        if number != 1:
+            raise PuzzleError(f"A maze needs exactly one {name}, but this one has {number}.")
+    return maze
+
+
+def render(maze: np.ndarray) -> str:
+    """A maze (n*n,) as n lines of n characters; `parse` reads them back."""
+    size = size_of(maze)
+    return "\n".join("".join(CHARACTERS[cell] for cell in row) for row in maze.reshape(size, size))
+
+
+def generate(count: int, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` different mazes of odd `size`, each with a single path from S to G.
+
+    S is in a random room and G in one of the rooms farthest from it. The same arguments give the
+    same mazes. Returns (mazes, answers), both (count, size * size) uint8. Raises PuzzleError
+    for a size that is even or below 3, and if there are not so many different mazes.
+    """
+    if size < 3 or size % 2 == 0:
+        raise PuzzleError(f"The size of a maze must be odd and at least 3, not {size}.")
+    if count < 1:
+        raise PuzzleError(f"The number of mazes must be at least 1, not {count}.")
+    rng = np.random.default_rng(seed)
+    mazes: dict[bytes, np.ndarray] = {}  # keeps the order of insertion
+    repeats = 0
+    while len(mazes) < count:
+        maze = _carve(size, rng)
+        repeats = repeats + 1 if maze.tobytes() in mazes else 0
+        if repeats == MOST_REPEATS:
+            raise PuzzleError(
+                f"There are hardly more than {len(mazes)} different mazes of size {size}; "
+                "ask for fewer or for a larger size."
+            )
+        mazes[maze.tobytes()] = maze
+    made = np.stack(list(mazes.values()))
+    return made, np.stack([shortest_path(maze) for maze in made])
+
+
+def _carve(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Rooms lie at even rows and columns; a random walk that steps back when it is caught knocks
+    down walls between them, which leaves exactly one path between any two rooms."""
+    maze = np.full((size, size), WALL, np.uint8)
+    rooms = size // 2 + 1
+    row, column = (2 * rng.integers(rooms, size=2)).tolist()
+    maze[row, column] = OPEN
+    walk = [(row, column)]
+    while walk:
+        row, column = walk[-1]
+        closed = [
+            (row_step, column_step)
+            for row_step, column_step in STEPS
+            if 0 <= row + 2 * row_step < size
+            and 0 <= column + 2 * column_step < size
+            and maze[row + 2 * row_step, column + 2 * column_step] == WALL
+        ]
+        if not closed:
+            walk.pop()
+            continue
+        row_step, column_step = closed[rng.integers(len(closed))]
+        maze[row + row_step, column + column_step] = OPEN
+        maze[row + 2 * row_step, column + 2 * column_step] = OPEN
+        walk.append((row + 2 * row_step, column + 2 * column_step))
+    cells = maze.reshape(-1)
+    row, column = (2 * rng.integers(rooms, size=2)).tolist()
+    start = row * size + column
+    parents = _search(cells, start)
+    goal = list(parents)[-1]  # a breadth-first search reaches the farthest cells last
+    cells[start], cells[goal] = START, GOAL
+    return cells
+
+
+def shortest_path(maze: np.ndarray) -> np.ndarray:
+    """The answer (n*n,) to a maze (n*n,): its open cells on the shortest path become `o`.
+
+    Marks that are in the maze already are wiped first. Raises PuzzleError if no path exists.
+    """
+    answer = np.where(maze == PATH, OPEN, maze).astype(np.uint8)
+    start, goal = _ends(maze)
+    parents = _search(answer, start)
+    if goal not in parents:
+        raise PuzzleError("No path leads from S to G in this maze; open some of its walls.")
+    cell = parents[goal]
+    while cell != start:
+        answer[cell] = PATH
+        cell = parents[cell]
+    return answer
+
+
+def is_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Which `answers` (B, n*n) mark one path from S to G through the `mazes` (B, n*n).
+
+    The path must go from neighbour to neighbour without crossing a wall, branching or touching
+    itself, no other cell may be marked or changed, and it need not be shortest. Returns (B,).
+    """
+    return np.array([_is_path(*pair) for pair in zip(mazes, answers, strict=True)], dtype=bool)
+
+
+def is_shortest_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Which `answers` (B, n*n) mark a shortest path; any one of them counts. Returns (B,)."""
+    valid = is_path(mazes, answers)
+    for index in np.flatnonzero(valid):
+        marked = (answers[index] == PATH).sum()
+        valid[index] = marked == (shortest_path(mazes[index]) == PATH).sum()
+    return valid
+
+
+def _is_path(maze: np.ndarray, answer: np.ndarray) -> bool:
+    unmarked = np.where(maze == PATH, OPEN, maze)
+    if not np.array_equal(np.where(answer == PATH, OPEN, answer), unmarked):
+        return False
+    size = size_of(maze)
+    walked = np.where(answer == OPEN, WALL, answer)
+    start, goal = _ends(maze)
+    reached = _search(walked, start)
+    if goal not in reached or len(reached) != (walked != WALL).sum():
+        return False
+    # In a path without side branches the ends have one neighbour and all other cells two.
+    return all(
+        len(_neighbours(walked, cell, size)) == (1 if cell in (start, goal) else 2)
+        for cell in reached
+    )
+
+
+def _ends(maze: np.ndarray) -> tuple[int, int]:
+    start, goal = np.flatnonzero(maze == START), np.flatnonzero(maze == GOAL)
+    if len(start) != 1 or len(goal) != 1:
+        raise PuzzleError("A maze needs exactly one start S and one goal G.")
+    return int(start[0]), int(goal[0])
+
+
+def _neighbours(maze: np.ndarray, cell: int, size: int) -> list[int]:
+    row, column = divmod(cell, size)
+    return [
+        (row + row_step) * size + column + column_step
+        for row_step, column_step in STEPS
+        if 0 <= row + row_step < size
+        and 0 <= column + column_step < size
+        and maze[(row + row_step) * size + column + column_step] != WALL
+    ]
+
+
+def _search(maze: np.ndarray, start: int) -> dict[int, int]:
+    """Breadth-first search from `start`: the parent of every reached cell, nearest cells first."""
+    size = size_of(maze)
+    parents = {start: start}
+    queue = deque([start])
+    while queue:
+        cell = queue.popleft()
+        for neighbour in _neighbours(maze, cell, size):
+            if neighbour not in parents:
+                parents[neighbour] = cell
+                queue.append(neighbour)
+    return parents
+
+
+def to_tokens(mazes: np.ndarray) -> np.ndarray:
+    """Mazes (..., n*n) as the uint8 tokens of a network: 1..5 for `# SGo`, vocabulary 6."""
+    return (mazes + 1).astype(np.uint8)
+
+
+def from_tokens(tokens: np.ndarray) -> np.ndarray:
+    """The mazes (..., n*n) of `tokens`; padding reads as wall."""
+    return np.where(tokens == PAD, WALL, tokens - 1).astype(np.uint8)

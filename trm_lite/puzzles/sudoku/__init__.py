@@ -1,0 +1,55 @@
+"""Sudoku of size 4, 6 and 9: boards, a solver, generators and symmetries."""
+
+from trm_lite.puzzles.sudoku.board import (
+    BLANK,
+    PAD,
+    SIZES,
+    from_tokens,
+    geometry,
+    is_solution,
+    parse,
+    render,
+    size_of,
+    to_line,
+    to_tokens,
+    validate,
+    violations,
+)
+from trm_lite.puzzles.sudoku.canonical import canonical_form, solution_class, without_twins
+from trm_lite.puzzles.sudoku.evolution import Pool, evolve, mutate
+from trm_lite.puzzles.sudoku.generator import generate, random_solutions
+from trm_lite.puzzles.sudoku.solver import Ratings, Solutions, rate, solve, solve_one
+from trm_lite.puzzles.sudoku.symmetry import Symmetry, apply, augment, random_symmetry
+
+__all__ = [
+    "BLANK",
+    "PAD",
+    "SIZES",
+    "Pool",
+    "Ratings",
+    "Solutions",
+    "Symmetry",
+    "apply",
+    "augment",
+    "canonical_form",
+    "evolve",
+    "from_tokens",
+    "generate",
+    "geometry",
+    "is_solution",
+    "mutate",
+    "parse",
+    "random_solutions",
+    "random_symmetry",
+    "rate",
+    "render",
+    "size_of",
+    "solution_class",
+    "solve",
+    "solve_one",
+    "to_line",
+    "to_tokens",
+    "validate",
+    "violations",
+    "without_twins",
+]

@@ -1,0 +1,122 @@
+"""Breeding extremely hard Sudokus.
+
+Random minimal puzzles are rarely hard. Small changes to a hard puzzle, though, often leave it
+hard and now and then make it harder, so a pool of puzzles that keeps only its hardest members
+climbs far beyond what random generation reaches.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+import numpy as np
+
+from trm_lite.errors import PuzzleError
+from trm_lite.puzzles.sudoku.canonical import canonical_form
+from trm_lite.puzzles.sudoku.generator import remove_clues
+from trm_lite.puzzles.sudoku.solver import rate, solve
+
+MOST_DROPPED = 3  # clues taken from a parent: with more, the child has little left of it
+
+
+class Pool(NamedTuple):
+    """Puzzles, the hardest first."""
+
+    puzzles: np.ndarray  # (P, n*n) uint8, minimal except for founders that are not
+    solutions: np.ndarray  # (P, n*n) uint8
+    guesses: np.ndarray  # (P,) float, the rating
+    lineage: np.ndarray  # (P,) the index of the founder each puzzle descends from
+
+
+def evolve(
+    founders: np.ndarray,
+    *,
+    rounds: int,
+    seed: int,
+    keep: int = 400,
+    keep_per_lineage: int = 20,
+    children: int = 200,
+    orders: int = 4,
+    seconds: float | None = None,
+    progress: Callable[[int, Pool], None] | None = None,
+) -> Pool:
+    """Breed hard puzzles from `founders` (F, n*n), such as the minimal ones of `generate`.
+
+    Each of the `rounds` makes `children` new puzzles, rates them over `orders` branch orders
+    (see `rate`), and keeps the `keep` hardest puzzles without twins. No founder may have more
+    than `keep_per_lineage` descendants in the pool; without this, those of one founder would
+    crowd out the rest. Relatives resemble each other, so divide training from test puzzles by
+    `lineage`.
+
+    `progress(round, pool)` is called after every round. The result depends only on the
+    arguments, unless the time limit of `seconds` ends the last rounds early. Raises PuzzleError
+    if a founder does not have exactly one solution.
+    """
+    rng = np.random.default_rng(seed)
+    found = solve(founders)
+    wrong = np.flatnonzero(found.counts != 1)
+    if len(wrong):
+        raise PuzzleError(
+            f"Every founder needs exactly one solution, but number {wrong[0] + 1} of "
+            f"{len(founders)} does not have one; leave it out."
+        )
+    start = monotonic()
+    everyone = Pool(founders, found.boards, _hardness(founders, orders, rng), np.arange(len(founders)))
+    pool = _hardest(everyone, keep, keep_per_lineage)
+    for number in range(1, rounds + 1):
+        if seconds is not None and monotonic() - start >= seconds:
+            break
+        parents = rng.integers(len(pool.puzzles), size=children)
+        puzzles, solutions = mutate(pool.puzzles[parents], rng)
+        born = Pool(puzzles, solutions, _hardness(puzzles, orders, rng), pool.lineage[parents])
+        everyone = Pool(*map(np.concatenate, zip(pool, born, strict=True)))
+        pool = _hardest(everyone, keep, keep_per_lineage)
+        if progress is not None:
+            progress(number, pool)
+    return pool
+
+
+def mutate(puzzles: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Move a few clues of `puzzles` (B, n*n), each with one solution.
+
+    Up to three clues are dropped, others are added until the solution is unique again, often a
+    new one, and clues that are not needed are taken away. Returns (puzzles, solutions).
+    """
+    keys = np.where(puzzles == 0, np.inf, rng.random(puzzles.shape))
+    dropped = rng.integers(1, MOST_DROPPED + 1, size=(len(puzzles), 1))
+    puzzles = np.where(keys.argsort(1).argsort(1) < dropped, 0, puzzles)
+    ambiguous = np.arange(len(puzzles))
+    while len(ambiguous):
+        found = solve(puzzles[ambiguous], rng=rng)
+        ambiguous, one = ambiguous[found.counts > 1], found.boards[found.counts > 1]
+        other = solve(puzzles[ambiguous], limit=1, rng=rng).boards
+        # A clue where two solutions differ excludes one. If both searches came upon the same
+        # solution, the next turn of the loop looks again.
+        keys = np.where(one != other, rng.random(one.shape), 0)
+        cell = keys.argmax(1)
+        differ = np.flatnonzero(keys.any(1))
+        puzzles[ambiguous[differ], cell[differ]] = one[differ, cell[differ]]
+    puzzles = remove_clues(puzzles, rng)
+    return puzzles, solve(puzzles, limit=1).boards
+
+
+def _hardness(puzzles: np.ndarray, orders: int, rng: np.random.Generator) -> np.ndarray:
+    return rate(puzzles, orders, seed=int(rng.integers(2**31))).guesses
+
+
+def _hardest(pool: Pool, keep: int, keep_per_lineage: int) -> Pool:
+    kept: list[int] = []
+    forms: set[bytes] = set()
+    relatives = np.zeros(pool.lineage.max() + 1, int)
+    for index in np.argsort(-pool.guesses, kind="stable"):
+        if relatives[pool.lineage[index]] == keep_per_lineage:
+            continue
+        form = canonical_form(pool.puzzles[index], pool.solutions[index])
+        if form in forms:
+            continue
+        kept.append(index)
+        forms.add(form)
+        relatives[pool.lineage[index]] += 1
+        if len(kept) == keep:
+            break
+    return Pool(*(values[kept] for values in pool))

@@ -1,0 +1,193 @@
+"""Solve anybody's Sudokus with trained weights, and check every answer against the rules."""
+
+import csv
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from trm_lite import terminal
+from trm_lite.checkpoints import load_weights
+from trm_lite.device import pick_device
+from trm_lite.errors import PuzzleError, UserError
+from trm_lite.nets.trm import TRM
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import answer
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "weights"
+MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
+
+
+class Solved(NamedTuple):
+    """A network's answer to one puzzle."""
+
+    puzzle: np.ndarray  # (n*n,)
+    solution: np.ndarray  # (n*n,) what the network says, right or wrong
+    solved: bool  # checked against the rules and the clues, never assumed
+    steps: int  # supervision steps used
+    confidence: float  # the network's own belief, 0..1
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "puzzle": sudoku.to_line(self.puzzle),
+                "solution": sudoku.to_line(self.solution),
+                "solved": self.solved,
+                "steps": self.steps,
+                "confidence": round(self.confidence, 4),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that holds no solvable puzzle."""
+
+    line: int
+    problem: str
+
+
+def shipped_weights(size: int) -> tuple[TRM, dict]:
+    """The trained model that comes with the course for boards of `size` (6 or 9)."""
+    path = WEIGHTS_FOLDER / f"sudoku-{size}x{size}.safetensors"
+    if not path.exists():
+        here = sorted(p.stem for p in WEIGHTS_FOLDER.glob("sudoku-*.safetensors"))
+        raise UserError(
+            f"No weights for {size}x{size} Sudoku come with the course "
+            f"(there are: {', '.join(here) or 'none'}); train some and name them with --weights."
+        )
+    return load_weights(path)
+
+
+def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
+    """Puzzles in `text` with their line numbers, and the lines that are none.
+
+    Understood are one puzzle per line, one puzzle laid out over several lines, and CSV with a
+    column `question`. Every puzzle is checked to have exactly one solution.
+    """
+    good: list[tuple[int, np.ndarray]] = []
+    bad: list[BadLine] = []
+    for line, puzzle_text in _candidates(text):
+        try:
+            board = sudoku.parse(puzzle_text)
+            sudoku.validate(board)
+            good.append((line, board))
+        except PuzzleError as error:
+            bad.append(BadLine(line, str(error)))
+    unique = []
+    for size in sudoku.SIZES:
+        group = [(line, board) for line, board in good if sudoku.size_of(board) == size]
+        if not group:
+            continue
+        counts = sudoku.solve(np.stack([board for _, board in group])).counts
+        for (line, board), count in zip(group, counts, strict=True):
+            if count == 1:
+                unique.append((line, board))
+                continue
+            try:
+                sudoku.solve_one(board)
+            except PuzzleError as error:
+                bad.append(BadLine(line, str(error)))
+    return sorted(unique, key=lambda pair: pair[0]), sorted(bad, key=lambda b: b.line)
+
+
+def _candidates(text: str) -> list[tuple[int, str]]:
+    """Line numbers and texts that should each be a puzzle."""
+    lines = text.splitlines()
+    if lines and "question" in lines[0].split(","):
+        rows = csv.DictReader(io.StringIO(text))
+        return [(rows.line_num, row["question"] or "") for row in rows]
+    try:
+        sudoku.parse(text)
+        return [(1, text)]
+    except PuzzleError:
+        return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def solve_boards(
+    model: TRM, boards: np.ndarray, *, max_steps: int = MAX_STEPS, halt_above: float | None = 0.0
+) -> list[Solved]:
+    """Let `model` think about `boards` (B, n*n) of its size, and check what it says."""
+    cells = boards.shape[-1]
+    if cells != model.config.seq_len:
+        raise UserError(
+            f"These weights solve boards of {model.config.seq_len} cells, not of {cells}; "
+            "leave out --weights to use the ones for this size."
+        )
+    device = model.y_init.device
+    inputs = torch.from_numpy(sudoku.to_tokens(boards)).long().to(device)
+    result = answer(model, inputs, max_steps=max_steps, halt_above=halt_above)
+    solutions = sudoku.from_tokens(result.tokens.cpu().numpy())
+    right = sudoku.is_solution(boards, solutions)
+    return [
+        Solved(boards[i], solutions[i], bool(right[i]), int(result.steps[i]), float(c))
+        for i, c in enumerate(result.confidence)
+    ]
+
+
+def solve_files(
+    files: tuple[Path, ...],
+    *,
+    weights: Path | None = None,
+    max_steps: int = MAX_STEPS,
+    device: str = "auto",
+    as_json: bool = False,
+) -> int:
+    """Solve the puzzles in `files` (standard input if none) and print them.
+
+    Returns 0 if all were solved, 1 if the network failed at some, 2 if some lines were bad.
+    """
+    if max_steps < 1:
+        raise UserError(f"--max-steps must be at least 1, not {max_steps}.")
+    target = pick_device(device)
+    status = 0
+    for name, text in _texts(files):
+        puzzles, bad = read_puzzles(text)
+        if not puzzles and not bad:
+            raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
+        for problem in bad:
+            print(f"{name}, line {problem.line}: {problem.problem}", file=sys.stderr)
+        results: dict[int, Solved] = {}
+        for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
+            group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
+            model, _ = load_weights(weights) if weights else shipped_weights(size)
+            boards = np.stack([board for _, board in group])
+            solved = solve_boards(model.to(target), boards, max_steps=max_steps)
+            results.update(zip((line for line, _ in group), solved, strict=True))
+        for line, solved in sorted(results.items()):
+            print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
+        right = sum(solved.solved for solved in results.values())
+        if not as_json and len(results) > 1:
+            print(f"{name}: {right} of {len(results)} solved.")
+        status = max(status, 2 if bad else 1 if right < len(results) else 0)
+    return status
+
+
+def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
+    """Names and contents of the files, all read before the first is worked on."""
+    texts = []
+    for path in files or (None,):
+        name = str(path) if path else "standard input"
+        try:
+            content = path.read_bytes() if path else sys.stdin.buffer.read()
+            texts.append((name, content.decode("utf-8-sig")))
+        except OSError as error:
+            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name} is no text file; puzzles are lines of digits.") from error
+    return texts
+
+
+def _describe(name: str, line: int, solved: Solved) -> str:
+    verdict = "solved" if solved.solved else "NOT solved (breaks a rule or a clue)"
+    lines = terminal.board_lines(solved.solution, solved.puzzle)
+    head = (
+        f"{name}, line {line}: {verdict} after {solved.steps} "
+        f"step{'s' if solved.steps > 1 else ''}, confidence {solved.confidence:.0%}"
+    )
+    return "\n".join([head, *lines, ""])
