@@ -1,4 +1,4 @@
-"""The command line: `trm-lite demo | train | evaluate | solve | list`."""
+"""The command line: `trm-lite demo | train | evaluate | solve | list | parity | convert | ...`."""
 
 import dataclasses
 import sys
@@ -36,6 +36,7 @@ def evaluate(
     weights: Literal["best", "last"] = "last",
     split: Literal["test", "validation"] = "test",
     steps: int = 16,
+    preset: str | None = None,
     device: Device = "auto",
     json: bool = False,
 ) -> int:
@@ -43,15 +44,24 @@ def evaluate(
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
-        weights: Which weights of the folder: at the best look at the validation puzzles, or the last.
+        weights: Of a folder: those of the best look at the validation puzzles, or the last.
         split: Which puzzles. Choose by validation, report test.
         steps: Supervision steps to think.
+        preset: Take the puzzles of this preset, for weights that come from elsewhere.
         device: Where to compute.
         json: Print one JSON object instead of a table.
     """
     from trm_lite.reports import evaluate_run
 
-    evaluate_run(run, weights=weights, split=split, steps=steps, device=device, as_json=json)
+    evaluate_run(
+        run,
+        weights=weights,
+        split=split,
+        steps=steps,
+        device=device,
+        as_json=json,
+        preset=get_preset(preset) if preset else None,
+    )
     return 0
 
 
@@ -88,6 +98,69 @@ def list_presets() -> int:
     return 0
 
 
+def parity(file: Positional[Path], config: Path | None = None, json: bool = False) -> int:
+    """Compare this package with numbers that the authors' code computed.
+
+    Prints name, largest deviation, tolerance and verdict of every quantity. Exit status 1 if one
+    is beyond its tolerance.
+
+    Args:
+        file: A golden .npz file, such as those in tests/golden.
+        config: JSON file of configurations; model_configs.json beside FILE if not given.
+        json: Print one JSON object instead of a table.
+    """
+    from trm_lite.parity import compare, report
+
+    golden = compare(file, config)
+    print(report(golden, as_json=json))
+    return 0 if golden.ok else 1
+
+
+def convert(
+    file: Positional[Path],
+    out: Path | None = None,
+    export: bool = False,
+    puzzles: str = "keep",
+    seq_len: int | None = None,
+    prefix_len: int | None = None,
+    num_heads: int | None = None,
+    T: int | None = None,
+    n: int | None = None,
+) -> int:
+    """Read a checkpoint of the authors' code of TRM or HRM, or write one.
+
+    Args:
+        file: A checkpoint of theirs (such as step_65104), or with --export a file of ours.
+        out: File to write; FILE.safetensors, or FILE without ending for an export, if not given.
+        export: Write the authors' layout from a .safetensors file that `train` wrote.
+        puzzles: The table of puzzle embeddings: keep, drop, or a number of rows.
+        seq_len: Cells of a puzzle, where the file does not tell.
+        prefix_len: Positions before them that hold the puzzle embedding.
+        num_heads: Attention heads.
+        T: Full recursions per supervision step, H_cycles there.
+        n: Latent updates per full recursion, L_cycles there.
+    """
+    from trm_lite import official
+
+    fields = dict(seq_len=seq_len, prefix_len=prefix_len, num_heads=num_heads, T=T, n=n)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return official.convert(file, out, export=export, puzzles=puzzles, given=given)
+
+
+def download(name: Positional[str], out: Path = Path("checkpoints")) -> int:
+    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub.
+
+    Args:
+        name: Such as trm-sudoku-mlp; an unknown name shows all of them.
+        out: Folder to keep it in.
+    """
+    from trm_lite.hub import fetch
+
+    path = fetch(name, out)
+    print(f"{path}\nNext: trm-lite convert {path}")
+    return 0
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
     """Train a preset. Every field of the preset can be overridden.
@@ -118,11 +191,11 @@ def train(arguments: list[str]) -> int:
         default=TrainOptions(preset),
         prog=f"trm-lite train {preset.name}",
     )
-    from trm_lite.training import Trainer
+    from trm_lite.writing import trainer_for
 
     preset = options.preset
     folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
-    trainer = Trainer(preset, folder=folder, device=options.device)
+    trainer = trainer_for(preset, folder=folder, device=options.device)
     if trainer.steps_done:
         print(f"Going on from step {trainer.steps_done:,} of {folder}.")
     if not trainer.train():
@@ -133,7 +206,15 @@ def train(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"demo": demo, "evaluate": evaluate, "solve": solve, "list": list_presets}
+COMMANDS = {
+    "demo": demo,
+    "evaluate": evaluate,
+    "solve": solve,
+    "list": list_presets,
+    "parity": parity,
+    "convert": convert,
+    "download": download,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
 from trm_lite.errors import UserError
-from trm_lite.nets.trm import TRM, TRMConfig
+from trm_lite.nets import Network, build_network, config_from_dict
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -29,7 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise UserError(f"{path} could not be written: {error.strerror}.") from error
 
 
-def save_weights(model: TRM, path: Path, about: dict) -> None:
+def save_weights(model: Network, path: Path, about: dict) -> None:
     """Save weights and configuration as safetensors; `about` says where they come from."""
     metadata = {
         "config": json.dumps(dataclasses.asdict(model.config)),
@@ -39,26 +39,26 @@ def save_weights(model: TRM, path: Path, about: dict) -> None:
     write_atomically(path, to_safetensors(tensors, metadata))
 
 
-def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[TRM, dict]:
+def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[Network, dict]:
     """The model in `path` (safetensors written by `save_weights`), and what is said about it."""
     if not Path(path).is_file():
         raise UserError(f"There is no weights file {path}; check the path.")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path} is not a whole safetensors file ({error}); copy or train it again."
         ) from error
     try:
-        config = TRMConfig(**json.loads(metadata["config"]))
+        config = config_from_dict(json.loads(metadata["config"]))
         about = json.loads(metadata["about"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} does not say which model it holds; it was not saved by trm_lite."
         ) from error
-    model = TRM(config)
+    model = build_network(config)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

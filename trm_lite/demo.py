@@ -4,15 +4,13 @@ import time
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import torch
 
 from trm_lite import plots, terminal
-from trm_lite.evaluation import Evaluation, evaluate
+from trm_lite.evaluation import evaluate
 from trm_lite.presets import get_preset, replace
 from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.dataset import PuzzleSet
-from trm_lite.thinking import think
+from trm_lite.tracing import trace
 from trm_lite.training import Trainer
 
 SHOWN_STEPS = (1, 2, 4, 8, 16)
@@ -26,11 +24,10 @@ def demo(folder: Path, *, device: str = "auto", seed: int = 0, steps: int | None
     preset = replace(get_preset("sudoku-6x6"), seed=seed)
     if steps is not None:
         preset = replace(preset, steps=steps)
-    parameters_and_puzzles = (
-        "Making {train:,} minimal 6x6 Sudokus to learn from and {test} to be tested on,\n"
-        "no two of them symmetric twins ..."
+    print(
+        f"Making {preset.data.train:,} minimal 6x6 Sudokus to learn from and {preset.data.test} "
+        "to be tested on,\nno two of them symmetric twins ..."
     )
-    print(parameters_and_puzzles.format(train=preset.data.train, test=preset.data.test))
     trainer = Trainer(preset, folder=folder, device=device)
     size = sum(p.numel() for p in trainer.model.parameters())
     print(
@@ -57,44 +54,16 @@ def demo(folder: Path, *, device: str = "auto", seed: int = 0, steps: int | None
     print(f"  when it says so itself   {share!s:22} after {mean_steps:.1f} steps on average")
     print(f"  ({time.perf_counter() - started:.1f} s of thinking)\n")
 
-    row = slowest_solved(result)
-    puzzle, solution, frames = think_aloud(model, test, row)
-    print("One of the hardest, step by step: ", terminal.legend(), "\n")
-    print(terminal.thinking(frames, puzzle, solution))
+    batch = test.batch(slice(None))
+    puzzle = sudoku.from_tokens(batch.inputs[result.slowest()].numpy())
+    thought = trace(model, puzzle).until_settled()
+    print("One of the hardest, step by step. ", terminal.legend(), "\n", sep="")
+    print(terminal.thinking(thought))
+    matplotlib.use("agg")
+    plots.use_style()
     picture = folder / "demo.png"
-    draw(frames, puzzle, solution, result, trainer.history, picture)
+    plots.story(thought, result, trainer.history).savefig(picture)
     print(f"The picture:  {picture}")
     print(f"The weights:  {folder / 'last.safetensors'}")
     print("Next:         make lab   (the course, in your browser)")
     return result.exact().value
-
-
-def slowest_solved(result: Evaluation) -> int:
-    """The puzzle that took the most steps until its answer was right and stayed right."""
-    wrong = ~result.correct
-    last_wrong = torch.where(
-        result.correct[-1], (wrong * torch.arange(1, len(wrong) + 1)[:, None]).amax(0), -1
-    )
-    return int(last_wrong.argmax())
-
-
-def think_aloud(
-    model, puzzles: PuzzleSet, row: int, most: int = 16
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Puzzle, solution and the boards after each step until two steps after it is right."""
-    batch = puzzles.batch(slice(row, row + 1)).to(model.y_init.device)
-    solution = sudoku.from_tokens(batch.labels[0].cpu().numpy())
-    frames = []
-    for thought in think(model, batch.inputs, batch.puzzle_ids, steps=most):
-        frames.append(sudoku.from_tokens(thought.logits[0].argmax(-1).cpu().numpy()))
-        if len(frames) > 1 and all((frame == solution).all() for frame in frames[-2:]):
-            break
-    return sudoku.from_tokens(batch.inputs[0].cpu().numpy()), solution, np.stack(frames)
-
-
-def draw(frames, puzzle, solution, result: Evaluation, history: list[dict], path: Path) -> None:
-    """One picture: the board step by step above the two curves."""
-    matplotlib.use("agg")
-    plots.use_style()
-    figure = plots.story(frames, puzzle, solution, result, history)
-    figure.savefig(path)

@@ -1,7 +1,7 @@
 """Errors that carry a message for the person at the keyboard."""
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """A problem the user can mend.
 
     The message is one clear sentence saying what is wrong and what to do. The command line

@@ -49,8 +49,14 @@ class Evaluation:
         row = self.correct[step - 1 if step > 0 else step]
         return share(int(row.sum()), len(row))
 
+    def slowest(self) -> int:
+        """The row of the puzzle whose answer became right, for good, the latest."""
+        steps = torch.arange(1, len(self.correct) + 1)[:, None]
+        last_wrong = (~self.correct * steps).amax(0)  # (N,) 0 where it was never wrong
+        return int(last_wrong.where(self.correct[-1], -1).argmax())
+
     def when_halting(self, above: float = 0.0) -> tuple[Share, float]:
-        """Exact match and mean number of steps if each puzzle stops once its halt logit > `above`."""
+        """Exact match and mean steps if each puzzle stops once its halt logit exceeds `above`."""
         done = self.halt_logits > above
         done[-1] = True
         stop = done.int().argmax(0)  # first step that is done
@@ -69,7 +75,7 @@ def evaluate(
 ) -> Evaluation:
     """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head."""
     model.eval()
-    device = model.y_init.device
+    device = model.device
     parts: list[list[Tensor]] = []
     for start in range(0, len(puzzles), batch_size):
         batch = puzzles.batch(slice(start, start + batch_size)).to(device)

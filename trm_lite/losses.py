@@ -32,20 +32,27 @@ def cell_losses(logits: Tensor, labels: Tensor, loss: LossName = "stablemax") ->
 class StepLoss(NamedTuple):
     """Loss of one supervision step, summed over the batch, and what it was made of."""
 
-    total: Tensor  # answer + 0.5 halt (+ 0.5 continue), with gradient
+    total: Tensor  # answer + 0.5 halt (+ 0.5 going_on), with gradient
     answer: Tensor
     halt: Tensor
     correct_cells: Tensor  # (B,) share of the graded cells that are right
     correct: Tensor  # (B,) bool: every graded cell is right ("exact match")
+    going_on: Tensor | None = None  # of the continue logit, in Q-learning only
 
 
 def step_loss(
-    logits: Tensor, halt_logit: Tensor, labels: Tensor, loss: LossName = "stablemax"
+    logits: Tensor,
+    halt_logit: Tensor,
+    labels: Tensor,
+    loss: LossName = "stablemax",
+    continue_logit: Tensor | None = None,
+    continue_target: Tensor | None = None,
 ) -> StepLoss:
     """Sum over the batch of the mean cell loss plus 0.5 BCE(halt logit, "all right now").
 
     Divide by the global batch size before `backward`. A sample without any graded cell counts
-    as right, as in the authors' code.
+    as right, as in the authors' code. With a `continue_target` (B,), see
+    `thinking.worth_of_going_on`, 0.5 BCE(continue logit, target) is added.
     """
     graded = labels != IGNORE
     cells = graded.sum(-1).clamp(min=1)  # (B,)
@@ -53,4 +60,10 @@ def step_loss(
     correct = right.sum(-1) == graded.sum(-1)
     answer = (cell_losses(logits, labels, loss).sum(-1) / cells).sum()
     halt = F.binary_cross_entropy_with_logits(halt_logit, correct.float(), reduction="sum")
-    return StepLoss(answer + 0.5 * halt, answer, halt, right.sum(-1) / cells, correct)
+    total, going_on = answer + 0.5 * halt, None
+    if continue_target is not None:
+        going_on = F.binary_cross_entropy_with_logits(
+            continue_logit, continue_target, reduction="sum"
+        )
+        total = total + 0.5 * going_on
+    return StepLoss(total, answer, halt, right.sum(-1) / cells, correct, going_on)

@@ -72,9 +72,16 @@ class SignSGD(Optimizer):
         self.embedding.rows = None
 
 
-def warmup_factor(step: int, warmup_steps: int) -> float:
-    """Share of the full learning rate at optimiser step `step` (from 1): linear, then constant."""
-    return min(1.0, step / max(1, warmup_steps))
+def schedule(step: int, *, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> float:
+    """Share of the full learning rate at optimiser step `step` (from 1).
+
+    Linear warm-up, then half a cosine from 1 down to `min_ratio` at `total_steps`. With
+    `min_ratio` 1, the paper's choice, the rate stays constant after the warm-up.
+    """
+    if step < warmup_steps:
+        return step / warmup_steps
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:

@@ -12,15 +12,15 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from trm_lite.evaluation import Evaluation
 from trm_lite.puzzles import sudoku
+from trm_lite.tracing import Trace
 
 INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
-RIGHT, WRONG, CHANGED = "#0072b2", "#d55e00", "#f5d76e"
+RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
 CLUE_PAPER = "#ececec"
-MODEL_COLOURS = {"TRM": "#0072b2", "HRM": "#e69f00", "direct": "#7f7f7f"}
 
 
 def use_style() -> None:
@@ -36,9 +36,11 @@ def use_style() -> None:
             "axes.titlelocation": "left",
             "axes.titlesize": "medium",
             "legend.frameon": False,
-            "figure.constrained_layout.use": True,
         }
     )
+
+
+# --- boards ---------------------------------------------------------------------------------
 
 
 def draw_board(
@@ -46,100 +48,136 @@ def draw_board(
     board: np.ndarray,
     puzzle: np.ndarray,
     *,
-    solution: np.ndarray | None = None,
-    previous: np.ndarray | None = None,
+    faults: np.ndarray | None = None,
+    changed: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
     """Draw `board` (n*n,) with the clues of `puzzle` on grey.
 
-    Cells that differ from `previous` lie on yellow. With a `solution`, right cells are blue and
-    wrong ones vermilion and underlined; without one, cells that break a rule are.
+    Cells in `faults` are vermilion and underlined, `changed` ones lie on yellow, and a digit is
+    the fainter the lower its `confidence` (0..1).
     """
     shape = sudoku.geometry(sudoku.size_of(board))
     n = shape.size
-    wrong = sudoku.violations(board[None])[0] if solution is None else board != solution
-    size = 0.62 * ax.figure.dpi_scale_trans.inverted().transform(ax.bbox.size)[1] * 72 / n
+    nothing = np.zeros(n * n, bool)
+    faults = nothing if faults is None else faults
+    changed = nothing if changed is None else changed
+    inches = ax.get_window_extent().height / ax.figure.dpi
+    point_size = 0.6 * 72 * inches / n
     for cell in range(n * n):
         row, column = divmod(cell, n)
-        paper = CLUE_PAPER if puzzle[cell] else PAPER
-        if previous is not None and board[cell] != previous[cell]:
-            paper = CHANGED
+        paper = CHANGED if changed[cell] else CLUE_PAPER if puzzle[cell] else PAPER
         ax.add_patch(Rectangle((column, row), 1, 1, facecolor=paper, edgecolor="none"))
         if not board[cell]:
             continue
-        colour = INK if puzzle[cell] else WRONG if wrong[cell] else RIGHT
-        weight = "bold" if wrong[cell] else "normal"
-        centre = (column + 0.5, row + 0.52)
-        ax.text(*centre, str(board[cell]), ha="center", va="center_baseline",
-                color=colour, fontsize=size, weight=weight)  # fmt: skip
-        if wrong[cell]:
-            ax.plot([column + 0.25, column + 0.75], [row + 0.9] * 2, color=WRONG, lw=size / 12)
+        ax.text(
+            column + 0.5,
+            row + 0.54,
+            str(board[cell]),
+            ha="center",
+            va="center",
+            fontsize=point_size,
+            color=WRONG if faults[cell] else INK if puzzle[cell] else RIGHT,
+            weight="bold" if faults[cell] else "normal",
+            alpha=1 if confidence is None else 0.25 + 0.75 * float(confidence[cell]),
+        )
+        if faults[cell]:
+            ax.plot([column + 0.25, column + 0.75], [row + 0.9] * 2, color=WRONG, lw=1.2)
     for line in range(n + 1):
-        for step, draw in ((shape.box_rows, ax.axhline), (shape.box_columns, ax.axvline)):
-            thick = line % step == 0
-            draw(line, color=INK if thick else FAINT, lw=1.4 if thick else 0.5,
-                 zorder=3 if thick else 2)  # fmt: skip
+        for every, draw in ((shape.box_rows, ax.hlines), (shape.box_columns, ax.vlines)):
+            bold = line % every == 0
+            style = {"color": INK, "lw": 1.4} if bold else {"color": FAINT, "lw": 0.5}
+            draw(line, 0, n, zorder=3 if bold else 2, **style)
     ax.set(xlim=(-0.03, n + 0.03), ylim=(n + 0.03, -0.03), aspect="equal")
     ax.axis("off")
     ax.set_title(title, fontsize=10, loc="center")
 
 
-BOARD_LEGEND = [
-    Patch(facecolor=CLUE_PAPER, label="clue"),
-    Patch(facecolor=RIGHT, label="right"),
-    Patch(facecolor=WRONG, label="wrong (underlined)"),
-    Patch(facecolor=CHANGED, label="changed in this step"),
-]
-
-
-def contact_sheet(
-    frames: Sequence[np.ndarray],
-    puzzle: np.ndarray,
-    solution: np.ndarray | None = None,
-    *,
-    columns: int = 6,
-    board_inches: float = 1.75,
-) -> Figure:
-    """The puzzle and the board after every supervision step, `frames` S x (n*n,), as one sheet."""
-    boards = [puzzle, *frames]
-    columns = min(columns, len(boards))
-    rows = -(-len(boards) // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(columns * board_inches, rows * (board_inches + 0.28) + 0.35),
-        squeeze=False,
-        layout="constrained",
+def board_legend(figure, known: bool = True) -> None:
+    """Say below the boards what their colours mean; `known`: whether the solution is."""
+    fault = "wrong" if known else "breaks a rule"
+    figure.legend(
+        handles=[
+            Patch(facecolor=CLUE_PAPER, label="clue"),
+            Patch(facecolor=RIGHT, label="right" if known else "breaks no rule"),
+            Patch(facecolor=WRONG, label=f"{fault} (underlined)"),
+            Patch(facecolor=CHANGED, label="changed in this step"),
+        ],
+        loc="outside lower center",
+        ncols=4,
+        fontsize=9,
     )
-    fill_contact_sheet(list(axes.flat), boards, puzzle, solution)
-    figure.legend(handles=BOARD_LEGEND, loc="outside lower center", ncols=4, fontsize=9)
+
+
+def verdict(trace: Trace, step: int) -> str:
+    """What is wrong with the board after `step` (from 1), in two words."""
+    count = int(trace.faults()[step - 1].sum())
+    if trace.solution is not None:
+        return f"{count} wrong" if count else "solved"
+    return f"{count} break a rule" if count else "no rule broken"
+
+
+def draw_step(ax: Axes, trace: Trace, step: int, *, confidence: bool = False) -> None:
+    """Draw the board of `trace` after `step` supervision steps; step 0 is the puzzle."""
+    if step == 0:
+        draw_board(ax, trace.puzzle, trace.puzzle, title="puzzle")
+        return
+    board = trace.boards[step - 1]
+    draw_board(
+        ax,
+        board,
+        trace.puzzle,
+        faults=trace.faults()[step - 1],
+        changed=board != trace.boards[step - 2] if step > 1 else None,
+        confidence=trace.confidence[step - 1] if confidence else None,
+        title=f"step {step}: {verdict(trace, step)}",
+    )
+
+
+def contact_sheet(trace: Trace, *, columns: int = 6, board_inches: float = 1.75) -> Figure:
+    """The puzzle and the board after every supervision step, side by side."""
+    columns = min(columns, len(trace) + 1)
+    rows = -(-(len(trace) + 1) // columns)
+    size = (max(columns, 3) * board_inches, rows * (board_inches + 0.28) + 0.35)
+    figure = plt.figure(figsize=size, layout="constrained")
+    _fill_contact_sheet(figure, trace, rows, columns)
     return figure
 
 
-def fill_contact_sheet(
-    axes: list[Axes],
-    boards: list[np.ndarray],
-    puzzle: np.ndarray,
-    solution: np.ndarray | None = None,
-) -> None:
-    """Draw `boards`, the puzzle and then one board per supervision step, one to each axes."""
-    for ax in axes[len(boards) :]:
-        ax.set_visible(False)
-    for step, (ax, board) in enumerate(zip(axes, boards, strict=False)):
-        if solution is not None:
-            faults, none_left = int((board != solution).sum()), "solved"
-            title = f"{faults} wrong"
+def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int) -> None:
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for step, ax in enumerate(axes.flat):
+        if step <= len(trace):
+            draw_step(ax, trace, step)
         else:
-            faults, none_left = int(sudoku.violations(board[None]).sum()), "no rule broken"
-            title = f"{faults} against the rules"
-        draw_board(
-            ax,
-            board,
-            puzzle,
-            solution=solution if step else None,
-            previous=boards[step - 1] if step > 1 else None,
-            title=f"step {step}: {title if faults else none_left}" if step else "puzzle",
-        )
+            ax.set_visible(False)
+    board_legend(figure, known=trace.solution is not None)
+
+
+def frame(trace: Trace, step: int) -> Figure:
+    """One moment of a thought: the board, and beside it how far the thought has come."""
+    figure = plt.figure(figsize=(8.4, 4.2), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
+    draw_step(left.subplots(), trace, step, confidence=True)
+    board_legend(figure, known=trace.solution is not None)
+    wrong, halt = right.subplots(2, 1, sharex=True)
+    steps = np.arange(1, len(trace) + 1)
+    wrong.plot(steps, trace.faults().sum(1), "o-", ms=4, color=WRONG)
+    wrong.set_ylabel("cells wrong" if trace.solution is not None else "cells against\na rule")
+    wrong.set_ylim(-0.5, max(4.5, wrong.get_ylim()[1]))
+    wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    halt.plot(steps, trace.halt, "o-", ms=4, color=HALT)
+    halt.set(ylabel='"I am done"', ylim=(-0.05, 1.05), xlabel="supervision step")
+    halt.yaxis.set_major_formatter(PercentFormatter(1.0))
+    halt.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    if step:
+        for ax in (wrong, halt):
+            ax.axvline(step, color=CHANGED, lw=6, alpha=0.6, zorder=0)
+    return figure
+
+
+# --- measurements ---------------------------------------------------------------------------
 
 
 def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) -> Figure:
@@ -153,47 +191,40 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
         low, high = [s.low for s in shares], [s.high for s in shares]
         ax.fill_between(steps, low, high, alpha=0.2, color=line.get_color(), lw=0)
     ax.set(xlabel="supervision step", ylabel="unseen puzzles solved", ylim=(0, 1.02))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     if len(evaluations) > 1:
         ax.legend()
     return ax.figure
 
 
-def learning_curve(histories: dict[str, list[dict]], ax: Axes | None = None) -> Figure:
-    """Exact match on validation puzzles over optimiser steps, after one step and after all."""
+def learning_curve(history: Sequence[dict], ax: Axes | None = None) -> Figure:
+    """Exact match on validation puzzles over optimiser steps, after one thought and after all."""
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
-    for name, history in histories.items():
-        steps = [look["step"] for look in history]
-        line = ax.plot(steps, [look["exact"] for look in history], "o-", ms=4,
-                       label=f"{name}after all supervision steps")[0]  # fmt: skip
-        ax.plot(steps, [look["exact_after_one"] for look in history], "o:", ms=3,
-                color=line.get_color(), alpha=0.7, label=f"{name}after one")  # fmt: skip
+    steps = [look["step"] for look in history]
+    curves = (
+        ("exact", "o-", "after all supervision steps"),
+        ("exact_after_one", "o:", "after one"),
+    )
+    for key, style, label in curves:
+        ax.plot(steps, [look[key] for look in history], style, ms=4, color=RIGHT, label=label)
     ax.set(xlabel="optimiser step", ylabel="unseen puzzles solved", ylim=(0, 1.02))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.legend()
     return ax.figure
 
 
-def story(
-    frames: Sequence[np.ndarray],
-    puzzle: np.ndarray,
-    solution: np.ndarray,
-    evaluation: Evaluation,
-    history: list[dict],
-) -> Figure:
+def story(trace: Trace, evaluation: Evaluation, history: Sequence[dict]) -> Figure:
     """One picture of a training run: learning, thinking, and one board being thought about."""
-    boards = [puzzle, *frames][:12]
-    columns = min(6, len(boards))
-    rows = -(-len(boards) // columns)
-    figure = plt.figure(figsize=(11, 3.4 + 2.0 * rows), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[3.2, 2.0 * rows])
+    columns = min(6, len(trace) + 1)
+    rows = -(-(len(trace) + 1) // columns)
+    figure = plt.figure(figsize=(11, 3.4 + 2.1 * rows), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3.2, 2.1 * rows])
     left, right = top.subplots(1, 2)
-    learning_curve({"": history}, left)
+    learning_curve(history, left)
     left.set_title("Learning: validation puzzles solved")
     exact_by_step({"": evaluation}, right)
-    right.set_title("Thinking: test puzzles solved, by supervision step")
-    axes = bottom.subplots(rows, columns, squeeze=False).flat
-    fill_contact_sheet(list(axes), boards, puzzle, solution)
-    bottom.legend(handles=BOARD_LEGEND, loc="outside lower center", ncols=4, fontsize=9)
+    right.set_title("Thinking: test puzzles solved, step by step")
+    _fill_contact_sheet(bottom, trace, rows, columns)
     return figure

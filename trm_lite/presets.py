@@ -4,10 +4,12 @@ import dataclasses
 import difflib
 from dataclasses import dataclass, field
 
+from trm_lite import paper
 from trm_lite.errors import UserError
 from trm_lite.losses import LossName
-from trm_lite.nets.trm import TRMConfig
+from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
 from trm_lite.puzzles.dataset import SudokuData
+from trm_lite.thinking import Act
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,18 @@ class Recipe:
     puzzle_weight_decay: float = 1.0
     ema_rate: float = 0.999
     loss: LossName = "stablemax"
+    min_lr_ratio: float = 1.0  # share of the rate at the last step, along a cosine; 1 is constant
     max_steps: int = 16  # supervision steps per puzzle, N_sup
+    act: Act = "halt"  # how a slot decides that it is done
     exploration: float = 0.1  # probability that a slot has to think on
     bfloat16: bool = True
     compile: bool = False  # torch.compile the network: faster after about a minute
     eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
+
+    @property
+    def forward_passes(self) -> int:
+        """Forward passes per optimiser step; Q-learning needs a second one for its target."""
+        return 2 if self.act == "q_learning" else 1
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Preset:
     name: str
     about: str
     data: SudokuData
-    model: TRMConfig
+    model: NetConfig
     recipe: Recipe = field(default_factory=Recipe)
     seed: int = 0
 
@@ -66,6 +75,27 @@ MINI = Recipe(
     loss="softmax",
     eval_every=250,
 )
+
+# The paper's Sudoku-Extreme has puzzles of this shape, only harder.
+EXTREME = SudokuData(size=9, train=1_000, validation=1_000, test=10_000)
+
+
+def _mini(row: paper.Row) -> Preset:
+    """A row of the paper's tables as a variant of `sudoku-6x6`."""
+    data = SudokuData()
+    model = paper.mini_model(row, data.vocab_size, data.seq_len)
+    on_cpu = getattr(model, "mixing", "attention") == "mlp"  # bfloat16 attention is slow there
+    recipe = dataclasses.replace(MINI, bfloat16=on_cpu, **row.recipe)
+    return Preset(f"sudoku-6x6-{row.name}", row.about, data, model, recipe)
+
+
+def _full(row: paper.Row) -> Preset:
+    """A row of the paper's tables at its size."""
+    model = paper.full_model(row, EXTREME.vocab_size, EXTREME.seq_len)
+    name = f"sudoku-extreme-{row.name}".rstrip("-")
+    about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
+    return Preset(name, about, EXTREME, model, dataclasses.replace(Recipe(), **row.recipe))
+
 
 PRESETS = {
     preset.name: preset
@@ -105,6 +135,8 @@ PRESETS = {
             n=3,
             prefix_len=1,
         ),
+        *(_mini(row) for row in paper.ROWS if row.name),
+        *(_full(row) for row in paper.ROWS),
     )
 }
 
@@ -142,7 +174,7 @@ def from_dict(described: dict) -> Preset:
             name=described["name"],
             about=described["about"],
             data=revive(SudokuData, described["data"]),
-            model=revive(TRMConfig, described["model"]),
+            model=config_from_dict(described["model"]),
             recipe=revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )

@@ -4,37 +4,31 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation, evaluate
-from trm_lite.nets.trm import TRM
+from trm_lite.nets import Autoregressive, count_parameters
 from trm_lite.presets import Preset, from_dict
 from trm_lite.puzzles.dataset import build
 
 
-def count_parameters(preset: Preset) -> int:
-    """Trained parameters of the network, without the table of puzzle embeddings."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in TRM(preset.model).parameters())
-
-
 def preset_table(presets: Iterable[Preset]) -> str:
-    """Presets as text: name, parameters, effective depth, optimiser steps, what it is."""
-    rows = [("preset", "parameters", "depth", "steps", "")]
+    """Presets as text: size, layers passed per supervision step, forward passes per optimiser
+    step, optimiser steps, and what it is."""
+    rows = [("preset", "parameters", "depth", "passes", "steps", "")]
     for preset in presets:
         rows.append(
             (
                 preset.name,
-                f"{count_parameters(preset):,}",
+                f"{count_parameters(preset.model):,}",
                 str(preset.model.effective_depth),
+                str(preset.recipe.forward_passes),
                 f"{preset.recipe.steps:,}",
                 preset.about,
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
     return "\n".join(
         f"{name:<{widths[0]}}  "
         + "  ".join(f"{c:>{w}}" for c, w in zip(numbers, widths[1:], strict=True))
@@ -54,13 +48,36 @@ def find_weights(run: Path, which: str = "last") -> Path:
 
 
 def evaluate_run(
-    run: Path, *, weights: str, split: str, steps: int, device: str, as_json: bool
+    run: Path,
+    *,
+    weights: str,
+    split: str,
+    steps: int,
+    device: str,
+    as_json: bool,
+    preset: Preset | None = None,
 ) -> Evaluation:
-    """Evaluate and print: exact match by supervision step, and when the model halts itself."""
+    """Evaluate and print: exact match by supervision step, and when the model halts itself.
+
+    On the puzzles it was trained for, or on those of another `preset`.
+    """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
     model, about = load_weights(find_weights(run, weights), pick_device(device))
-    preset = from_dict(about["preset"])
+    if preset is None and "preset" not in about:
+        raise UserError(
+            f"{run} does not say which puzzles it is for; name a preset that has them, "
+            "such as --preset sudoku-9x9."
+        )
+    preset = preset or from_dict(about["preset"])
+    if isinstance(model, Autoregressive):
+        steps = 1  # what it has written stands
+    there, here = model.config, preset.data
+    if (there.vocab_size, there.seq_len) != (here.vocab_size, here.seq_len):
+        raise UserError(
+            f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
+            f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
+        )
     puzzles = getattr(build(preset.data), split)
     result = evaluate(model, puzzles, steps=steps)
     shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]

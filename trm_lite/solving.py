@@ -119,7 +119,7 @@ def solve_boards(
             f"These weights solve boards of {model.config.seq_len} cells, not of {cells}; "
             "leave out --weights to use the ones for this size."
         )
-    device = model.y_init.device
+    device = model.device
     inputs = torch.from_numpy(sudoku.to_tokens(boards)).long().to(device)
     result = answer(model, inputs, max_steps=max_steps, halt_above=halt_above)
     solutions = sudoku.from_tokens(result.tokens.cpu().numpy())

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from trm_lite.puzzles import sudoku
+from trm_lite.tracing import Trace
 
 CLUE, RIGHT, WRONG, CHANGED = "1", "32", "31", "7"  # bold, green, red, reversed
 LEGEND = (("clue", CLUE), ("right", RIGHT), ("wrong", WRONG), ("changed in this step", CHANGED))
@@ -27,64 +28,61 @@ def legend() -> str:
 def board_lines(
     board: np.ndarray,
     puzzle: np.ndarray,
-    solution: np.ndarray | None = None,
-    previous: np.ndarray | None = None,
+    faults: np.ndarray | None = None,
+    changed: np.ndarray | None = None,
 ) -> list[str]:
-    """A board (n*n,) as lines of equal width. Without colours, `*` marks a change, `!` a mistake."""
+    """A board (n*n,) as lines of equal width. Without colours, `!` marks a fault, `*` a change."""
     shape = sudoku.geometry(sudoku.size_of(board))
-    n = shape.size
+    n, across = shape.size, shape.box_columns
     lines = []
     for row in range(n):
         if row and row % shape.box_rows == 0:
-            lines.append("+".join(["-" * (2 * shape.box_columns + 1)] * (n // shape.box_columns)))
-        pieces = []
-        for column in range(n):
-            i = row * n + column
-            digit = str(board[i]) if board[i] else "."
-            codes, mark = [], " "
-            if puzzle[i]:
-                codes = [CLUE]
-            elif board[i] and solution is not None:
-                wrong = board[i] != solution[i]
-                codes, mark = [WRONG if wrong else RIGHT], "!" if wrong else " "
-            if previous is not None and board[i] != previous[i]:
-                codes.append(CHANGED)
-                mark = "!" if mark == "!" else "*"
-            pieces.append(paint(digit, *codes) + (" " if colours() else mark))
-            if column + 1 < n and (column + 1) % shape.box_columns == 0:
-                pieces.append("| ")
-        lines.append(" " + "".join(pieces))
+            lines.append("+".join(["-" * (2 * across + 1)] * (n // across)))
+        boxes = []
+        for start in range(row * n, row * n + n, across):
+            boxes.append(
+                "".join(
+                    _cell(
+                        board[i],
+                        puzzle[i] != 0,
+                        faults is not None and bool(faults[i]),
+                        changed is not None and bool(changed[i]),
+                    )
+                    for i in range(start, start + across)
+                )
+            )
+        lines.append(" " + "| ".join(boxes))
     return lines
 
 
-def side_by_side(blocks: list[tuple[str, list[str], int]], width: int = 80) -> str:
-    """Blocks (title, lines, visible width) next to each other, as many in a row as fit."""
+def _cell(digit: int, clue: bool, fault: bool, changed: bool) -> str:
+    """A cell, two characters wide."""
+    if not colours():
+        return (str(digit) if digit else ".") + ("!" if fault else "*" if changed else " ")
+    codes = [WRONG if fault else CLUE if clue else RIGHT] + [CHANGED] * changed
+    return (paint(str(digit), *codes) if digit else ".") + " "
+
+
+def side_by_side(blocks: list[tuple[str, list[str]]], visible: int, width: int) -> str:
+    """Blocks (title, lines of `visible` characters) next to each other, as many as fit."""
+    fits = max(1, (width + 3) // (visible + 3))
     rows = []
-    while blocks:
-        fits = max(1, (width + 3) // (blocks[0][2] + 3))
-        row, blocks = blocks[:fits], blocks[fits:]
-        rows.append("   ".join(title.ljust(w) for title, _, w in row))
-        rows += ["   ".join(cells) for cells in zip(*(lines for _, lines, _ in row), strict=True)]
+    for start in range(0, len(blocks), fits):
+        row = blocks[start : start + fits]
+        rows.append("   ".join(title.ljust(visible) for title, _ in row).rstrip())
+        rows += ["   ".join(cells) for cells in zip(*(lines for _, lines in row), strict=True)]
         rows.append("")
-    return "\n".join(line.rstrip() for line in rows)
+    return "\n".join(rows)
 
 
-def thinking(frames: np.ndarray, puzzle: np.ndarray, solution: np.ndarray, width: int = 80) -> str:
-    """The board after each supervision step, frames (S, n*n), side by side."""
-    shape = sudoku.geometry(sudoku.size_of(puzzle))
-    visible = 1 + 2 * shape.size + 2 * (shape.size // shape.box_columns - 1)
-    blocks = [("puzzle", _pad(board_lines(puzzle, puzzle), visible), visible)]
-    previous = puzzle
-    for step, frame in enumerate(frames, start=1):
-        lines = board_lines(frame, puzzle, solution, previous if step > 1 else None)
-        wrong = int((frame != solution).sum())
-        blocks.append((f"step {step}: {wrong} wrong", _pad(lines, visible), visible))
-        previous = frame
-    return side_by_side(blocks, width)
-
-
-def _pad(lines: list[str], visible: int) -> list[str]:
-    """Rules are as wide as they are long; board lines end where their last cell does."""
-    return [
-        line + " " * (visible - len(line)) if set(line) <= set("-+") else line for line in lines
-    ]
+def thinking(trace: Trace, width: int = 80) -> str:
+    """The board after each supervision step, side by side in lines of `width` characters."""
+    blocks = [("puzzle", board_lines(trace.puzzle, trace.puzzle))]
+    faults = trace.faults()
+    for step, board in enumerate(trace.boards):
+        changed = board != trace.boards[step - 1] if step else None
+        lines = board_lines(board, trace.puzzle, faults[step], changed)
+        blocks.append((f"step {step + 1}: {faults[step].sum() or 'none'} wrong", lines))
+    shape = sudoku.geometry(sudoku.size_of(trace.puzzle))
+    visible = 2 * shape.size + 2 * (shape.size // shape.box_columns) - 1
+    return side_by_side(blocks, visible, width)

@@ -14,17 +14,21 @@ So the weights change while a puzzle is being thought about, up to 16 times, and
 many puzzles in mid-thought as there are slots. In evaluation `think` is the plain loop.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from trm_lite.nets.trm import TRM, Latents, Thought
+from trm_lite.nets.reasoner import Latents, Reasoner, Thought
 from trm_lite.puzzles.dataset import Batch
 
 MAX_STEPS = 16  # N_sup in the paper
+
+# How a slot decides to stop before MAX_STEPS ("adaptive computation time"); "off": never.
+Act = Literal["halt", "q_learning", "off"]
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Carry:
     halted: Tensor  # (B,) bool: finished, to be refilled
 
 
-def empty_carry(model: TRM, batch: Batch) -> Carry:
+def empty_carry(model: Reasoner, batch: Batch) -> Carry:
     """Slots that all wait for a puzzle. `batch` only tells how many and of what kind."""
     count, device = len(batch.inputs), batch.inputs.device
     return Carry(
@@ -53,7 +57,7 @@ def where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(mask.view(-1, *[1] * (new.dim() - 1)), new, old)
 
 
-def refill(model: TRM, carry: Carry, fresh: Batch) -> Carry:
+def refill(model: Reasoner, carry: Carry, fresh: Batch) -> Carry:
     """Give every halted slot the puzzle of the same row of `fresh`; the rest of it is not used."""
     start = model.initial_latents(len(carry.steps))
     return Carry(
@@ -68,17 +72,20 @@ def advance(
     carry: Carry,
     thought: Thought,
     *,
+    act: Act = "halt",
     max_steps: int = MAX_STEPS,
     exploration: float = 0.1,
     generator: torch.Generator | None = None,
 ) -> Carry:
     """Count the step, and let slots halt: at `max_steps`, or when the model believes it is done.
 
+    It does when the halt logit is above 0, or in Q-learning above the continue logit.
     With probability `exploration` a slot must first reach a step drawn uniformly from
     2..max_steps, so that the model also sees what more thinking would have brought.
     """
     steps = carry.steps + 1
-    wants_to_halt = thought.halt_logit > 0
+    bars = {"halt": 0.0, "q_learning": thought.continue_logit, "off": math.inf}
+    wants_to_halt = thought.halt_logit > bars[act]
     if exploration > 0 and max_steps > 1:
         draws = torch.rand(2, len(steps), generator=generator).to(steps.device)
         minimum = 2 + (draws[1] * (max_steps - 1)).long()  # uniform in 2..max_steps
@@ -86,9 +93,23 @@ def advance(
     return Carry(thought.latents, carry.batch, steps, wants_to_halt | (steps >= max_steps))
 
 
+@torch.no_grad()
+def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS) -> Tensor:
+    """What the continue logit should say after `advance`, (B,) in 0..1: the price of Q-learning.
+
+    The value of going on is the value of the better choice one step later, as the model itself
+    sees it: it takes a second forward pass (HRM, arXiv 2506.21734, "adaptive computation time").
+    TRM does without (arXiv 2510.04871, section 4.6), at half the passes.
+    """
+    later = model(carry.latents, carry.batch.inputs, carry.batch.puzzle_ids)
+    better = torch.maximum(later.halt_logit, later.continue_logit)
+    must_halt = carry.steps >= max_steps
+    return torch.where(must_halt, later.halt_logit, better).sigmoid()
+
+
 @torch.inference_mode()
 def think(
-    model: TRM,
+    model: Reasoner,
     inputs: Tensor,
     puzzle_ids: Tensor | None = None,
     *,
@@ -112,7 +133,7 @@ class Answer(NamedTuple):
 
 @torch.inference_mode()
 def answer(
-    model: TRM,
+    model: Reasoner,
     inputs: Tensor,
     puzzle_ids: Tensor | None = None,
     *,

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from trm_lite.checkpoints import load_state, save_state, save_weights, write_atomically
@@ -27,17 +28,19 @@ from trm_lite.device import pick_device, precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
 from trm_lite.losses import StepLoss, step_loss
-from trm_lite.nets.trm import TRM, Latents
+from trm_lite.nets import build_network
+from trm_lite.nets.layers import Stack
+from trm_lite.nets.reasoner import Latents
 from trm_lite.optim import (
     AdamAtan2,
     SignSGD,
     exponential_moving_average,
+    schedule,
     set_learning_rate,
-    warmup_factor,
 )
-from trm_lite.presets import Preset
+from trm_lite.presets import Preset, from_dict, replace
 from trm_lite.puzzles.dataset import Batch, Shuffled, Splits, build
-from trm_lite.thinking import Carry, advance, empty_carry, refill
+from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -67,9 +70,11 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
-            self.model = TRM(preset.model).to(self.device)
+            self.model = build_network(preset.model).to(self.device)
         if recipe.compile:
-            self.model.net.compile()
+            for module in self.model.modules():
+                if isinstance(module, Stack):
+                    module.compile()
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
         self.optimizer = AdamAtan2(
             self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
@@ -89,15 +94,52 @@ class Trainer:
 
     def step(self) -> StepLoss:
         """One optimiser step: every slot thinks one supervision step, and the weights follow."""
+        loss = self.supervise(self._next_batch(self.steps_done))
+        self.update_weights()
+        return loss
+
+    def supervise(self, fresh: Batch) -> StepLoss:
+        """One supervision step of every slot, halted ones on `fresh` puzzles: the gradients."""
         recipe = self.recipe
         self.model.train()
-        carry = refill(self.model, self.carry, self._next_batch(self.steps_done))
+        carry = refill(self.model, self.carry, fresh)
         with precision(self.device, recipe.bfloat16):
             thought = self.model(carry.latents, carry.batch.inputs, carry.batch.puzzle_ids)
-        loss = step_loss(thought.logits, thought.halt_logit, carry.batch.labels, recipe.loss)
+            self.carry = advance(
+                carry,
+                thought,
+                act=recipe.act,
+                max_steps=recipe.max_steps,
+                exploration=recipe.exploration,
+                generator=self.generator,
+            )
+            continue_target = self._continue_target()
+        loss = step_loss(
+            thought.logits,
+            thought.halt_logit,
+            carry.batch.labels,
+            recipe.loss,
+            thought.continue_logit,
+            continue_target,
+        )
         (loss.total / recipe.batch_size).backward()
+        return loss
 
-        factor = warmup_factor(self.steps_done + 1, recipe.warmup_steps)
+    def _continue_target(self) -> Tensor | None:
+        if self.recipe.act != "q_learning":
+            return None
+        return worth_of_going_on(self.model, self.carry, self.recipe.max_steps)
+
+    def update_weights(self) -> None:
+        """Follow the gradients: puzzle embeddings, network, and the moving average of it."""
+        recipe = self.recipe
+        self.steps_done += 1
+        factor = schedule(
+            self.steps_done,
+            warmup_steps=recipe.warmup_steps,
+            total_steps=recipe.steps,
+            min_ratio=recipe.min_lr_ratio,
+        )
         for optimizer, rate in (
             (self.puzzle_optimizer, recipe.puzzle_lr),
             (self.optimizer, recipe.lr),
@@ -106,15 +148,6 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad()
         self.ema.update_parameters(self.model)
-        self.carry = advance(
-            carry,
-            thought,
-            max_steps=recipe.max_steps,
-            exploration=recipe.exploration,
-            generator=self.generator,
-        )
-        self.steps_done += 1
-        return loss
 
     def train(self, steps: int | None = None) -> bool:
         """Train up to optimiser step `steps` (the recipe's if None), with a progress bar.
@@ -232,10 +265,11 @@ class Trainer:
         described = json.dumps(dataclasses.asdict(self.preset), indent=1)
         marker = folder / "preset.json"
         if marker.exists():
-            # More steps are no other experiment; everything else is.
-            old, new = json.loads(marker.read_text()), json.loads(described)
-            old["recipe"]["steps"] = new["recipe"]["steps"]
-            if old != new:
+            # More steps at a constant rate are no other experiment; everything else is.
+            old = from_dict(json.loads(marker.read_text()))
+            if old.recipe.min_lr_ratio == 1:
+                old = replace(old, steps=self.recipe.steps)
+            if old != self.preset:
                 raise UserError(
                     f"{folder} holds another run; choose another --out folder or delete it."
                 )

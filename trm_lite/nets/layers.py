@@ -6,10 +6,29 @@ Sizes: B batch, L length (puzzle prefix included), D hidden size, H heads.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The sizes that every network has. The defaults are the TRM paper's, for 9x9 Sudoku."""
+
+    vocab_size: int = 11  # V
+    seq_len: int = 81  # L, cells of a puzzle
+    hidden_size: int = 512  # D
+    num_heads: int = 8  # of attention, H
+    expansion: float = 4.0
+    multiple_of: int = 256  # the inner width of a SwiGLU is rounded up to a multiple of this
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers passed one after the other in one forward pass."""
+        raise NotImplementedError
+
 
 TRUNCATION_STD_CORRECTION = 1.1368472343385565  # a normal cut at +-2 sigma has std 1 / this
 
@@ -68,10 +87,9 @@ class TokenMixer(nn.Module):
 class Attention(nn.Module):
     """Mix positions with bidirectional multi-head self-attention, ending in the norm."""
 
-    def __init__(self, hidden_size: int, num_heads: int, causal: bool = False):
+    def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()
         self.num_heads, self.head_dim = num_heads, hidden_size // num_heads
-        self.causal = causal
         width = self.num_heads * self.head_dim  # smaller than D where the heads do not divide it
         self.qkv = Linear(hidden_size, 3 * width)
         self.out = Linear(width, hidden_size)
@@ -82,8 +100,12 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, head_dim)
         if rotary is not None:
             q, k = rotary(q), rotary(k)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        mixed = self.mix(q, k, v)  # (B, H, L, head_dim)
         return rms_norm(h + self.out(mixed.transpose(1, 2).reshape(batch, length, -1)))
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each query gathers: here from every position, before and after it."""
+        return F.scaled_dot_product_attention(q, k, v)
 
 
 class Rotary(nn.Module):
@@ -150,4 +172,4 @@ class PuzzleEmbedding(nn.Module):
         if self.training and torch.is_grad_enabled():
             self.ids, self.rows = ids, rows.requires_grad_()
         padding = self.prefix_len * self.hidden_size - rows.shape[-1]
-        return F.pad(rows, (0, padding)).view(-1, self.prefix_len, self.hidden_size)
+        return F.pad(rows, (0, padding)).view(len(ids), self.prefix_len, self.hidden_size)

@@ -44,6 +44,11 @@ class PuzzleSet:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def first(self, count: int) -> "PuzzleSet":
+        """The first `count` puzzles."""
+        parts = (part[:count] for part in (self.inputs, self.labels, self.puzzle_ids))
+        return PuzzleSet(*parts, self.augment)
+
     def batch(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
         """The puzzles at `rows`; under a random symmetry each if a `generator` is given."""
         inputs, labels = self.inputs[rows].long(), self.labels[rows].long()
@@ -143,18 +148,20 @@ def cache_folder() -> Path:
 def _generate(data: SudokuData) -> dict[str, np.ndarray]:
     sizes = {"train": data.train, "validation": data.validation, "test": data.test}
     total = sum(sizes.values())
-    spare = 1.05  # some turn out to be twins
-    per_kind = math.ceil(spare * total / len(data.kinds))
-    made = [
-        _generate_kind(kind, per_kind, data.size, seed=data.puzzle_seed * 1000 + number)
-        for number, kind in enumerate(data.kinds)
-    ]
-    # One of each kind in turn, so that every split holds all kinds in equal parts.
-    puzzles, solutions = (
-        np.stack(parts, axis=1).reshape(-1, data.seq_len) for parts in zip(*made, strict=True)
-    )
-    distinct = sudoku.without_twins(puzzles, solutions)[:total]
-    if len(distinct) < total:
+    for spare in (1.05, 1.5, 3.0, 6.0):  # some turn out to be twins, of small boards most
+        per_kind = math.ceil(spare * total / len(data.kinds))
+        made = [
+            _generate_kind(kind, per_kind, data.size, seed=data.puzzle_seed * 1000 + number)
+            for number, kind in enumerate(data.kinds)
+        ]
+        # One of each kind in turn, so that every split holds all kinds in equal parts.
+        puzzles, solutions = (
+            np.stack(parts, axis=1).reshape(-1, data.seq_len) for parts in zip(*made, strict=True)
+        )
+        distinct = sudoku.without_twins(puzzles, solutions)[:total]
+        if len(distinct) == total:
+            break
+    else:
         raise UserError(
             f"Only {len(distinct)} puzzles of size {data.size} without twins were found, "
             f"{total} were asked for; ask for fewer."

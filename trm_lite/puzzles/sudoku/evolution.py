@@ -88,14 +88,12 @@ def mutate(puzzles: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
     ambiguous = np.arange(len(puzzles))
     while len(ambiguous):
         found = solve(puzzles[ambiguous], rng=rng)
-        ambiguous, one = ambiguous[found.counts > 1], found.boards[found.counts > 1]
-        other = solve(puzzles[ambiguous], limit=1, rng=rng).boards
-        # A clue where two solutions differ excludes one. If both searches came upon the same
-        # solution, the next turn of the loop looks again.
-        keys = np.where(one != other, rng.random(one.shape), 0)
-        cell = keys.argmax(1)
-        differ = np.flatnonzero(keys.any(1))
-        puzzles[ambiguous[differ], cell[differ]] = one[differ, cell[differ]]
+        several = np.flatnonzero(found.counts > 1)
+        ambiguous = ambiguous[several]
+        one, other = found.boards[several], found.others[several]
+        # A clue where two solutions differ excludes one of them.
+        cell = np.where(one != other, rng.random(one.shape), -1).argmax(1)
+        puzzles[ambiguous, cell] = one[np.arange(len(one)), cell]
     puzzles = remove_clues(puzzles, rng)
     return puzzles, solve(puzzles, limit=1).boards
 

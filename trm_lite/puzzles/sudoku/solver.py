@@ -20,7 +20,8 @@ ONE = np.uint16(1)
 class Solutions(NamedTuple):
     """What a search found, per board."""
 
-    boards: np.ndarray  # (B, n*n) uint8, the first solution, or zeros where there is none
+    boards: np.ndarray  # (B, n*n) uint8, a solution, or zeros where there is none
+    others: np.ndarray  # (B, n*n) uint8, another solution if there is one, else the same
     counts: np.ndarray  # (B,) number of solutions, counted up to the limit of the search
     guesses: np.ndarray  # (B,) branches taken
     rounds: np.ndarray  # (B,) rounds of deduction
@@ -57,16 +58,12 @@ def solve_one(board: np.ndarray) -> np.ndarray:
     if found.counts[0] == 0:
         raise PuzzleError("This Sudoku has no solution; check its clues.")
     if found.counts[0] > 1:
-        size = size_of(board)
-        first = found.boards[0]
-        # Forbidding one digit of the first solution at a time must uncover another one.
-        others = np.tile(to_candidates(board[None]), (size * size, 1))
-        np.fill_diagonal(others, np.diagonal(others) & ~_bits(first))
-        cell = int(np.argmax(search(others, limit=1).counts))
+        one, other = found.boards[0], found.others[0]
+        cell = int(np.argmax(one != other))
+        row, column = divmod(cell, size_of(board))
         raise PuzzleError(
-            "This Sudoku has more than one solution (row "
-            f"{cell // size + 1} column {cell % size + 1} can hold {first[cell]} or another "
-            "digit); add a clue."
+            f"This Sudoku has more than one solution: row {row + 1} column {column + 1} can hold "
+            f"{one[cell]} or {other[cell]}; add a clue."
         )
     return found.boards[0]
 
@@ -107,7 +104,8 @@ def search(
     shape = geometry(size_of(candidates))
     total = len(candidates)
     found = Solutions(
-        np.zeros((total, shape.cells), np.uint8), *(np.zeros(total, int) for _ in range(3))
+        *(np.zeros((total, shape.cells), np.uint8) for _ in range(2)),
+        *(np.zeros(total, int) for _ in range(3)),
     )
     pending = _Pending(candidates)
     finished = found.counts >= limit
@@ -121,8 +119,10 @@ def search(
         solved = stuck & (np.bitwise_count(state) == 1).all(0)
 
         columns = np.flatnonzero(solved)
-        new = columns[found.counts[owner[columns]] == 0]
-        found.boards[owner[new]] = _digits(state[:, new]).T
+        found.others[owner[columns]] = _digits(state[:, columns]).T
+        first = columns[np.unique(owner[columns], return_index=True)[1]]
+        first = first[found.counts[owner[first]] == 0]
+        found.boards[owner[first]] = _digits(state[:, first]).T
         np.add.at(found.counts, owner[columns], 1)
 
         columns = np.flatnonzero(stuck & ~solved)

@@ -1,0 +1,28 @@
+# Each target makes the environment in .venv if it is missing. Windows: see README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: lab demo test clean
+
+lab: .venv/ready  ## open the course in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
+
+demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
+	$(BIN)/trm-lite demo
+
+test: .venv/ready  ## what continuous integration runs
+	$(BIN)/ruff check .
+	$(BIN)/pytest
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Making the environment in .venv, once; this takes a few minutes ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+clean:  ## remove the environment
+	rm -rf .venv

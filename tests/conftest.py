@@ -1,0 +1,35 @@
+"""Shared by all tests: one thread, headless pictures, a puzzle cache of their own."""
+
+import os
+import tempfile
+
+os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
+os.environ["MPLBACKEND"] = "agg"
+
+import pytest
+import torch
+
+from trm_lite.presets import get_preset, replace
+from trm_lite.puzzles.dataset import build
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The mini preset, shrunk until it trains in a second."""
+    return replace(
+        get_preset("sudoku-6x6"),
+        train=48,
+        validation=8,
+        test=8,
+        hidden_size=16,
+        batch_size=8,
+        steps=12,
+        eval_every=5,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_splits(tiny):
+    return build(tiny.data)

@@ -1,0 +1,126 @@
+"""Puzzles from outside: what is read, what is refused and in which words."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from trm_lite.__main__ import main
+from trm_lite.puzzles import sudoku
+from trm_lite.solving import WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
+
+PUZZLES, SOLUTIONS = sudoku.generate(5, 6, seed=1)
+LINES = [sudoku.to_line(puzzle) for puzzle in PUZZLES]
+
+
+def test_one_puzzle_per_line_with_blank_lines_between():
+    good, bad = read_puzzles(f"{LINES[0]}\n\n  {LINES[1].replace('.', '0')}  \r\n")
+    assert [line for line, _ in good] == [1, 3] and not bad
+    assert (good[1][1] == PUZZLES[1]).all()
+
+
+def test_one_puzzle_over_several_lines_and_csv():
+    good, bad = read_puzzles(sudoku.render(PUZZLES[0]))
+    assert len(good) == 1 and (good[0][1] == PUZZLES[0]).all() and not bad
+    text = f"source,question,answer,rating\nme,{LINES[0]},x,3\nme,{LINES[1]},y,4\n"
+    good, bad = read_puzzles(text)
+    assert [line for line, _ in good] == [2, 3] and not bad
+
+
+def test_bad_lines_are_named_and_good_ones_kept():
+    twice = "11" + "." * 34
+    unsolvable = LINES[0].replace(".", "x", 1)
+    ambiguous = "." * 36
+    good, bad = read_puzzles("\n".join([LINES[0], twice, unsolvable, ambiguous, "123", LINES[1]]))
+    assert [line for line, _ in good] == [1, 6]
+    assert [problem.line for problem in bad] == [2, 3, 4, 5]
+    words = [problem.problem for problem in bad]
+    assert "Row 1 holds two 1s" in words[0]
+    assert "'x'" in words[1]
+    assert "more than one solution" in words[2]
+    assert "has 3" in words[3]
+
+
+def test_solved_is_checked_never_assumed():
+    class Echo(torch.nn.Module):  # says of every board that it is its own solution
+        def __init__(self):
+            super().__init__()
+            self.config = type("C", (), {"seq_len": 36})
+            self.device = torch.device("cpu")
+
+        def initial_latents(self, count):
+            from trm_lite.nets.reasoner import Latents
+
+            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
+
+        def forward(self, latents, inputs, puzzle_ids=None):
+            from trm_lite.nets.reasoner import Thought
+
+            sure = torch.full((len(inputs),), 9.0)
+            logits = torch.nn.functional.one_hot(inputs, 8).float()
+            return Thought(latents, logits, sure, sure)
+
+    solved = solve_boards(Echo(), np.stack([PUZZLES[0], SOLUTIONS[0]]))
+    assert [s.solved for s in solved] == [False, True]
+    assert solved[0].confidence > 0.99
+
+
+needs_weights = pytest.mark.skipif(
+    not (WEIGHTS_FOLDER / "sudoku-6x6.safetensors").exists(), reason="no weights are shipped yet"
+)
+
+
+@needs_weights
+def test_the_shipped_weights_solve_fresh_puzzles():
+    puzzles, solutions = sudoku.generate(200, 6, seed=987)
+    solved = solve_boards(shipped_weights(6)[0], puzzles)
+    right = [s.solved and (s.solution == t).all() for s, t in zip(solved, solutions, strict=True)]
+    assert np.mean(right) >= 0.98
+
+
+@needs_weights
+def test_command_line_json(tmp_path, capsys):
+    path = tmp_path / "puzzles.txt"
+    path.write_text("\n".join([*LINES, "oops"]))
+    assert main(["solve", str(path), "--json", "--device", "cpu"]) == 2
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["puzzle"] for row in rows] == LINES
+    assert set(rows[0]) == {"puzzle", "solution", "solved", "steps", "confidence"}
+    assert "line 6" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "sudoku-6x7"], "no preset 'sudoku-6x7'; did you mean sudoku-6x6"),
+        (["train"], "Say which preset"),
+        (["demo", "--device", "cuda"], "no device 'cuda'"),
+        (["demo", "--device", "warp"], "'warp' is no device"),
+        (["solve", "{empty}"], "holds no puzzle"),
+        (["solve", "{binary}"], "no text file"),
+        (["solve", "{missing}"], "cannot be read"),
+        (["solve", "{good}", "--weights", "{missing}"], "no weights file"),
+        (["solve", "{good}", "--weights", "{binary}"], "not a whole safetensors file"),
+        (["evaluate", "{missing}"], "no weights file"),
+        (["evaluate", "{folder}"], "holds no last.safetensors"),
+        (["train", "sudoku-6x6", "--kinds", "hardish", "--out", "{folder}"], "no kind of Sudoku"),
+        (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_sentence_and_status_2(
+    arguments, words, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
+    (tmp_path / "good").write_text(LINES[0])
+    names = ("empty", "binary", "missing", "good")
+    paths = {name: str(tmp_path / name) for name in names} | {"folder": str(tmp_path)}
+    assert main([argument.format(**paths) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert words in err
+    assert err.startswith("trm-lite: ") and len(err.strip().splitlines()) == 1
+    assert "Traceback" not in out + err

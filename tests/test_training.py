@@ -1,0 +1,190 @@
+"""The trainer: it learns, it stops when asked, and it goes on exactly where it was."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from trm_lite.checkpoints import load_state, load_weights, save_weights
+from trm_lite.errors import UserError
+from trm_lite.evaluation import evaluate
+from trm_lite.presets import PRESETS, from_dict, get_preset, replace
+from trm_lite.training import Trainer
+
+# Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
+CHILD = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from trm_lite import training
+from trm_lite.presets import get_preset, replace
+training.SAVE_EVERY_SECONDS = 0
+preset = replace(get_preset("sudoku-6x6"), train=48, validation=8, test=8, hidden_size=16,
+                 batch_size=8, steps=200, eval_every=25)
+trainer = training.Trainer(preset, folder=Path(sys.argv[1]), device="cpu", progress=False)
+print("ready", trainer.steps_done, flush=True)
+sys.exit(0 if trainer.train() else 3)
+"""
+
+
+def start(folder) -> subprocess.Popen:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline().startswith("ready")
+    return child
+
+
+def assert_same(left, right):
+    """Bit for bit, through any nesting."""
+    assert type(left) is type(right)
+    if isinstance(left, torch.Tensor):
+        assert torch.equal(left, right)
+    elif isinstance(left, dict):
+        assert left.keys() == right.keys()
+        for key in left.keys() - {"seconds"}:  # the only thing that a clock decides
+            assert_same(left[key], right[key])
+    elif isinstance(left, (list, tuple)):
+        assert len(left) == len(right)
+        for pair in zip(left, right, strict=True):
+            assert_same(*pair)
+    else:
+        assert left == right
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert start(folder).wait() == 0
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_path, how):
+    folder, moments = tmp_path / "run", random.Random(int(how))
+    interruptions = 0
+    for _ in range(2):
+        child = start(folder)
+        time.sleep(moments.uniform(0.2, 0.8))
+        child.send_signal(how)
+        status = child.wait()
+        interruptions += status in (3, -how)
+        if how != signal.SIGKILL:
+            assert status in (0, 3), "asked politely, it saves and says so"
+    assert interruptions > 0, "the run was over before it could be interrupted"
+    assert start(folder).wait() == 0
+    assert_same(load_state(folder / "last.pt"), load_state(uninterrupted / "last.pt"))
+    looks = [
+        [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (folder, uninterrupted)
+    ]
+    assert looks[0] == looks[1] == list(range(25, 201, 25))
+
+
+def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path):
+    whole = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
+    whole.train()
+    first = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    first.train(5)  # a moment at which it looks anyway
+    second = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    assert second.steps_done == 5
+    second.train()
+    assert_same(second.state(), whole.state())
+
+
+def test_the_seed_decides_everything(tiny, tiny_splits):
+    def weights(seed):
+        preset = replace(tiny, seed=seed, steps=3)
+        trainer = Trainer(preset, splits=tiny_splits, device="cpu", progress=False)
+        trainer.train()
+        return trainer.model.state_dict()
+
+    assert_same(weights(0), weights(0))
+    assert not torch.equal(weights(0)["head.weight"], weights(1)["head.weight"])
+
+
+def test_it_learns_small_boards():
+    """4x4 boards with 6 blanks, from nothing to most of the unseen ones in seconds."""
+    preset = replace(
+        get_preset("sudoku-6x6"),
+        size=4,
+        vocab_size=6,
+        seq_len=16,
+        kinds=("6-blanks",),
+        train=100,
+        validation=50,
+        test=50,
+        hidden_size=32,
+        steps=250,
+        ema_rate=0.97,
+        eval_every=250,
+    )
+    trainer = Trainer(preset, device="cpu", progress=False)
+    before = evaluate(trainer.ema.module, trainer.splits.test).exact().value
+    trainer.train()
+    after = evaluate(trainer.ema.module, trainer.splits.test).exact().value
+    assert before < 0.1 and after > 0.6, (before, after)
+
+
+def test_ema_lags_behind_and_feeds_the_saved_weights(tiny, tiny_splits, tmp_path):
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    start = trainer.model.head.weight.detach().clone()
+    trainer.train()
+    raw, ema = trainer.model.head.weight, trainer.ema.module.head.weight
+    assert 0 < (ema - start).norm() < (raw - start).norm()
+    saved, about = load_weights(tmp_path / "last.safetensors")
+    assert torch.equal(saved.head.weight, ema)
+    assert from_dict(about["preset"]) == tiny
+
+
+def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
+    Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(2)
+    with pytest.raises(UserError, match="holds another run"):
+        Trainer(replace(tiny, lr=1.0), folder=tmp_path, splits=tiny_splits, device="cpu")
+    Trainer(replace(tiny, steps=50), folder=tmp_path, splits=tiny_splits, device="cpu")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "rubbish", "code"])
+def test_a_damaged_checkpoint_is_reported_and_nothing_is_run(
+    tiny, tiny_splits, tmp_path, damage
+):
+    Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(1)
+    path, witness = tmp_path / "last.pt", tmp_path / "executed"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif damage == "rubbish":
+        path.write_bytes(os.urandom(2000))
+    else:
+
+        class Evil:
+            def __reduce__(self):
+                return os.mkdir, (str(witness),)
+
+        torch.save({"model": Evil()}, path)
+    with pytest.raises(UserError, match=r"last\.pt"):
+        Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu")
+    assert not witness.exists()
+
+
+def test_a_truncated_weights_file_is_reported(tiny, tiny_splits, tmp_path):
+    trainer = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
+    path = tmp_path / "w.safetensors"
+    save_weights(trainer.model, path, {})
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        load_weights(path)
+
+
+def test_presets_describe_themselves_and_survive_json():
+    for name, preset in PRESETS.items():
+        assert preset.name == name and preset.about
+        described = json.loads(json.dumps(dataclasses.asdict(preset)))
+        assert from_dict(described) == preset

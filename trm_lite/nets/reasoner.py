@@ -1,0 +1,166 @@
+"""What every network of the course has around its reasoning: eyes, a memory and a mouth.
+
+A *reasoner* reads a puzzle, improves the latents it carries, and says an answer:
+
+    x = embed(inputs)              the question, as vectors
+    latents = recurse(x, latents)  the reasoning, in which the networks differ
+    thought = read(latents)        the answer, and whether it believes in it
+
+TRM, HRM and direct prediction differ in `recurse` alone.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trm_lite.errors import UserError
+from trm_lite.nets.layers import (
+    Attention,
+    Block,
+    NetConfig,
+    PuzzleEmbedding,
+    Rotary,
+    Stack,
+    TokenMixer,
+    truncated_normal_,
+)
+
+
+class Latents(NamedTuple):
+    """What a network carries from one supervision step to the next.
+
+    z is (B, P + L, D) like y; a network with K != 1 latents beside y has them as (B, K, P + L, D).
+    """
+
+    y: Tensor  # (B, P + L, D) the current answer, "z_H" in HRM and in the authors' code
+    z: Tensor  # the latent reasoning, "z_L" there
+
+
+class Thought(NamedTuple):
+    """What one supervision step brings forth."""
+
+    latents: Latents  # detached: no gradient flows from one supervision step into the one before
+    logits: Tensor  # (B, L, V) token scores of the answer
+    halt_logit: Tensor  # (B,) above zero: "my whole answer is right"
+    continue_logit: Tensor  # (B,) used by HRM's Q-learning; TRM leaves it untrained
+
+
+@dataclass(frozen=True)
+class ReasonerConfig(NetConfig):
+    """The shape that all reasoners have in common."""
+
+    mixing: Literal["mlp", "attention"] = "mlp"
+    positions: Literal["rotary", "learned", "none"] = "rotary"  # rotary: attention mixing only
+    num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per task for ARC
+    prefix_len: int = 16  # P, positions in front of the tokens that hold the puzzle embedding
+    puzzle_embedding_size: int | None = None  # hidden_size if None
+
+    def __post_init__(self):
+        if self.mixing == "attention":
+            head_dim = self.hidden_size // self.num_heads
+            if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
+                raise UserError(
+                    f"{self.num_heads} heads on {self.hidden_size} features are {head_dim} each; "
+                    "choose num_heads so that each head has an even number of features."
+                )
+
+    @property
+    def length(self) -> int:
+        """Positions the network works on: prefix and tokens, P + L."""
+        return self.prefix_len + self.seq_len
+
+
+def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:
+    """A network of identical blocks with the mixing that `config` asks for."""
+
+    def mixer() -> nn.Module:
+        if config.mixing == "mlp":
+            return TokenMixer(config.length, config.expansion, config.multiple_of)
+        return Attention(config.hidden_size, config.num_heads)
+
+    blocks = [
+        Block(mixer(), config.hidden_size, config.expansion, config.multiple_of)
+        for _ in range(num_layers)
+    ]
+    with_rotary = config.mixing == "attention" and config.positions == "rotary"
+    head_dim = config.hidden_size // config.num_heads
+    return Stack(blocks, Rotary(head_dim, config.length) if with_rotary else None)
+
+
+class Reasoner(nn.Module):
+    """A network that thinks in supervision steps; subclasses say how (`recurse`).
+
+    `stacks` are the networks that the reasoning applies, kept under their names.
+    """
+
+    def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
+        super().__init__()
+        self.config = config
+        for name, stack in stacks.items():
+            self.add_module(name, stack)
+        D = config.hidden_size
+        self.token_embedding = nn.Embedding(config.vocab_size, D)
+        self.position_embedding = (
+            nn.Embedding(config.length, D) if config.positions == "learned" else None
+        )
+        size = D if config.puzzle_embedding_size is None else config.puzzle_embedding_size
+        self.puzzle_embedding = PuzzleEmbedding(
+            config.num_puzzles, size if config.prefix_len else 0, config.prefix_len, D
+        )
+        self.head = nn.Linear(D, config.vocab_size, bias=False)
+        self.halt_head = nn.Linear(D, 2)  # halt, continue
+        # Fixed random starting points, deliberately not trained.
+        z_shape = (D,) if num_latents == 1 else (num_latents, D)
+        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
+        z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
+        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        std = self.config.hidden_size**-0.5
+        truncated_normal_(self.token_embedding.weight, std)
+        truncated_normal_(self.head.weight, std)
+        if self.position_embedding is not None:
+            truncated_normal_(self.position_embedding.weight, std)
+        # "Surely not right yet": without a strongly negative start the head halts too early.
+        nn.init.zeros_(self.halt_head.weight)
+        nn.init.constant_(self.halt_head.bias, -5.0)
+
+    @property
+    def device(self) -> torch.device:
+        return self.y_init.device
+
+    def initial_latents(self, batch_size: int) -> Latents:
+        """The starting answer and latent, the same at every position."""
+        length, D = self.config.length, self.config.hidden_size
+        y = self.y_init.expand(batch_size, length, D)
+        z = self.z_init.unsqueeze(-2)  # (1, D), or (K, 1, D)
+        return Latents(y, z.expand(batch_size, *z.shape[:-2], length, D))
+
+    def embed(self, inputs: Tensor, puzzle_ids: Tensor | None = None) -> Tensor:
+        """The question x: puzzle prefix and token embeddings, (B, L) -> (B, P + L, D)."""
+        if puzzle_ids is None:
+            puzzle_ids = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
+        x = torch.cat((self.puzzle_embedding(puzzle_ids), self.token_embedding(inputs)), dim=1)
+        if self.position_embedding is not None:
+            x = 0.5**0.5 * (x + self.position_embedding.weight)
+        return self.config.hidden_size**0.5 * x
+
+    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+        """The reasoning of one supervision step on the question x (B, P + L, D)."""
+        raise NotImplementedError
+
+    def read(self, latents: Latents) -> Thought:
+        """Read the answer and the wish to halt off y."""
+        logits = self.head(latents.y)[:, self.config.prefix_len :]  # (B, L, V)
+        halt_logit, continue_logit = self.halt_head(latents.y[:, 0]).float().unbind(-1)
+        carried = Latents(*(latent.detach() for latent in latents))
+        return Thought(carried, logits, halt_logit, continue_logit)
+
+    def forward(
+        self, latents: Latents, inputs: Tensor, puzzle_ids: Tensor | None = None
+    ) -> Thought:
+        """One supervision step: improve `latents` on the puzzles `inputs` (B, L) of token ids."""
+        return self.read(self.recurse(self.embed(inputs, puzzle_ids), latents))

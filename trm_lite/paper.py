@@ -1,0 +1,150 @@
+"""The tables of the TRM paper (arXiv 2510.04871) as data: one row, one experiment.
+
+`trm_lite.presets` makes two presets of each row, one at full size and one for a laptop. The
+figures are the paper's: exact match on Sudoku-Extreme in per cent, layers passed per supervision
+step, forward passes per optimiser step, and millions of parameters.
+"""
+
+from dataclasses import dataclass, field
+
+from trm_lite.nets import (
+    AutoregressiveConfig,
+    DirectConfig,
+    HRMConfig,
+    NetConfig,
+    TRMConfig,
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one experiment differs from TRM as it should be, and what the paper found."""
+
+    name: str  # of the presets, after that of the benchmark
+    about: str
+    accuracy: float | None = None
+    depth: int | None = None
+    passes: int | None = None
+    millions: int | None = None
+    network: type[NetConfig] = TRMConfig
+    model: dict = field(default_factory=dict)  # fields of the network
+    mini: dict = field(default_factory=dict)  # the same at mini size, where they are others
+    recipe: dict = field(default_factory=dict)
+
+
+AS_PUBLISHED = {"act": "q_learning", "ema_rate": 0.0}  # how HRM is trained
+ONE_PASS = {"max_steps": 1, "exploration": 0.0}  # no deep supervision
+
+# Below HRM: what is missing when a network answers at once, or token by token.
+LADDER = (
+    Row("direct", "direct prediction, no recursion", 0.0, None, None, 27,
+        DirectConfig, recipe=ONE_PASS),
+    Row("direct-deep", "direct prediction, as deep as TRM with all layers of their own",
+        network=DirectConfig, model={"mixing": "mlp", "prefix_len": 16, "num_layers": 42},
+        mini={"num_layers": 16}, recipe=ONE_PASS),
+    Row("tokens", "token by token, like a language model",
+        network=AutoregressiveConfig, recipe=ONE_PASS),
+    Row("tokens-scratch", "token by token, after worked-out steps (chain of thought)",
+        network=AutoregressiveConfig, model={"scratch_len": 131}, mini={"scratch_len": 61},
+        recipe=ONE_PASS),
+    Row("tied", "weight-tied recursion, no deep supervision", network=DirectConfig,
+        model={"mixing": "mlp", "prefix_len": 16, "num_layers": 2, "loops": 21},
+        mini={"loops": 8}, recipe=ONE_PASS),
+    Row("tied-supervised", "weight-tied recursion with deep supervision", network=DirectConfig,
+        model={"mixing": "mlp", "prefix_len": 16, "num_layers": 2, "loops": 21},
+        mini={"loops": 8}),
+)  # fmt: skip
+
+# Table 1, and the variants of section 4.
+ABLATIONS = (
+    Row("hrm", "HRM as published: Q-learning, no EMA", 55.0, 24, 2, 27, HRMConfig,
+        recipe=AS_PUBLISHED),
+    Row("", "TRM", 87.4, 42, 1, 5),
+    Row("hrm-act", "TRM with the Q-learning of HRM", 86.1, 42, 2, 5,
+        recipe={"act": "q_learning"}),
+    Row("two-nets", "TRM with separate networks to think and to answer", 82.4, 42, 1, 10,
+        model={"shared_net": False}),
+    Row("no-ema", "TRM without the moving average of the weights", 79.9, 42, 1, 5,
+        recipe={"ema_rate": 0.0}),
+    Row("4-layers", "TRM with 4 layers and half the recursion", 79.5, 48, 1, 10,
+        model={"num_layers": 4, "n": 3}, mini={"n": 1}),
+    Row("attention", "TRM with self-attention", 74.7, 42, 1, 7,
+        model={"mixing": "attention"}, mini={"num_heads": 4}),
+    Row("shallow", "TRM with fewer recursions", 73.7, 12, 1, 5,
+        model={"T": 2, "n": 2}, mini={"T": 1}),
+    Row("one-step", "TRM with the 1-step gradient of HRM", 56.5, 42, 1, 5,
+        model={"gradient": "one_step"}),
+    Row("multi-scale", "TRM with a latent for each update", 77.6, 42, 1, 5,
+        model={"num_latents": 6}, mini={"num_latents": 3}),
+    Row("single", "TRM with one feature for answer and latent", 71.9, 42, 1, 5,
+        model={"num_latents": 0}),
+)  # fmt: skip
+
+# Not in the paper, but asked by every careful reader of it.
+FURTHER = (
+    Row("hrm-ema", "HRM with the moving average of TRM", network=HRMConfig,
+        recipe={"act": "q_learning"}),
+    Row("no-act", "TRM that never halts early in training", recipe={"act": "off"}),
+)  # fmt: skip
+
+
+def _sweep(k: int, T: int, hrm: float, trm: float | None) -> tuple[Row, Row]:
+    """One line of the recursion sweep: HRM with 4 layers and n = k, TRM with 2 and n = 2k."""
+    return (
+        Row(f"hrm-k{k}-T{T}", f"HRM, n={k}, T={T}", hrm, 4 * (k + 1) * T, 2, 27, HRMConfig,
+            {"n": k, "T": T}, recipe=AS_PUBLISHED),
+        Row(f"k{k}-T{T}", f"TRM, n={2 * k}, T={T}", trm, 2 * (2 * k + 1) * T, 1, 5,
+            model={"n": 2 * k, "T": T}),
+    )  # fmt: skip
+
+
+# Table 3. Its lines k=T=2 of HRM and k=T=3 of TRM are the models above.
+SWEEP = (
+    *_sweep(1, 1, 46.4, 63.2),
+    *_sweep(2, 2, 55.0, 81.9),
+    *_sweep(3, 3, 61.6, 87.4),
+    *_sweep(4, 4, 59.5, 84.2),
+    *_sweep(3, 6, 58.8, 85.8),
+    *_sweep(6, 3, 62.3, None),  # TRM ran out of memory
+)
+
+ROWS = (*LADDER, *ABLATIONS, *FURTHER, *SWEEP)
+
+# What of a network is smaller at mini size; `Row.model` and then `Row.mini` go on top.
+MINI_SIZES: dict[type[NetConfig], dict] = {
+    TRMConfig: {"T": 2, "n": 3},
+    HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp"},
+    DirectConfig: {"mixing": "mlp", "num_layers": 2},
+    AutoregressiveConfig: {"hidden_size": 64, "num_layers": 4, "num_heads": 4},
+}
+
+
+def full_model(row: Row, vocab_size: int, seq_len: int) -> NetConfig:
+    """The network of `row` at the paper's size."""
+    return row.network(vocab_size=vocab_size, seq_len=seq_len, **row.model)
+
+
+def mini_model(row: Row, vocab_size: int, seq_len: int) -> NetConfig:
+    """The network of `row` at a size for a laptop."""
+    sizes = {"hidden_size": 48, "multiple_of": 32} | MINI_SIZES[row.network] | row.model | row.mini
+    if row.network is not AutoregressiveConfig:
+        sizes["prefix_len"] = 1
+    return row.network(vocab_size=vocab_size, seq_len=seq_len, **sizes)
+
+
+# The full-size networks of the paper's main tables, by benchmark.
+_MAZE, _ARC = {"vocab_size": 6, "seq_len": 900}, {"vocab_size": 12, "seq_len": 900}
+FULL_SIZE = {
+    "trm-mlp-sudoku": TRMConfig(),
+    "trm-attention-sudoku": TRMConfig(mixing="attention"),
+    "trm-attention-maze": TRMConfig(**_MAZE, mixing="attention", n=4),
+    "trm-mlp-maze": TRMConfig(**_MAZE, n=4),
+    "trm-attention-arc": TRMConfig(**_ARC, mixing="attention", n=4),
+    "trm-mlp-arc": TRMConfig(**_ARC, n=4),
+    "hrm-sudoku": HRMConfig(),
+    "hrm-maze": HRMConfig(**_MAZE),
+    "hrm-arc": HRMConfig(**_ARC),
+    "direct-sudoku": DirectConfig(),
+    "direct-maze": DirectConfig(**_MAZE),
+    "direct-arc": DirectConfig(**_ARC),
+}

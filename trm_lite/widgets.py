@@ -1,0 +1,189 @@
+"""Things to play with in a notebook: thin shells around the pure functions of `plots`.
+
+Only ipywidgets, so they work in JupyterLab, Notebook 7, VS Code and Colab. A thought is
+recorded once; every frame is drawn once and kept, so moving a slider only swaps a picture.
+"""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from trm_lite import plots
+from trm_lite.errors import PuzzleError
+from trm_lite.nets.trm import TRM
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import MAX_STEPS
+from trm_lite.tracing import Trace, trace
+
+
+def to_png(figure: Figure, dpi: int = 90) -> bytes:
+    """Render a figure and close it."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=None)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+class Player(widgets.VBox):
+    """A flip-book: play, pause, and a slider over the frames `draw(0)` to `draw(count - 1)`."""
+
+    def __init__(self, draw: Callable[[int], Figure], count: int, *, milliseconds: int = 500):
+        self.image = widgets.Image(format="png", layout={"max_width": "100%"})
+        self.slider = widgets.IntSlider(
+            max=count - 1, description="step", layout={"width": "420px"}
+        )
+        self.play = widgets.Play(max=count - 1, interval=milliseconds, show_repeat=False)
+        widgets.jslink((self.play, "value"), (self.slider, "value"))
+        self.slider.observe(lambda change: self._show(), names="value")
+        self.load(draw, count)
+        super().__init__([widgets.HBox([self.play, self.slider]), self.image])
+
+    def load(self, draw: Callable[[int], Figure], count: int, start: int = 0) -> None:
+        """Put another flip-book in, opened at frame `start`."""
+        self._draw, self._frames = draw, {}
+        self.play.max = self.slider.max = count - 1
+        self.slider.value = min(start, count - 1)
+        self._show()
+
+    def _show(self) -> None:
+        step = self.slider.value
+        if step not in self._frames:
+            self._frames[step] = to_png(self._draw(step))
+        self.image.value = self._frames[step]
+
+
+def watch(thought: Trace) -> Player:
+    """Watch one thought, step by step."""
+    return Player(lambda step: plots.frame(thought, step), len(thought) + 1)
+
+
+class BoardEditor(widgets.VBox):
+    """A board to type into, which says at once what is wrong with it.
+
+    `board` is the puzzle as it stands; `on_edit(board)` is called after every change that
+    leaves each cell empty or with a digit.
+    """
+
+    def __init__(self, board: np.ndarray, on_edit: Callable[[np.ndarray], None] | None = None):
+        self.shape = sudoku.geometry(sudoku.size_of(board))
+        self.on_edit = on_edit or (lambda board: None)
+        self.cells = [self._cell(i) for i in range(self.shape.cells)]
+        self.message = widgets.HTML()
+        n = self.shape.size
+        grid = widgets.GridBox(
+            self.cells,
+            layout={"grid_template_columns": f"repeat({n}, 36px)", "width": f"{36 * n + 8}px"},
+        )
+        super().__init__([widgets.HTML(self._style()), grid, self.message])
+        self._quiet = False
+        self.set(board)
+
+    @property
+    def board(self) -> np.ndarray:
+        """The clues as typed (n*n,); a cell with anything but a digit counts as blank."""
+        return np.array([self._digit(cell.value) or 0 for cell in self.cells], np.uint8)
+
+    def set(self, board: np.ndarray) -> None:
+        """Show another board of the same size."""
+        self._quiet = True  # one check at the end instead of one per cell
+        for cell, digit in zip(self.cells, board, strict=True):
+            cell.value = str(digit) if digit else ""
+        self._quiet = False
+        self._check()
+
+    def _cell(self, index: int) -> widgets.Text:
+        cell = widgets.Text(layout={"width": "34px", "margin": "1px"}, continuous_update=True)
+        row, column = divmod(index, self.shape.size)
+        cell.add_class("trm-cell")
+        if row % self.shape.box_rows == 0 and row:
+            cell.add_class("trm-box-top")
+        if column % self.shape.box_columns == 0 and column:
+            cell.add_class("trm-box-left")
+        cell.observe(lambda change: self._check(), names="value")
+        return cell
+
+    def _digit(self, text: str) -> int | None:
+        """The digit in a cell, 0 if it is empty, None if it holds anything else."""
+        text = text.strip().replace(".", "0") or "0"
+        fits = text.isascii() and text.isdigit() and int(text) <= self.shape.size
+        return int(text) if fits else None
+
+    def _check(self) -> None:
+        if self._quiet:
+            return
+        for i, cell in enumerate(self.cells):
+            if self._digit(cell.value) is None:
+                row, column = divmod(i, self.shape.size)
+                self._say(
+                    f"Row {row + 1} column {column + 1} holds “{cell.value}”; "
+                    f"type a digit from 1 to {self.shape.size}, or nothing.",
+                    plots.WRONG,
+                )
+                return
+        board = self.board
+        broken = sudoku.violations(board[None])[0]
+        for cell, fault in zip(self.cells, broken, strict=True):
+            (cell.add_class if fault else cell.remove_class)("trm-broken")
+        try:
+            sudoku.validate(board)
+            sudoku.solve_one(board)
+        except PuzzleError as error:
+            self._say(str(error), plots.WRONG)
+        else:
+            blanks = int((board == 0).sum())
+            self._say(f"A proper puzzle: {blanks} blanks, exactly one solution.", plots.HALT)
+        self.on_edit(board)
+
+    def _say(self, text: str, colour: str) -> None:
+        self.message.value = f'<span style="color:{colour}">{text}</span>'
+
+    @staticmethod
+    def _style() -> str:
+        return f"""<style>
+        .trm-cell input {{ text-align: center; font-size: 16px; padding: 0; }}
+        .trm-broken input {{ color: {plots.WRONG}; font-weight: bold; }}
+        .trm-box-top {{ border-top: 2px solid #222; padding-top: 1px; }}
+        .trm-box-left {{ border-left: 2px solid #222; padding-left: 1px; }}
+        </style>"""
+
+
+class Playground(widgets.VBox):
+    """Edit a puzzle and watch a network think about it.
+
+    `examples` are named boards to start from. Every edit is thought about at once.
+    """
+
+    def __init__(self, model: TRM, examples: dict[str, np.ndarray], *, steps: int = MAX_STEPS):
+        self.model, self.examples, self.steps = model, examples, steps
+        self.choice = widgets.Dropdown(
+            options=list(examples), description="puzzle", layout={"width": "320px"}
+        )
+        self.player = Player(lambda step: plt.figure(), 1)
+        self.editor = BoardEditor(next(iter(examples.values())), self._think)
+        self.choice.observe(lambda change: self._choose(), names="value")
+        super().__init__([self.choice, widgets.HBox([self.editor, self.player])])
+        self._think(self.editor.board)
+
+    def _choose(self) -> None:
+        self.editor.set(self.examples[self.choice.value])
+
+    def _think(self, board: np.ndarray) -> None:
+        self.thought = trace(self.model, board, self.steps)
+        self.player.load(
+            lambda step: plots.frame(self.thought, step), len(self.thought) + 1, start=self.steps
+        )
+
+
+def by_difficulty(
+    puzzles: np.ndarray, rounds: np.ndarray, needs: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """One puzzle for each grade of difficulty in `sudoku.rate`'s terms, easiest first."""
+    examples = {}
+    for row in np.argsort(rounds, kind="stable"):
+        name = f"{rounds[row]} rounds of singles" if needs[row] == "singles" else f"{needs[row]}"
+        examples.setdefault(name, puzzles[row])
+    return examples
