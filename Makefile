@@ -13,6 +13,7 @@ demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/pytest
+	TRM_LITE_PROFILE=smoke $(BIN)/pytest --nbval-lax notebooks
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -71,7 +71,9 @@ def test_answer_is_what_think_says_at_the_halting_step(model):
     inputs = torch.randint(1, 6, (B, L), generator=generator)
     thoughts = list(think(model, inputs, steps=5))
     rested = answer(model, inputs, max_steps=5)
-    assert len(set(rested.steps.tolist())) > 1, "the test needs puzzles that halt at different steps"
+    assert len(set(rested.steps.tolist())) > 1, (
+        "the test needs puzzles that halt at different steps"
+    )
     for row, step in enumerate(rested.steps.tolist()):
         logits = torch.stack([thought.halt_logit[row] for thought in thoughts])
         assert (logits[: step - 1] <= 0).all()

@@ -153,9 +153,7 @@ def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "rubbish", "code"])
-def test_a_damaged_checkpoint_is_reported_and_nothing_is_run(
-    tiny, tiny_splits, tmp_path, damage
-):
+def test_a_damaged_checkpoint_is_reported_and_nothing_is_run(tiny, tiny_splits, tmp_path, damage):
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(1)
     path, witness = tmp_path / "last.pt", tmp_path / "executed"
     if damage == "truncated":

@@ -37,6 +37,9 @@ def evaluate(
     split: Literal["test", "validation"] = "test",
     steps: int = 16,
     preset: str | None = None,
+    kinds: tuple[str, ...] = (),
+    count: int = 1000,
+    bands: bool = False,
     device: Device = "auto",
     json: bool = False,
 ) -> int:
@@ -48,6 +51,9 @@ def evaluate(
         split: Which puzzles. Choose by validation, report test.
         steps: Supervision steps to think.
         preset: Take the puzzles of this preset, for weights that come from elsewhere.
+        kinds: Test on fresh Sudokus of these kinds: minimal, 40-blanks (any number), evolved.
+        count: How many of them.
+        bands: Also show the exact match by difficulty.
         device: Where to compute.
         json: Print one JSON object instead of a table.
     """
@@ -61,6 +67,9 @@ def evaluate(
         device=device,
         as_json=json,
         preset=get_preset(preset) if preset else None,
+        kinds=kinds,
+        count=count,
+        bands=bands,
     )
     return 0
 

@@ -14,6 +14,7 @@ what its shapes leave open is guessed from the authors' settings and can be give
 """
 
 import re
+import warnings
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -193,9 +194,10 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content = load_file(path)
         else:
-            content = torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-            )
+            with warnings.catch_warnings(action="ignore"):  # of old pickle protocols
+                content = torch.load(
+                    path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+                )
     except Exception as error:  # whatever a foreign file makes of the parser
         raise UserError(
             f"{path} is no state dict that can be read safely: it is damaged or holds other "

@@ -73,7 +73,7 @@ MINI = Recipe(
     weight_decay=0.1,
     ema_rate=0.995,
     loss="softmax",
-    eval_every=250,
+    eval_every=400,
 )
 
 # The paper's Sudoku-Extreme has puzzles of this shape, only harder.

@@ -1,16 +1,21 @@
 """Tables to read: what presets there are, and how well a run does."""
 
 import json
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import UserError
-from trm_lite.evaluation import Evaluation, evaluate
+from trm_lite.evaluation import Evaluation, Share, evaluate, share
 from trm_lite.nets import Autoregressive, count_parameters
 from trm_lite.presets import Preset, from_dict
-from trm_lite.puzzles.dataset import build
+from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.dataset import PuzzleSet, SudokuData, as_set, build
 
 
 def preset_table(presets: Iterable[Preset]) -> str:
@@ -56,10 +61,14 @@ def evaluate_run(
     device: str,
     as_json: bool,
     preset: Preset | None = None,
+    kinds: tuple[str, ...] = (),
+    count: int = 1000,
+    bands: bool = False,
 ) -> Evaluation:
     """Evaluate and print: exact match by supervision step, and when the model halts itself.
 
-    On the puzzles it was trained for, or on those of another `preset`.
+    On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
+    of other `kinds`; `bands` adds the exact match by difficulty.
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
@@ -79,9 +88,12 @@ def evaluate_run(
             f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
         )
     puzzles = getattr(build(preset.data), split)
+    if kinds:
+        puzzles, split = fresh_puzzles(preset.data, kinds, count), f"fresh {' and '.join(kinds)}"
     result = evaluate(model, puzzles, steps=steps)
     shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]
     halting, mean_steps = result.when_halting()
+    by_band = exact_by_band(puzzles, result) if bands else {}
     if as_json:
         report = {
             "preset": preset.name,
@@ -89,6 +101,7 @@ def evaluate_run(
             "puzzles": len(puzzles),
             "exact": {step: result.exact(step)._asdict() for step in shown},
             "when_halting": {**halting._asdict(), "mean_steps": mean_steps},
+            "bands": {name: measured._asdict() for name, measured in by_band.items()},
         }
         print(json.dumps(report))
         return result
@@ -96,4 +109,46 @@ def evaluate_run(
     for step in shown:
         print(f"  after {step:3} supervision step{'s' if step > 1 else ' '}  {result.exact(step)}")
     print(f"  when it halts itself     {halting}  after {mean_steps:.2f} steps on average")
+    if by_band:
+        print(f"By difficulty, after {steps} steps:")
+    for name, measured in by_band.items():
+        print(f"  {name:24} {measured!s:22} of {measured.count}")
     return result
+
+
+def fresh_puzzles(data: SudokuData, kinds: tuple[str, ...], count: int) -> PuzzleSet:
+    """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
+    other = replace(data, kinds=kinds, train=0, validation=0, test=count)
+    other = replace(other, puzzle_seed=data.puzzle_seed + 1)
+    train = _boards(build(data).train)
+    known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
+    puzzles, solutions = _boards(build(other).test)
+    rows = sudoku.without_twins(puzzles, solutions, of=known)
+    return as_set(puzzles[rows], solutions[rows])
+
+
+def _boards(puzzles: PuzzleSet) -> tuple[np.ndarray, np.ndarray]:
+    """Puzzles and solutions as boards, both (N, n*n)."""
+    return tuple(sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+
+
+def exact_by_band(puzzles: PuzzleSet, result: Evaluation) -> dict[str, Share]:
+    """Exact match after the last step by what a solver needs (see `sudoku.rate`), easiest first."""
+    rating = sudoku.rate(_boards(puzzles)[0])
+    bands = {
+        f"singles, {low} to {high} rounds" if high < 99 else f"singles, {low} rounds or more": (
+            (rating.needs == "singles") & (rating.rounds >= low) & (rating.rounds <= high)
+        )
+        for low, high in ((1, 5), (6, 9), (10, 99))
+    }
+    bands["locked candidates"] = rating.needs == "locked candidates"
+    for low, high in ((0, 2), (2, 10), (10, 30), (30, math.inf)):
+        name = f"{low} to {high} guesses" if high < math.inf else f"{low} guesses or more"
+        search = rating.needs == "search"
+        bands[name] = search & (rating.guesses >= low) & (rating.guesses < high)
+    right = result.correct[-1].numpy()
+    return {
+        name: share(int(right[rows].sum()), int(rows.sum()))
+        for name, rows in bands.items()
+        if rows.any()
+    }

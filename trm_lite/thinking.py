@@ -153,6 +153,8 @@ def answer(
     confidence = torch.zeros(count, device=inputs.device)
     thinking = torch.arange(count, device=inputs.device)  # rows that are not done yet
     latents = model.initial_latents(count)
+    if latents.y.numel() == 0:  # nothing is carried, so a second step would say the same
+        max_steps = 1
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])
         tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)

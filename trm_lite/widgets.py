@@ -28,7 +28,14 @@ def to_png(figure: Figure, dpi: int = 90) -> bytes:
     return buffer.getvalue()
 
 
-class Player(widgets.VBox):
+class Panel(widgets.VBox):
+    """A box that, where no widget can be shown (GitHub, say), says so in words."""
+
+    def __repr__(self) -> str:
+        return "(An interactive panel: run this notebook to use it, for example with `make lab`.)"
+
+
+class Player(Panel):
     """A flip-book: play, pause, and a slider over the frames `draw(0)` to `draw(count - 1)`."""
 
     def __init__(self, draw: Callable[[int], Figure], count: int, *, milliseconds: int = 500):
@@ -61,7 +68,7 @@ def watch(thought: Trace) -> Player:
     return Player(lambda step: plots.frame(thought, step), len(thought) + 1)
 
 
-class BoardEditor(widgets.VBox):
+class BoardEditor(Panel):
     """A board to type into, which says at once what is wrong with it.
 
     `board` is the puzzle as it stands; `on_edit(board)` is called after every change that
@@ -151,7 +158,7 @@ class BoardEditor(widgets.VBox):
         </style>"""
 
 
-class Playground(widgets.VBox):
+class Playground(Panel):
     """Edit a puzzle and watch a network think about it.
 
     `examples` are named boards to start from. Every edit is thought about at once.
@@ -163,10 +170,9 @@ class Playground(widgets.VBox):
             options=list(examples), description="puzzle", layout={"width": "320px"}
         )
         self.player = Player(lambda step: plt.figure(), 1)
-        self.editor = BoardEditor(next(iter(examples.values())), self._think)
+        self.editor = BoardEditor(next(iter(examples.values())), self._think)  # thinks at once
         self.choice.observe(lambda change: self._choose(), names="value")
         super().__init__([self.choice, widgets.HBox([self.editor, self.player])])
-        self._think(self.editor.board)
 
     def _choose(self) -> None:
         self.editor.set(self.examples[self.choice.value])
