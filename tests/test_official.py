@@ -15,7 +15,7 @@ from trm_lite import hub, official
 from trm_lite.__main__ import main
 from trm_lite.checkpoints import load_weights, save_weights
 from trm_lite.errors import UserError
-from trm_lite.nets import DirectConfig, HRMConfig, TRMConfig, build_network
+from trm_lite.nets import AutoregressiveConfig, DirectConfig, HRMConfig, TRMConfig, build_network
 from trm_lite.official import COMPILED, PLAIN
 from trm_lite.official_config import infer
 from trm_lite.puzzles import sudoku
@@ -151,11 +151,18 @@ def test_full_size_checkpoints_are_recognised(name):
 
 
 def test_other_widths_are_recognised():
-    for sizes in (dict(expansion=2.0), dict(expansion=3.0), dict(multiple_of=8)):
-        config = TRMConfig(vocab_size=11, seq_len=81, hidden_size=48, mixing="attention", **sizes)
+    wide = dict(vocab_size=11, seq_len=81, hidden_size=48)
+    for config in (
+        TRMConfig(**wide, mixing="attention", expansion=2.0),
+        TRMConfig(**wide, mixing="attention", expansion=3.0, multiple_of=8),
+        TRMConfig(**wide, multiple_of=32),
+        HRMConfig(**wide, mixing="mlp", multiple_of=32, H_layers=1, L_layers=2),
+    ):
         state = official.to_official(build_network(config), "")
-        model = build_network(infer(state, num_heads=8))
-        model.load_state_dict(official.from_official(state, model.config))
+        found = infer(state)
+        build_network(found).load_state_dict(official.from_official(state, found))
+    with pytest.raises(UserError, match="inner widths"):
+        infer({**state, "H_level.layers.0.mlp.down_proj.weight": torch.ones(48, 7)})
 
 
 def test_puzzle_table_is_kept_dropped_or_resized(tmp_path):
@@ -177,7 +184,8 @@ def test_puzzle_table_is_kept_dropped_or_resized(tmp_path):
 
 
 def test_networks_without_a_layout_there_are_refused():
-    for config in (TRMConfig(shared_net=False), TRMConfig(num_latents=3)):
+    own = (TRMConfig(shared_net=False), TRMConfig(num_latents=3), AutoregressiveConfig())
+    for config in own:
         with pytest.raises(UserError, match="no network like this"):
             official.places(config)
 

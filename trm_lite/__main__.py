@@ -187,12 +187,13 @@ class TrainOptions:
 def train(arguments: list[str]) -> int:
     """Train a preset: `trm-lite train PRESET [--steps 500 ...]`."""
     if not arguments or arguments[0].startswith("-"):
-        names = ", ".join(PRESETS)
         if arguments[:1] in (["-h"], ["--help"]):
-            print(f"usage: trm-lite train PRESET [OPTIONS]\n\nPresets: {names}\n"
-                  "'trm-lite train PRESET --help' shows the options.")  # fmt: skip
+            print("usage: trm-lite train PRESET [OPTIONS]\n\n'trm-lite list' shows all presets, "
+                  "'trm-lite train PRESET --help' the options of one.")  # fmt: skip
             return 0
-        raise UserError(f"Say which preset to train: trm-lite train PRESET, one of {names}.")
+        raise UserError(
+            "Say which preset to train: trm-lite train PRESET; 'trm-lite list' shows all."
+        )
     preset = get_preset(arguments[0])
     options = tyro.cli(
         TrainOptions,

@@ -61,8 +61,10 @@ class Place(NamedTuple):
 
 def places(config: ReasonerConfig) -> dict[str, Place]:
     """The authors' name of every tensor of a network of this `config`, and its place here."""
-    two_nets = isinstance(config, TRMConfig) and not config.shared_net
-    if two_nets or (isinstance(config, TRMConfig) and config.num_latents not in (0, 1, 6)):
+    is_theirs = config.kind in LEVELS
+    if isinstance(config, TRMConfig):
+        is_theirs = config.shared_net and config.num_latents in (0, 1, 6)
+    if not is_theirs:
         raise UserError("The authors' code has no network like this one, so no layout for it.")
     with torch.device("meta"):
         state = build_network(config).state_dict()
@@ -250,6 +252,11 @@ def convert(file: Path, out: Path | None, *, export: bool, puzzles: str | int, g
         torch.save(state, buffer)
         write_atomically(out, buffer.getvalue())
         print(f"{len(state)} tensors in the authors' layout: {out}")
+        if model.config.multiple_of != 256:
+            print(
+                "Their code rounds inner widths up to a multiple of 256, and this network to one "
+                f"of {model.config.multiple_of}: it loads there only if the widths are the same."
+            )
         return 0
     model, about = load(file, puzzles=puzzles, **given)
     print(describe(model, about, given))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trm_lite.errors import UserError
 from trm_lite.nets import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig
+from trm_lite.nets.layers import inner_width
 from trm_lite.presets import Recipe
 
 ANCHOR = "embed_tokens.embedding_weight"  # every network has it
@@ -106,15 +107,19 @@ def _heads(state, kind: type[ReasonerConfig], hidden_size: int) -> int:
 
 
 def _inner_widths(state, fields: dict) -> dict:
-    """`expansion` and `multiple_of` of the SwiGLU layers, so that their inner widths fit."""
+    """`expansion` and `multiple_of` of the SwiGLU layers, so that their inner widths fit.
+
+    The authors' code rounds up to multiples of 256; networks of this package may not.
+    """
     if "expansion" in fields:
         return {}
-    hidden_size = fields["hidden_size"]
-    inner = _matrix(state, ".mlp.down_proj.weight")[1]
-    for expansion in (4, 1, 2, 3, 6, 8):
-        if math.ceil(round(expansion * hidden_size * 2 / 3) / 256) * 256 == inner:
-            return {"expansion": float(expansion), "multiple_of": 256}
-    return {"expansion": 1.5 * inner / hidden_size, "multiple_of": 1}
+    ends = (".mlp.down_proj.weight", ".mlp_t.down_proj.weight")
+    shapes = [_matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
+    for multiple_of in (256, 128, 64, 32, 16, 8, 4, 2, 1):
+        for expansion in (4.0, 1.0, 2.0, 3.0, 6.0, 8.0):
+            if all(inner_width(w, expansion, multiple_of) == inner for w, inner in shapes):
+                return {"expansion": expansion, "multiple_of": multiple_of}
+    raise UserError("The inner widths in the state dict fit no expansion; give it.")
 
 
 def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerConfig:

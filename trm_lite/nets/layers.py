@@ -54,12 +54,17 @@ class Linear(nn.Linear):
         truncated_normal_(self.weight, std=self.in_features**-0.5)
 
 
+def inner_width(width: int, expansion: float, multiple_of: int) -> int:
+    """How wide a SwiGLU is inside: 2/3 of `expansion` times its width, rounded up."""
+    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+
+
 class SwiGLU(nn.Module):
     """Gated feed-forward layer on the last axis: `down(silu(gate) * up)`, (..., W) -> (..., W)."""
 
     def __init__(self, width: int, expansion: float = 4.0, multiple_of: int = 256):
         super().__init__()
-        inner = math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+        inner = inner_width(width, expansion, multiple_of)
         self.gate_up = Linear(width, 2 * inner)
         self.down = Linear(inner, width)
 
@@ -113,7 +118,7 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int, length: int, base: float = 10_000.0):
         super().__init__()
-        frequencies = base ** -(torch.arange(0, head_dim, 2) / head_dim)
+        frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
         angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
         self.register_buffer("cos", angles.cos(), persistent=False)  # (L, head_dim)
         self.register_buffer("sin", angles.sin(), persistent=False)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -14,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from trm_lite.errors import UserError
 from trm_lite.puzzles import sudoku
 
+EVOLUTION_ROUNDS = 80  # after which most puzzles need more than ten guesses
 IGNORE = -100  # label of a cell that is not graded
 
 
@@ -87,10 +90,10 @@ class Splits(NamedTuple):
 
 @dataclass(frozen=True)
 class SudokuData:
-    """Generated Sudokus. No puzzle of a split is a symmetric twin of one in another.
+    """Generated Sudokus. No puzzle of a split is a symmetric twin or a relative of one in another.
 
-    `kinds` are mixed in equal parts: "minimal" (no clue can be spared) or, for example,
-    "40-blanks".
+    `kinds` are mixed in equal parts: "minimal" (no clue can be spared), for example "40-blanks",
+    or "evolved" (9x9 bred to be extremely hard, split by lineage).
     """
 
     size: int = 6
@@ -118,7 +121,7 @@ def build(data: SudokuData) -> Splits:
         try:
             with np.load(path) as arrays:
                 parts = {key: arrays[key] for key in arrays}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run again.") from error
     else:
         parts = _generate(data)
@@ -156,26 +159,82 @@ def _generate(data: SudokuData) -> dict[str, np.ndarray]:
         ]
         # One of each kind in turn, so that every split holds all kinds in equal parts.
         puzzles, solutions = (
-            np.stack(parts, axis=1).reshape(-1, data.seq_len) for parts in zip(*made, strict=True)
+            np.stack(parts, axis=1).reshape(-1, data.seq_len)
+            for parts in ([kind.puzzles for kind in made], [kind.solutions for kind in made])
         )
-        distinct = sudoku.without_twins(puzzles, solutions)[:total]
-        if len(distinct) == total:
+        families = np.stack([kind.families for kind in made], axis=1) * len(made)
+        families = (families + np.arange(len(made))).reshape(-1)  # of different kinds: different
+        distinct = sudoku.without_twins(puzzles, solutions)
+        rows = _assign(distinct, families, sizes)
+        if all(len(rows[name]) == size for name, size in sizes.items()):
             break
     else:
         raise UserError(
             f"Only {len(distinct)} puzzles of size {data.size} without twins were found, "
             f"{total} were asked for; ask for fewer."
         )
-    ends = np.cumsum(list(sizes.values()))[:-1]
     parts = {}
-    for name, rows in zip(sizes, np.split(distinct, ends), strict=True):
-        parts[name], parts[f"{name}_solutions"] = puzzles[rows], solutions[rows]
+    for name in sizes:
+        parts[name], parts[f"{name}_solutions"] = puzzles[rows[name]], solutions[rows[name]]
     return parts
 
 
-def _generate_kind(kind: str, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> dict[str, np.ndarray]:
+    """Fill splits of `sizes` with `rows`, one after the other; no family stands in two of them."""
+    filled: dict[str, list[int]] = {name: [] for name in sizes}
+    home: dict[int, str] = {}  # the split of each family
+    for row in rows:
+        family = int(families[row])
+        if family not in home:
+            with_room = [name for name, size in sizes.items() if len(filled[name]) < size]
+            if not with_room:
+                break
+            home[family] = with_room[0]
+        if len(filled[home[family]]) < sizes[home[family]]:
+            filled[home[family]].append(row)
+    return {name: np.array(chosen, dtype=int) for name, chosen in filled.items()}
+
+
+class _Kind(NamedTuple):
+    """Puzzles of one kind; members of a family resemble each other."""
+
+    puzzles: np.ndarray  # (N, n*n)
+    solutions: np.ndarray  # (N, n*n)
+    families: np.ndarray  # (N,)
+
+
+def _generate_kind(kind: str, count: int, size: int, seed: int) -> _Kind:
+    alone = np.arange(count)  # every puzzle is a family of its own
     if kind == "minimal":
-        return sudoku.generate(count, size, seed=seed)
+        return _Kind(*sudoku.generate(count, size, seed=seed), alone)
     if match := re.fullmatch(r"(\d+)-blanks", kind):
-        return sudoku.generate(count, size, seed=seed, minimal=False, blanks=int(match[1]))
-    raise UserError(f"'{kind}' is no kind of Sudoku; use minimal or, for example, 40-blanks.")
+        blanks = int(match[1])
+        return _Kind(*sudoku.generate(count, size, seed=seed, minimal=False, blanks=blanks), alone)
+    if kind == "evolved" and size == 9:
+        return _evolve(count, seed)
+    raise UserError(
+        f"'{kind}' is no kind of {size}x{size} Sudoku; use minimal, for example 40-blanks, "
+        "or for 9x9 evolved."
+    )
+
+
+def _evolve(count: int, seed: int) -> _Kind:
+    """`count` extreme puzzles, at most three of a family: minutes per thousand."""
+    founders, _ = sudoku.generate(2 * count, 9, seed=seed)
+    with tqdm(total=EVOLUTION_ROUNDS, desc="breeding hard puzzles", unit="round") as bar:
+
+        def progress(_, pool: sudoku.Pool) -> None:
+            bar.set_postfix_str(f"{pool.guesses.mean():.1f} guesses on average")
+            bar.update()
+
+        pool = sudoku.evolve(
+            founders,
+            rounds=EVOLUTION_ROUNDS,
+            seed=seed,
+            keep=count,
+            keep_per_lineage=3,
+            children=count,
+            progress=progress,
+        )
+    mixed = np.random.default_rng(seed).permutation(len(pool.puzzles))  # the pool is sorted
+    return _Kind(pool.puzzles[mixed], pool.solutions[mixed], pool.lineage[mixed])

@@ -61,7 +61,9 @@ def evolve(
             f"{len(founders)} does not have one; leave it out."
         )
     start = monotonic()
-    everyone = Pool(founders, found.boards, _hardness(founders, orders, rng), np.arange(len(founders)))
+    everyone = Pool(
+        founders, found.boards, _hardness(founders, orders, rng), np.arange(len(founders))
+    )
     pool = _hardest(everyone, keep, keep_per_lineage)
     for number in range(1, rounds + 1):
         if seconds is not None and monotonic() - start >= seconds:

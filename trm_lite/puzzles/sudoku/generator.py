@@ -40,7 +40,9 @@ def generate(
     if minimal and blanks is not None:
         raise PuzzleError("Minimal puzzles choose their own blanks; leave out one of the two.")
     if not minimal and (blanks is None or not 0 <= blanks <= cells):
-        raise PuzzleError(f"Say how many blanks, 0 to {cells}, puzzles that need not be minimal have.")
+        raise PuzzleError(
+            f"Say how many blanks, 0 to {cells}, puzzles that need not be minimal have."
+        )
 
     rng = np.random.default_rng(seed)
     if minimal:

@@ -1,0 +1,275 @@
+"""Sudoku: what is read, solved, made, rated and turned around."""
+
+import hashlib
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trm_lite.errors import PuzzleError
+from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.sudoku.generator import remove_clues
+
+SIZES = st.sampled_from([4, 6, 9])
+SEEDS = st.integers(0, 10_000)
+few = settings(max_examples=12, deadline=None, derandomize=True)
+
+EASY_9 = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
+# Four 2x2 boxes, written out: 288 full grids of 4x4 exist.
+ALL_4 = [
+    grid
+    for rows in product(*[[p for p in product(range(1, 5), repeat=4) if len(set(p)) == 4]] * 2)
+    for grid in [rows]
+    if len(set(rows[0][:2]) | set(rows[1][:2])) == 4 and len(set(rows[0][2:] + rows[1][2:])) == 4
+    and all(a != b for a, b in zip(*rows, strict=True))
+]  # fmt: skip
+
+
+def brute_force(board: np.ndarray) -> list[tuple]:
+    """All solutions of a 4x4 board, by trying everything that rows allow."""
+    found = []
+    for top in ALL_4:
+        for bottom in ALL_4:
+            grid = np.array(top + bottom)
+            columns = all(len(set(grid[:, c])) == 4 for c in range(4))
+            flat = grid.reshape(-1)
+            if columns and ((board == 0) | (board == flat)).all():
+                found.append(tuple(flat.tolist()))
+    return found
+
+
+# --- text --------------------------------------------------------------------------------------
+
+
+@few
+@given(size=SIZES, seed=SEEDS)
+def test_what_is_written_is_read_back(size, seed):
+    puzzle = sudoku.generate(1, size, seed=seed)[0][0]
+    assert (sudoku.parse(sudoku.to_line(puzzle)) == puzzle).all()
+    assert (sudoku.parse(sudoku.render(puzzle)) == puzzle).all()
+    spaced = " ".join(sudoku.to_line(puzzle).replace(".", "0")) + "\n\t "
+    assert (sudoku.parse(spaced) == puzzle).all()
+    assert (sudoku.from_tokens(sudoku.to_tokens(puzzle)) == puzzle).all()
+    assert sudoku.to_tokens(puzzle).min() == 1 and sudoku.to_tokens(puzzle).max() <= size + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has 0"),
+        ("." * 80, "has 80"),
+        ("." * 35 + "x", "position 36 holds 'x'"),
+        ("." * 35 + "7", "uses the digits 1 to 6, but line 1, position 36 holds 7"),
+        ("....\n5...\n....\n....", "line 2, position 1 holds 5"),
+        ("\x00\x01\x7f" * 27, "holds '\\x00'"),
+        ("٣" + "." * 35, "holds '٣'"),
+    ],
+)
+def test_bad_text_is_refused_in_words(text, words):
+    with pytest.raises(PuzzleError) as caught:
+        sudoku.parse(text)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ((0, 5), "Row 1 holds two 4s, in columns 1 and 6"),
+        ((0, 30), "Column 1 holds two 4s, in rows 1 and 6"),
+        ((0, 7), "Box 1 holds two 4s, at row 1 column 1 and at row 2 column 2"),
+    ],
+)
+def test_two_equal_clues_are_named(cells, words):
+    board = np.zeros(36, np.uint8)
+    board[list(cells)] = 4
+    with pytest.raises(PuzzleError, match=words):
+        sudoku.validate(board)
+    marks = np.flatnonzero(sudoku.violations(board[None])[0])
+    assert marks.tolist() == sorted(cells)
+
+
+# --- solving -----------------------------------------------------------------------------------
+
+
+@few
+@given(seed=SEEDS, blanks=st.integers(0, 14))
+def test_the_solver_agrees_with_brute_force(seed, blanks):
+    rng = np.random.default_rng(seed)
+    board = sudoku.random_solutions(1, 4, rng)[0]
+    board[rng.permutation(16)[:blanks]] = 0
+    if seed % 3 == 0 and blanks:  # often a board without a solution
+        board[rng.permutation(np.flatnonzero(board == 0))[0]] = rng.integers(1, 5)
+    expected = brute_force(board)
+    found = sudoku.solve(board[None], limit=1000)
+    assert found.counts[0] == len(expected)
+    assert sudoku.solve(board[None]).counts[0] == min(2, len(expected))
+    if expected:
+        assert tuple(found.boards[0].tolist()) in expected
+    for locked in (False, True):
+        again = sudoku.solve(board[None], limit=1000, rng=np.random.default_rng(1), locked=locked)
+        assert again.counts[0] == len(expected)
+
+
+def test_a_4x4_board_has_288_grids():
+    assert sudoku.solve(np.zeros((1, 16), np.uint8), limit=1000).counts[0] == 288
+
+
+def test_known_puzzle_and_reasons_for_having_no_solution():
+    puzzle = sudoku.parse(EASY_9)
+    solution = sudoku.solve_one(puzzle)
+    assert sudoku.is_solution(puzzle[None], solution[None])[0]
+    assert sudoku.to_line(solution).startswith("534678912672195348")
+    with pytest.raises(PuzzleError, match="more than one solution: row"):
+        sudoku.solve_one(np.zeros(81, np.uint8))
+    impossible = puzzle.copy()
+    impossible[2] = 1  # breaks no rule at sight
+    sudoku.validate(impossible)
+    with pytest.raises(PuzzleError, match="no solution"):
+        sudoku.solve_one(impossible)
+
+
+def test_is_solution_wants_rules_clues_and_all_cells():
+    puzzles, solutions = sudoku.generate(2, 6, seed=0)
+    assert sudoku.is_solution(puzzles, solutions).all()
+    assert not sudoku.is_solution(puzzles, solutions[::-1]).any()  # another puzzle's
+    assert not sudoku.is_solution(puzzles, puzzles).any()  # not complete
+    assert not sudoku.is_solution(puzzles, np.ones_like(puzzles)).any()
+
+
+# --- making and rating -------------------------------------------------------------------------
+
+
+@few
+@given(size=SIZES, seed=SEEDS)
+def test_minimal_puzzles_are_unique_and_lose_it_with_any_clue(size, seed):
+    puzzles, solutions = sudoku.generate(2, size, seed=seed)
+    found = sudoku.solve(puzzles)
+    assert (found.counts == 1).all() and (found.boards == solutions).all()
+    for puzzle in puzzles:
+        clues = np.flatnonzero(puzzle)
+        poorer = np.tile(puzzle, (len(clues), 1))
+        poorer[np.arange(len(clues)), clues] = 0
+        assert (sudoku.solve(poorer).counts == 2).all()
+
+
+@few
+@given(seed=SEEDS, size_and_blanks=st.sampled_from([(4, 8), (6, 20), (9, 40), (9, 0)]))
+def test_puzzles_have_as_many_blanks_as_asked(seed, size_and_blanks):
+    size, blanks = size_and_blanks
+    puzzles, solutions = sudoku.generate(3, size, seed=seed, minimal=False, blanks=blanks)
+    assert ((puzzles == 0).sum(1) == blanks).all()
+    assert sudoku.is_solution(puzzles, solutions).all()
+    assert (sudoku.solve(puzzles).counts == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "hashed"),
+    [(4, "457995f94ebc142e"), (6, "c252ca9bf1346a83"), (9, "0025f3296d53aa8d")],
+)
+def test_a_seed_means_the_same_puzzles_everywhere(size, hashed):
+    puzzles, solutions = sudoku.generate(5, size, seed=42)
+    content = puzzles.tobytes() + solutions.tobytes()
+    assert hashlib.sha256(content).hexdigest()[:16] == hashed
+
+
+def test_impossible_wishes_are_refused():
+    for wish, words in (
+        ({"count": 0, "size": 6}, "at least 1"),
+        ({"count": 1, "size": 5}, "use 4, 6 or 9"),
+        ({"count": 1, "size": 6, "blanks": 3}, "leave out one of the two"),
+        ({"count": 1, "size": 4, "minimal": False, "blanks": 14}, "too rare"),
+        ({"count": 1, "size": 4, "minimal": False, "blanks": 17}, "0 to 16"),
+    ):
+        with pytest.raises(PuzzleError, match=words):
+            sudoku.generate(**wish, seed=0)
+
+
+def test_rating_tells_easy_from_hard():
+    easy, _ = sudoku.generate(20, 9, seed=1, minimal=False, blanks=30)
+    hard, _ = sudoku.generate(60, 9, seed=1)
+    rated_easy, rated_hard = sudoku.rate(easy), sudoku.rate(hard)
+    assert set(rated_easy.needs) == {"singles"} and (rated_easy.guesses == 0).all()
+    assert rated_easy.rounds.mean() < rated_hard.rounds[rated_hard.needs == "singles"].mean()
+    assert {"singles", "search"} <= set(rated_hard.needs)
+    search = rated_hard.needs == "search"
+    assert (rated_hard.guesses[search] > 0).all() and (rated_hard.guesses[~search] == 0).all()
+    assert sudoku.rate(sudoku.parse(EASY_9)[None]).needs[0] == "singles"
+
+
+def test_evolution_breeds_harder_puzzles_and_knows_their_founders():
+    founders, _ = sudoku.generate(20, 9, seed=3)
+    wish = dict(rounds=3, seed=0, keep=15, keep_per_lineage=3, children=20, orders=2)
+    pool, again = sudoku.evolve(founders, **wish), sudoku.evolve(founders, **wish)
+    assert all((a == b).all() for a, b in zip(pool, again, strict=True))
+    assert (sudoku.solve(pool.puzzles).counts == 1).all()
+    assert sudoku.is_solution(pool.puzzles, pool.solutions).all()
+    assert pool.guesses.mean() > 1.5 * np.sort(sudoku.rate(founders).guesses)[-15:].mean()
+    assert np.bincount(pool.lineage).max() <= 3
+    unnecessary = [remove_clues(p[None], np.random.default_rng(0)) != p for p in pool.puzzles[:5]]
+    assert not np.any(unnecessary)
+    with pytest.raises(PuzzleError, match="exactly one solution"):
+        sudoku.evolve(np.zeros((1, 81), np.uint8), rounds=1, seed=0)
+
+
+# --- symmetry ----------------------------------------------------------------------------------
+
+
+def tokens(boards: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(sudoku.to_tokens(boards)).long()
+
+
+@few
+@given(size=SIZES, seed=SEEDS)
+def test_symmetric_twins_are_puzzles_with_the_twin_solution(size, seed):
+    puzzles, solutions = sudoku.generate(4, size, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    inputs, labels = sudoku.augment(tokens(puzzles), tokens(solutions), size, generator)
+    twins, answers = (sudoku.from_tokens(t.numpy()) for t in (inputs, labels))
+    assert sudoku.is_solution(twins, answers).all()
+    assert (sudoku.solve(twins).boards == answers).all()
+    assert ((twins == 0).sum(1) == (puzzles == 0).sum(1)).all()
+    for i in range(4):
+        form = sudoku.canonical_form(puzzles[i], solutions[i])
+        assert form == sudoku.canonical_form(twins[i], answers[i])
+        if size > 4:  # of 4x4 there are few, and two may be twins
+            assert form != sudoku.canonical_form(puzzles[i - 1], solutions[i - 1])
+
+
+def test_padding_stays_padding():
+    padded = torch.zeros(3, 36, dtype=torch.long)
+    inputs, labels = sudoku.augment(padded, padded + 1, 6, torch.Generator())
+    assert (inputs == 0).all() and (labels == 1).all()
+
+
+def test_symmetries_are_drawn_uniformly():
+    """4x4: 8 orders of rows, 8 of columns, transposed or not, and 24 ways to name the digits."""
+    draws = sudoku.random_symmetry(40_000, 4, torch.Generator().manual_seed(0))
+    _, cells = draws.cells.unique(dim=0, return_counts=True)
+    _, names = draws.tokens.unique(dim=0, return_counts=True)
+    for counts, expected in ((cells, 128), (names, 24)):
+        assert len(counts) == expected
+        assert (counts - 40_000 / expected).abs().max() < 6 * (40_000 / expected) ** 0.5
+    assert (draws.tokens[:, :2] == torch.tensor([0, 1])).all()
+
+
+def test_the_288_grids_of_4x4_fall_into_two_classes():
+    """Known since Felgenhauer and Jarvis: two essentially different 4x4 Sudoku grids."""
+    rng = np.random.default_rng(0)
+    grids = np.unique(sudoku.random_solutions(3000, 4, rng), axis=0)
+    assert len(grids) == 288
+    classes = [sudoku.solution_class(grid) for grid in grids]
+    assert sorted(np.unique(classes, return_counts=True)[1].tolist()) == [96, 192]
+
+
+def test_without_twins_keeps_one_of_each():
+    puzzles, solutions = sudoku.generate(6, 6, seed=9)
+    generator = torch.Generator().manual_seed(9)
+    twins = sudoku.augment(tokens(puzzles), tokens(solutions), 6, generator)
+    twins, answers = (sudoku.from_tokens(t.numpy()) for t in twins)
+    both = np.concatenate([puzzles, twins]), np.concatenate([solutions, answers])
+    assert sudoku.without_twins(*both).tolist() == list(range(6))
+    known = [sudoku.canonical_form(puzzles[2], solutions[2])]
+    assert sudoku.without_twins(twins, answers, of=known).tolist() == [0, 1, 3, 4, 5]
