@@ -105,7 +105,7 @@ def test_command_line_json(tmp_path, capsys):
         (["solve", "{good}", "--weights", "{binary}"], "not a whole safetensors file"),
         (["evaluate", "{missing}"], "no weights file"),
         (["evaluate", "{folder}"], "holds no last.safetensors"),
-        (["train", "sudoku-6x6", "--kinds", "hardish", "--out", "{folder}"], "no kind of Sudoku"),
+        (["train", "sudoku-6x6", "--kinds", "hardish", "--out", "{folder}"], "no kind of 6x6 Sudoku"),
         (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
     ],
 )

@@ -21,6 +21,7 @@ from trm_lite.thinking import answer
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "weights"
 MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
+HALT_ABOVE = 4.0  # logit at which to stop; at 0 the head is over-eager (validation puzzles)
 
 
 class Solved(NamedTuple):
@@ -110,7 +111,11 @@ def _candidates(text: str) -> list[tuple[int, str]]:
 
 
 def solve_boards(
-    model: TRM, boards: np.ndarray, *, max_steps: int = MAX_STEPS, halt_above: float | None = 0.0
+    model: TRM,
+    boards: np.ndarray,
+    *,
+    max_steps: int = MAX_STEPS,
+    halt_above: float | None = HALT_ABOVE,
 ) -> list[Solved]:
     """Let `model` think about `boards` (B, n*n) of its size, and check what it says."""
     cells = boards.shape[-1]

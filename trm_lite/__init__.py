@@ -1,0 +1,1 @@
+"""Recursive reasoning with tiny networks: models, trainers and puzzles of the course."""
