@@ -91,6 +91,14 @@ def test_command_line_json(tmp_path, capsys):
     assert "line 6" in err and len(err.splitlines()) == 1
 
 
+@needs_weights
+def test_command_line_picture(tmp_path):
+    (tmp_path / "puzzle.txt").write_text(LINES[0])
+    picture = tmp_path / "thought.png"
+    assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -105,7 +113,8 @@ def test_command_line_json(tmp_path, capsys):
         (["solve", "{good}", "--weights", "{binary}"], "not a whole safetensors file"),
         (["evaluate", "{missing}"], "no weights file"),
         (["evaluate", "{folder}"], "holds no last.safetensors"),
-        (["train", "sudoku-6x6", "--kinds", "hardish", "--out", "{folder}"], "no kind of 6x6 Sudoku"),
+        (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind of 6x6 Sudoku"),
+        (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
         (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
     ],
 )

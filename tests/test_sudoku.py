@@ -1,7 +1,7 @@
 """Sudoku: what is read, solved, made, rated and turned around."""
 
 import hashlib
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -91,6 +91,30 @@ def test_two_equal_clues_are_named(cells, words):
     assert marks.tolist() == sorted(cells)
 
 
+def test_rendering_draws_boxes_and_marks():
+    board = sudoku.parse("1234" + "." * 12)
+    assert sudoku.render(board, marks=np.arange(16) == 1).splitlines() == [
+        " 1 2*| 3 4",
+        " . . | . .",
+        "-----+-----",
+        " . . | . .",
+        " . . | . .",
+    ]
+    six = sudoku.render(np.zeros(36, np.uint8)).splitlines()
+    assert six[0] == " . . . | . . ." and [i for i, line in enumerate(six) if "+" in line] == [2, 5]
+
+
+@few
+@given(size=SIZES, seed=SEEDS)
+def test_violations_follow_the_definition(size, seed):
+    boards = np.random.default_rng(seed).integers(0, size + 1, (2, size * size)).astype(np.uint8)
+    units = sudoku.geometry(size).units
+    for board, mask in zip(boards, sudoku.violations(boards), strict=True):
+        for cell in range(size * size):
+            others = [c for unit in units if cell in unit for c in unit if c != cell]
+            assert mask[cell] == (board[cell] != 0 and board[cell] in board[others])
+
+
 # --- solving -----------------------------------------------------------------------------------
 
 
@@ -111,6 +135,54 @@ def test_the_solver_agrees_with_brute_force(seed, blanks):
     for locked in (False, True):
         again = sudoku.solve(board[None], limit=1000, rng=np.random.default_rng(1), locked=locked)
         assert again.counts[0] == len(expected)
+
+
+@few
+@given(seed=SEEDS, clues=st.integers(1, 8))
+def test_boards_solved_together_have_as_many_grids_as_fit(seed, clues):
+    rng = np.random.default_rng(seed)
+    grids = np.array(brute_force(np.zeros(16, np.uint8)), np.uint8)
+    puzzles = np.zeros((20, 16), np.uint8)
+    for puzzle in puzzles:
+        cells = rng.permutation(16)[:clues]
+        puzzle[cells] = grids[rng.integers(288)][cells]
+        if rng.random() < 0.3:  # now and then a clue that does not belong there
+            puzzle[cells[0]] = rng.integers(1, 5)
+    expected = ((puzzles[:, None] == 0) | (puzzles[:, None] == grids)).all(-1).sum(1)
+    found = sudoku.solve(puzzles)
+    assert (found.counts == np.minimum(expected, 2)).all()
+    assert (sudoku.solve(puzzles, limit=1000).counts == expected).all()
+    some = expected > 0
+    assert sudoku.is_solution(puzzles[some], found.boards[some]).all()
+    assert sudoku.is_solution(puzzles[some], found.others[some]).all()
+    assert not found.boards[~some].any()
+    assert ((found.boards != found.others).any(1) == (expected > 1)).all()
+
+
+def test_a_search_does_not_depend_on_its_company():
+    puzzles, solutions = sudoku.generate(30, 9, seed=5)
+    together = sudoku.solve(puzzles)
+    alone = [sudoku.solve(puzzle[None]) for puzzle in puzzles]
+    for field, values in together._asdict().items():
+        assert (values == np.concatenate([getattr(found, field) for found in alone])).all(), field
+    assert (together.boards == solutions).all()
+
+
+def test_more_boards_than_fit_into_one_search_step(monkeypatch):
+    monkeypatch.setattr("trm_lite.puzzles.sudoku.solver.WIDTH", 8)
+    puzzles, solutions = sudoku.generate(30, 9, seed=6)
+    found = sudoku.solve(np.concatenate([puzzles, np.zeros((30, 81), np.uint8), puzzles]))
+    assert found.counts.tolist() == [1] * 30 + [2] * 30 + [1] * 30
+    assert (found.boards[:30] == solutions).all() and (found.boards[60:] == solutions).all()
+    assert sudoku.solve(puzzles[:0]).boards.shape == (0, 81)
+
+
+@pytest.mark.parametrize("size", [6, 9])
+def test_locked_candidates_save_guesses_and_lose_no_solution(size):
+    puzzles, solutions = sudoku.generate(150, size, seed=1)
+    singles, locked = sudoku.solve(puzzles), sudoku.solve(puzzles, locked=True)
+    assert (locked.boards == solutions).all() and (locked.counts == 1).all()
+    assert locked.guesses.sum() < 0.8 * singles.guesses.sum()
 
 
 def test_a_4x4_board_has_288_grids():
@@ -262,6 +334,50 @@ def test_the_288_grids_of_4x4_fall_into_two_classes():
     assert len(grids) == 288
     classes = [sudoku.solution_class(grid) for grid in grids]
     assert sorted(np.unique(classes, return_counts=True)[1].tolist()) == [96, 192]
+
+
+def test_equal_forms_are_twins_and_no_others():
+    """For 4x4, against trying all 128 x 24 symmetries."""
+    draws = sudoku.random_symmetry(5000, 4, torch.Generator().manual_seed(2))
+    moves = draws.cells.unique(dim=0).numpy()
+    names = np.array([(0, *order) for order in permutations(range(1, 5))], np.uint8)
+    puzzles, solutions = sudoku.generate(60, 4, seed=4)
+    forms: dict[bytes, bytes] = {}
+    for puzzle, solution in zip(puzzles, solutions, strict=True):
+        least = min(image.tobytes() for image in names[:, puzzle[moves]].reshape(-1, 16))
+        form = sudoku.canonical_form(puzzle, solution)
+        assert forms.setdefault(least, form) == form
+    assert len(set(forms.values())) == len(forms) > 10
+
+
+def test_forms_of_puzzles_whose_solution_has_symmetries_of_its_own():
+    row, column = np.divmod(np.arange(81), 9)
+    # The most symmetric grid there is: many symmetries leave it alone, but move the clues.
+    solution = ((3 * (row % 3) + row // 3 + column) % 9 + 1).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    puzzles = np.where(rng.random((10, 81)) < 0.3, solution, 0).astype(np.uint8)
+    solutions = np.tile(solution, (10, 1))
+    generator = torch.Generator().manual_seed(0)
+    twins = sudoku.augment(tokens(puzzles), tokens(solutions), 9, generator)
+    twins = (sudoku.from_tokens(t.numpy()) for t in twins)
+    forms = [sudoku.canonical_form(*pair) for pair in zip(puzzles, solutions, strict=True)]
+    assert forms == [sudoku.canonical_form(*pair) for pair in zip(*twins, strict=True)]
+    assert len(set(forms)) == 10
+    with pytest.raises(PuzzleError, match="complete solution"):
+        sudoku.canonical_form(puzzles[0], puzzles[0])
+
+
+def test_symmetries_move_every_cell_everywhere():
+    for size in (4, 6, 9):
+        draws = sudoku.random_symmetry(6000, size, torch.Generator().manual_seed(1))
+        assert (draws.cells.sort(1).values == torch.arange(size * size)).all()
+        for cell in (0, size * size - 1):
+            counts = torch.bincount(draws.cells[:, cell], minlength=size * size)
+            expected = 6000 / size**2
+            assert (counts - expected).abs().max() < 5 * expected**0.5
+        # Neighbours in a row stand above each other if and only if the board was transposed.
+        share = (draws.cells[:, 0] % size == draws.cells[:, 1] % size).double().mean()
+        assert share == 0 if size == 6 else abs(share - 0.5) < 0.04
 
 
 def test_without_twins_keeps_one_of_each():

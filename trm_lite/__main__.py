@@ -78,6 +78,7 @@ def solve(
     files: Positional[tuple[Path, ...]] = (),
     weights: Path | None = None,
     max_steps: int = 64,
+    picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
 ) -> int:
@@ -91,12 +92,20 @@ def solve(
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
         max_steps: Supervision steps at the most.
+        picture: Draw the first puzzle, step by step, into this file (png, svg or pdf).
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, confidence.
     """
     from trm_lite.solving import solve_files
 
-    return solve_files(files, weights=weights, max_steps=max_steps, device=device, as_json=json)
+    return solve_files(
+        files,
+        weights=weights,
+        max_steps=max_steps,
+        device=device,
+        as_json=json,
+        picture=picture,
+    )
 
 
 def list_presets() -> int:

@@ -66,14 +66,14 @@ def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) ->
 
 
 MINI = Recipe(
-    steps=2_000,
+    steps=1_500,
     batch_size=32,
     lr=2e-3,
     warmup_steps=50,
-    weight_decay=0.1,
+    weight_decay=1.0,  # as in the paper; with 0.1 it learns a third slower and less surely
     ema_rate=0.995,
     loss="softmax",
-    eval_every=400,
+    eval_every=250,
 )
 
 # The paper's Sudoku-Extreme has puzzles of this shape, only harder.

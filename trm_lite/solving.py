@@ -18,6 +18,7 @@ from trm_lite.errors import PuzzleError, UserError
 from trm_lite.nets.trm import TRM
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import answer
+from trm_lite.tracing import trace
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "weights"
 MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
@@ -142,8 +143,11 @@ def solve_files(
     max_steps: int = MAX_STEPS,
     device: str = "auto",
     as_json: bool = False,
+    picture: Path | None = None,
 ) -> int:
     """Solve the puzzles in `files` (standard input if none) and print them.
+
+    The thought about the first one is drawn, step by step, into the file `picture`.
 
     Returns 0 if all were solved, 1 if the network failed at some, 2 if some lines were bad.
     """
@@ -163,6 +167,9 @@ def solve_files(
             model, _ = load_weights(weights) if weights else shipped_weights(size)
             boards = np.stack([board for _, board in group])
             solved = solve_boards(model.to(target), boards, max_steps=max_steps)
+            if picture is not None:
+                draw_thought(model, boards[0], picture, max_steps)
+                picture = None
             results.update(zip((line for line, _ in group), solved, strict=True))
         for line, solved in sorted(results.items()):
             print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
@@ -171,6 +178,18 @@ def solve_files(
             print(f"{name}: {right} of {len(results)} solved.")
         status = max(status, 2 if bad else 1 if right < len(results) else 0)
     return status
+
+
+def draw_thought(model: TRM, board: np.ndarray, path: Path, max_steps: int) -> None:
+    """Save a picture of the board after every step until it settles."""
+    from trm_lite import plots  # drawing takes a second to import, which few calls need
+
+    plots.use_style()
+    figure = plots.contact_sheet(trace(model, board, max_steps).until_settled())
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The picture {path} could not be written: {error}.") from error
 
 
 def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
