@@ -1,12 +1,14 @@
 """Puzzle sets: splits that share nothing, batches, and the cache on disk."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
 
 from trm_lite.errors import UserError
 from trm_lite.puzzles import dataset, sudoku
-from trm_lite.puzzles.dataset import IGNORE, SudokuData, build
+from trm_lite.puzzles.dataset import IGNORE, Shuffled, SudokuData, build
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,36 @@ def own_cache(tmp_path, monkeypatch):
 def forms(puzzles):
     boards, solutions = (sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
     return [sudoku.canonical_form(*pair) for pair in zip(boards, solutions, strict=True)]
+
+
+def content(splits):
+    digest = hashlib.sha256()
+    for split in splits:
+        digest.update(split.inputs.numpy().tobytes() + split.labels.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("data", "hashed"),
+    [
+        (SudokuData(), "e18937fc5e33e6f6"),
+        (
+            SudokuData(9, ("40-blanks", "minimal"), train=60, validation=6, test=20),
+            "23be59d2aa5fabe2",
+        ),
+    ],
+)
+def test_trained_weights_can_rely_on_the_splits(data, hashed):
+    """Weights are tested on what they were not trained on only while these stay the same."""
+    assert content(build(data)) == hashed
+
+
+def test_seeds_choose_the_puzzles(monkeypatch, tmp_path):
+    data = SudokuData(train=20, validation=5, test=5)
+    made = content(build(data))
+    monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "another"))
+    assert content(build(data)) == made
+    assert content(build(SudokuData(train=20, validation=5, test=5, puzzle_seed=1))) != made
 
 
 def test_no_puzzle_has_a_twin_in_any_split():
@@ -45,10 +77,33 @@ def test_relatives_stay_in_one_split():
 
 def test_evolved_puzzles_are_hard_and_unrelated(monkeypatch):
     monkeypatch.setattr(dataset, "EVOLUTION_ROUNDS", 2)
-    splits = build(SudokuData(size=9, kinds=("evolved",), train=12, validation=4, test=4))
-    assert [len(split) for split in splits] == [12, 4, 4]
-    plain = sudoku.rate(sudoku.generate(20, 9, seed=0)[0]).guesses.mean()
-    assert sudoku.rate(sudoku.from_tokens(splits.test.inputs.numpy())).guesses.mean() > plain
+    evolve, founder = dataset._evolve, {}
+
+    def watched(count, seed):
+        kind = evolve(count, seed)
+        founder.update(zip((p.tobytes() for p in kind.puzzles), kind.families, strict=True))
+        return kind
+
+    monkeypatch.setattr(dataset, "_evolve", watched)
+    splits = build(SudokuData(size=9, kinds=("evolved",), train=40, validation=10, test=20))
+    assert [len(split) for split in splits] == [40, 10, 20]
+    boards = [sudoku.from_tokens(split.inputs.numpy()) for split in splits]
+    families = [[founder[puzzle.tobytes()] for puzzle in split] for split in boards]
+    assert all(len(set(split)) < len(split) for split in families)  # relatives there are
+    assert len(set().union(*families)) == sum(len(set(split)) for split in families)
+    assert len({form for split in splits for form in forms(split)}) == 70
+    beside = np.mean([a == b for a, b in zip(families[0], families[0][1:], strict=False)])
+    assert beside < 0.2  # so that the first few puzzles of a split are no single family
+    plain = sudoku.rate(sudoku.generate(40, 9, seed=0)[0]).guesses.mean()
+    assert sudoku.rate(boards[2]).guesses.mean() > 2 * plain
+
+
+def test_evolved_puzzles_mix_with_other_kinds(monkeypatch):
+    monkeypatch.setattr(dataset, "EVOLUTION_ROUNDS", 1)
+    splits = build(SudokuData(9, ("20-blanks", "evolved"), train=20, validation=4, test=6))
+    for split in splits:
+        blanks = (split.inputs == sudoku.BLANK).sum(1)
+        assert (blanks[0::2] == 20).all() and (blanks[1::2] > 45).all()
 
 
 def test_what_was_made_once_is_read_from_the_cache(tmp_path, monkeypatch):
@@ -57,10 +112,40 @@ def test_what_was_made_once_is_read_from_the_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "_generate", None)  # would fail if it were called
     again = build(data)
     assert torch.equal(first.train.inputs, again.train.inputs)
+
+
+def test_a_damaged_file_in_the_cache_is_named(tmp_path):
+    data = SudokuData(train=6, validation=2, test=2)
+    build(data)
     (file,) = tmp_path.glob("*.npz")
-    file.write_bytes(file.read_bytes()[:50])
+    good = file.read_bytes()
+    flipped = bytearray(good)
+    flipped[100] ^= 255  # inside the first array
+    for content in (b"", good[:50], good[:-30], bytes(flipped), b"no puzzles at all"):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=f"{file.name} is damaged .*; delete it"):
+            build(data)
+    np.savez(file, train=np.zeros(3))
     with pytest.raises(UserError, match="is damaged"):
         build(data)
+    file.unlink()
+    assert len(build(data).train) == 6
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match="TRM_LITE_CACHE"):
+        build(SudokuData(train=2, validation=1, test=1))
+
+
+def test_a_shuffled_deck_deals_every_row_once_per_epoch():
+    deck = Shuffled(count=10, batch_size=4, seed=3)
+    dealt = torch.cat([deck.rows(step) for step in range(5)])
+    assert dealt[:10].sort().values.tolist() == dealt[10:].sort().values.tolist() == list(range(10))
+    assert dealt[:10].tolist() != dealt[10:].tolist()
+    assert torch.equal(Shuffled(10, 4, 3).rows(4), deck.rows(4))  # resumes anywhere
+    assert not torch.equal(Shuffled(10, 4, 4).rows(0), deck.rows(0))
 
 
 def test_batches_are_augmented_only_when_asked():
@@ -73,11 +158,19 @@ def test_batches_are_augmented_only_when_asked():
     assert sudoku.is_solution(*twins).all()
     train.labels[0, :3] = 0  # padding is not graded
     assert (train.batch(torch.tensor([0])).labels[0, :3] == IGNORE).all()
-    assert len(train.first(7)) == 7
+    assert (train.batch(torch.tensor([0])).labels[0, 3:] != IGNORE).all()
+    first = train.first(7)
+    assert len(first) == 7 and torch.equal(first.inputs, train.inputs[:7])
+    assert first.augment is train.augment and len(train.first(99)) == 20
 
 
 def test_unknown_kinds_and_too_many_puzzles_are_refused():
     with pytest.raises(UserError, match="no kind of 6x6 Sudoku"):
         build(SudokuData(kinds=("evolved",), train=2, validation=1, test=1))
+    with pytest.raises(UserError, match="no kind of 9x9 Sudoku"):
+        build(SudokuData(9, kinds=("hard",), train=2, validation=1, test=1))
+    for senseless in ({"kinds": ()}, {"train": -1}):
+        with pytest.raises(UserError, match="at least one kind"):
+            build(SudokuData(**senseless))
     with pytest.raises(UserError, match="ask for fewer"):
         build(SudokuData(size=4, kinds=("1-blanks",), train=100, validation=1, test=1))

@@ -1,12 +1,72 @@
 """Small mazes: one path, found by the convention of the public data set."""
 
+import hashlib
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trm_lite.errors import PuzzleError
 from trm_lite.puzzles import maze
 
 OPEN_FIELD = "S  \n   \n  G"  # six shortest paths
+
+
+few = settings(max_examples=20, deadline=None, derandomize=True)
+
+
+def grid(cells: np.ndarray) -> np.ndarray:
+    return cells.reshape(maze.size_of(cells), -1)
+
+
+@few
+@given(size=st.sampled_from([3, 5, 9, 15]), seed=st.integers(0, 10_000))
+def test_generated_mazes_are_trees(size, seed):
+    """Connected, with one passage fewer than cells: one path between any two cells."""
+    cells, answer = (boards[0] for boards in maze.generate(1, size, seed=seed))
+    free = grid(cells) != maze.WALL
+    passages = (free[1:] & free[:-1]).sum() + (free[:, 1:] & free[:, :-1]).sum()
+    assert passages == free.sum() - 1
+    assert free[::2, ::2].all()
+    distance = flood(free, *np.argwhere(grid(cells) == maze.START)[0])
+    assert (distance[free] >= 0).all()
+    goal = distance[tuple(np.argwhere(grid(cells) == maze.GOAL)[0])]
+    assert goal == distance.max() == (answer == maze.PATH).sum() + 1
+
+
+def flood(free: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Steps from a cell to every other, -1 where none lead: by spreading, not by a queue."""
+    distance = np.full(free.shape, -1)
+    front = np.zeros(free.shape, bool)
+    front[row, column] = True
+    steps = 0
+    while front.any():
+        distance[front] = steps
+        wide = np.pad(front, 1)
+        around = wide[2:, 1:-1] | wide[:-2, 1:-1] | wide[1:-1, 2:] | wide[1:-1, :-2]
+        front = around & free & (distance < 0)
+        steps += 1
+    return distance
+
+
+@few
+@given(seed=st.integers(0, 10_000))
+def test_shortest_paths_in_mazes_with_loops(seed):
+    rng = np.random.default_rng(seed)
+    cells = (rng.random(49) < 0.7).astype(np.uint8)  # OPEN is 1
+    start, goal = rng.choice(49, 2, replace=False)
+    cells[start], cells[goal] = maze.START, maze.GOAL
+    steps = flood(grid(cells) != maze.WALL, *divmod(start, 7)).reshape(-1)[goal]
+    if steps < 0:
+        with pytest.raises(PuzzleError, match="No path"):
+            maze.shortest_path(cells)
+        return
+    answer = maze.shortest_path(cells)
+    assert (answer == maze.PATH).sum() == steps - 1
+    assert maze.is_path(cells[None], answer[None])[0]
+    assert maze.is_shortest_path(cells[None], answer[None])[0]
+    assert (maze.shortest_path(answer) == answer).all()  # old marks are wiped
 
 
 @pytest.mark.parametrize("size", [5, 7, 11])
@@ -25,6 +85,8 @@ def test_generated_mazes_have_a_single_path(size):
 def test_the_same_seed_makes_the_same_mazes():
     first, again, other = (maze.generate(5, 7, seed=seed)[0] for seed in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
+    content = b"".join(boards.tobytes() for boards in maze.generate(5, 9, seed=42))
+    assert hashlib.sha256(content).hexdigest()[:16] == "04bec450ede020ca"
 
 
 def test_text_goes_both_ways_and_spaces_are_cells():
@@ -48,6 +110,9 @@ def test_of_several_shortest_paths_down_left_right_up_decides():
     [
         ("S  \no  \n oG", False),  # a diagonal step
         ("S  \n   \nooG", False),  # does not reach S
+        ("S  \n   \n  G", False),  # marks nothing
+        ("So \n#o \n oG", False),  # a wall that the maze has not
+        ("Soo\n  o\n  G", True),
         ("Soo\n oo\n  G", False),  # touches itself
         ("S o\noo \n oG", False),  # a stray mark
         ("So \n o \n oG", True),
@@ -73,3 +138,21 @@ def test_bad_text_is_refused_in_words(text, words):
     with pytest.raises(PuzzleError) as caught:
         maze.parse(text)
     assert words in str(caught.value)
+
+
+def test_a_detour_is_a_path_but_not_a_shortest_one():
+    cells = np.tile(maze.parse("S G\n   \n   "), (2, 1))
+    answers = np.stack([maze.parse("SoG\n   \n   "), maze.parse("S G\no o\nooo")])
+    assert maze.is_path(cells, answers).tolist() == [True, True]
+    assert maze.is_shortest_path(cells, answers).tolist() == [True, False]
+
+
+def test_impossible_wishes_are_refused():
+    for size, count, words in (
+        (4, 1, "odd"),
+        (1, 1, "odd"),
+        (5, 0, "at least 1"),
+        (3, 500, "more"),
+    ):
+        with pytest.raises(PuzzleError, match=words):
+            maze.generate(count, size, seed=0)

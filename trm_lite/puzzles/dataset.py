@@ -6,7 +6,8 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +21,22 @@ from tqdm import tqdm
 from trm_lite.errors import UserError
 from trm_lite.puzzles import sudoku
 
-EVOLUTION_ROUNDS = 80  # after which most puzzles need more than ten guesses
+EVOLUTION_ROUNDS = 45  # after which nearly all puzzles need more than ten guesses
+MOST_RELATIVES = 10  # puzzles of one founder in a set of evolved ones
 IGNORE = -100  # label of a cell that is not graded
+
+
+# What reading a broken .npz file can raise.
+DAMAGED = (
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    ValueError,
+    UserError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Batch(NamedTuple):
@@ -119,16 +134,25 @@ def build(data: SudokuData) -> Splits:
     path = cache_folder() / f"sudoku-{name}.npz"
     if path.exists():
         try:
-            with np.load(path) as arrays:
-                parts = {key: arrays[key] for key in arrays}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            with np.load(path) as parts:
+                return _splits(parts)
+        except DAMAGED as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run again.") from error
-    else:
-        parts = _generate(data)
+    parts = _generate(data)
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp.npz")
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp.npz")
         np.savez_compressed(unfinished, **parts)
         os.replace(unfinished, path)
+    except OSError as error:
+        raise UserError(
+            f"The puzzles cannot be kept in {path.parent} ({error.strerror}); "
+            "name another folder in TRM_LITE_CACHE."
+        ) from error
+    return _splits(parts)
+
+
+def _splits(parts: Mapping[str, np.ndarray]) -> Splits:
     return Splits(*(as_set(parts[name], parts[f"{name}_solutions"]) for name in Splits._fields))
 
 
@@ -151,6 +175,8 @@ def cache_folder() -> Path:
 def _generate(data: SudokuData) -> dict[str, np.ndarray]:
     sizes = {"train": data.train, "validation": data.validation, "test": data.test}
     total = sum(sizes.values())
+    if not data.kinds or min(sizes.values()) < 0:
+        raise UserError("Name at least one kind of puzzle, and sizes of splits that are 0 or more.")
     for spare in (1.05, 1.5, 3.0, 6.0):  # some turn out to be twins, of small boards most
         per_kind = math.ceil(spare * total / len(data.kinds))
         made = [
@@ -175,7 +201,8 @@ def _generate(data: SudokuData) -> dict[str, np.ndarray]:
         )
     parts = {}
     for name in sizes:
-        parts[name], parts[f"{name}_solutions"] = puzzles[rows[name]], solutions[rows[name]]
+        mixed = _mixed(rows[name], families, len(made), seed=data.puzzle_seed)
+        parts[name], parts[f"{name}_solutions"] = puzzles[mixed], solutions[mixed]
     return parts
 
 
@@ -195,8 +222,18 @@ def _assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> di
     return {name: np.array(chosen, dtype=int) for name, chosen in filled.items()}
 
 
+def _mixed(rows: np.ndarray, families: np.ndarray, kinds: int, seed: int) -> np.ndarray:
+    """The `rows` of a split with relatives no longer side by side; each kind keeps its places."""
+    rows = rows.copy()
+    for kind in range(kinds):
+        places = np.flatnonzero(families[rows] % kinds == kind)
+        if len(np.unique(families[rows[places]])) < len(places):
+            rows[places] = np.random.default_rng(seed).permutation(rows[places])
+    return rows
+
+
 class _Kind(NamedTuple):
-    """Puzzles of one kind; members of a family resemble each other."""
+    """Puzzles of one kind, families side by side; members of a family resemble each other."""
 
     puzzles: np.ndarray  # (N, n*n)
     solutions: np.ndarray  # (N, n*n)
@@ -219,8 +256,8 @@ def _generate_kind(kind: str, count: int, size: int, seed: int) -> _Kind:
 
 
 def _evolve(count: int, seed: int) -> _Kind:
-    """`count` extreme puzzles, at most three of a family: minutes per thousand."""
-    founders, _ = sudoku.generate(2 * count, 9, seed=seed)
+    """`count` extreme puzzles, family after family: minutes per thousand."""
+    founders, _ = sudoku.generate(5 * count, 9, seed=seed)
     with tqdm(total=EVOLUTION_ROUNDS, desc="breeding hard puzzles", unit="round") as bar:
 
         def progress(_, pool: sudoku.Pool) -> None:
@@ -232,9 +269,13 @@ def _evolve(count: int, seed: int) -> _Kind:
             rounds=EVOLUTION_ROUNDS,
             seed=seed,
             keep=count,
-            keep_per_lineage=3,
-            children=count,
+            # Where two splits meet, some relatives find no room; keep these losses small.
+            keep_per_lineage=min(MOST_RELATIVES, 1 + count // 50),
+            children=4 * count,
             progress=progress,
         )
-    mixed = np.random.default_rng(seed).permutation(len(pool.puzzles))  # the pool is sorted
-    return _Kind(pool.puzzles[mixed], pool.solutions[mixed], pool.lineage[mixed])
+    # The pool is sorted by hardness: mix the families, and the puzzles within each.
+    rng = np.random.default_rng(seed)
+    key = rng.random(len(founders))[pool.lineage]
+    order = np.lexsort((rng.random(len(key)), key))
+    return _Kind(pool.puzzles[order], pool.solutions[order], pool.lineage[order])

@@ -80,7 +80,7 @@ def remove_clues(
     puzzles = puzzles.copy()
     full = np.uint16((1 << size_of(puzzles)) - 1)
     keys = np.where(puzzles == 0, 1.0, rng.random(puzzles.shape))
-    for step in keys.argsort(1).T[: (puzzles != 0).sum(1).max()]:
+    for step in keys.argsort(1).T[: (puzzles != 0).sum(1).max(initial=0)]:
         trying = puzzles[np.arange(len(puzzles)), step] != 0
         if blanks is not None:
             trying &= (puzzles == 0).sum(1) < blanks
@@ -91,6 +91,6 @@ def remove_clues(
         candidates = to_candidates(puzzles[which])
         # The clue is needed only if some solution has another digit in its place.
         candidates[np.arange(len(which)), cells] ^= full
-        removable = search(candidates, limit=1).counts == 0
+        removable = search(candidates, limit=1, locked=True).counts == 0
         puzzles[which[removable], cells[removable]] = 0
     return puzzles
