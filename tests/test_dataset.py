@@ -85,22 +85,22 @@ def test_evolved_puzzles_are_hard_and_unrelated(monkeypatch):
         return kind
 
     monkeypatch.setattr(dataset, "_evolve", watched)
-    splits = build(SudokuData(size=9, kinds=("evolved",), train=40, validation=10, test=20))
-    assert [len(split) for split in splits] == [40, 10, 20]
+    splits = build(SudokuData(size=9, kinds=("evolved",), train=30, validation=10, test=10))
+    assert [len(split) for split in splits] == [30, 10, 10]
     boards = [sudoku.from_tokens(split.inputs.numpy()) for split in splits]
     families = [[founder[puzzle.tobytes()] for puzzle in split] for split in boards]
     assert all(len(set(split)) < len(split) for split in families)  # relatives there are
     assert len(set().union(*families)) == sum(len(set(split)) for split in families)
-    assert len({form for split in splits for form in forms(split)}) == 70
+    assert len({form for split in splits for form in forms(split)}) == 50
     beside = np.mean([a == b for a, b in zip(families[0], families[0][1:], strict=False)])
     assert beside < 0.2  # so that the first few puzzles of a split are no single family
-    plain = sudoku.rate(sudoku.generate(40, 9, seed=0)[0]).guesses.mean()
+    plain = sudoku.rate(sudoku.generate(20, 9, seed=0)[0]).guesses.mean()
     assert sudoku.rate(boards[2]).guesses.mean() > 2 * plain
 
 
 def test_evolved_puzzles_mix_with_other_kinds(monkeypatch):
     monkeypatch.setattr(dataset, "EVOLUTION_ROUNDS", 1)
-    splits = build(SudokuData(9, ("20-blanks", "evolved"), train=20, validation=4, test=6))
+    splits = build(SudokuData(9, ("20-blanks", "evolved"), train=10, validation=4, test=4))
     for split in splits:
         blanks = (split.inputs == sudoku.BLANK).sum(1)
         assert (blanks[0::2] == 20).all() and (blanks[1::2] > 45).all()

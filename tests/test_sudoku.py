@@ -286,6 +286,39 @@ def test_evolution_breeds_harder_puzzles_and_knows_their_founders():
     assert not np.any(unnecessary)
     with pytest.raises(PuzzleError, match="exactly one solution"):
         sudoku.evolve(np.zeros((1, 81), np.uint8), rounds=1, seed=0)
+    with pytest.raises(PuzzleError, match="at least one founder"):
+        sudoku.evolve(founders[:0], rounds=1, seed=0)
+
+
+def test_pools_are_sorted_free_of_twins_and_never_get_easier():
+    founders, _ = sudoku.generate(30, 9, seed=5)
+    twins, _ = sudoku.augment(tokens(founders), tokens(founders), 9, torch.Generator())
+    founders = np.concatenate([founders, sudoku.from_tokens(twins.numpy())])
+    wish = dict(rounds=3, seed=0, keep=25, children=50, orders=3)
+    seen = {}
+    last = sudoku.evolve(founders, **wish, progress=seen.__setitem__)
+    assert list(seen) == [1, 2, 3] and seen[3] is last
+    for pool in seen.values():
+        assert len(pool.puzzles) == 25 and (np.diff(pool.guesses) <= 0).all()
+        assert len(sudoku.without_twins(pool.puzzles, pool.solutions)) == 25
+    means = [pool.guesses.mean() for pool in seen.values()]
+    assert means == sorted(means)
+    none = sudoku.evolve(founders, **wish, seconds=0)  # no time for a single round
+    assert {p.tobytes() for p in none.puzzles} <= {f.tobytes() for f in founders}
+
+
+@settings(few, max_examples=4)
+@given(seed=SEEDS)
+def test_mutants_are_unique_and_miss_at_most_one_clue(seed):
+    parents, _ = sudoku.generate(6, 9, seed=seed)
+    before = parents.copy()
+    children, solutions = sudoku.mutate(parents, np.random.default_rng(seed))
+    assert (parents == before).all()
+    found = sudoku.solve(children)
+    assert (found.counts == 1).all() and (found.boards == solutions).all()
+    missing = ((parents != 0) & (children != parents)).sum(1)
+    assert (missing <= 1).all()  # 0 if the dropped clue came back
+    assert missing.any() and ((children != 0).sum(1) >= (parents != 0).sum(1)).any()
 
 
 # --- symmetry ----------------------------------------------------------------------------------
