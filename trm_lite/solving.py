@@ -185,7 +185,7 @@ def draw_thought(model: TRM, board: np.ndarray, path: Path, max_steps: int) -> N
     from trm_lite import plots  # drawing takes a second to import, which few calls need
 
     plots.use_style()
-    figure = plots.contact_sheet(trace(model, board, max_steps).until_settled())
+    figure = plots.contact_sheet(trace(model, board, max_steps).until_settled(margin=0))
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
