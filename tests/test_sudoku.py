@@ -272,14 +272,16 @@ def test_rating_tells_easy_from_hard():
 
 def test_evolution_breeds_harder_puzzles_and_knows_their_founders():
     founders, _ = sudoku.generate(20, 9, seed=3)
-    wish = dict(rounds=3, seed=0, keep=15, keep_per_lineage=3, children=20, orders=2)
+    wish = dict(rounds=3, seed=0, keep=15, keep_per_lineage=3, children=60, orders=2)
     pool, again = sudoku.evolve(founders, **wish), sudoku.evolve(founders, **wish)
     assert all((a == b).all() for a, b in zip(pool, again, strict=True))
     assert (sudoku.solve(pool.puzzles).counts == 1).all()
     assert sudoku.is_solution(pool.puzzles, pool.solutions).all()
     assert pool.guesses.mean() > 1.5 * np.sort(sudoku.rate(founders).guesses)[-15:].mean()
     assert np.bincount(pool.lineage).max() <= 3
-    children = sudoku.evolve(founders, **wish | {"rounds": 1})
+    # So small a pool is hard from the start, and only some children are promising.
+    children = sudoku.evolve(founders, **wish | {"rounds": 1, "keep": 8})
+    assert len({f.tobytes() for f in founders} & {c.tobytes() for c in children.puzzles}) < 8
     shared = (children.puzzles[:, None] == founders) & (founders != 0)
     assert (shared.sum(2).argmax(1) == children.lineage).all()  # their clues are the founder's
     unnecessary = [remove_clues(p[None], np.random.default_rng(0)) != p for p in pool.puzzles[:5]]
