@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from conftest import TINY
 
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
@@ -19,7 +20,7 @@ from trm_lite.presets import PRESETS, from_dict, get_preset, replace
 from trm_lite.training import Trainer
 
 # Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
-CHILD = """
+CHILD = f"""
 import sys
 from pathlib import Path
 import torch
@@ -27,8 +28,7 @@ torch.set_num_threads(1)
 from trm_lite import training
 from trm_lite.presets import get_preset, replace
 training.SAVE_EVERY_SECONDS = 0
-preset = replace(get_preset("sudoku-6x6"), train=48, validation=8, test=8, hidden_size=16,
-                 batch_size=8, steps=200, eval_every=25)
+preset = replace(get_preset("sudoku-6x6"), **{TINY}, steps=200, eval_every=25)
 trainer = training.Trainer(preset, folder=Path(sys.argv[1]), device="cpu", progress=False)
 print("ready", trainer.steps_done, flush=True)
 sys.exit(0 if trainer.train() else 3)

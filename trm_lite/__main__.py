@@ -27,8 +27,7 @@ def demo(
     """
     from trm_lite.demo import demo as run_demo
 
-    result = run_demo(out, device=device, seed=seed, steps=steps)
-    return 130 if result != result else 0
+    return 0 if run_demo(out, device=device, seed=seed, steps=steps) else 130
 
 
 def evaluate(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trm_lite.device import precision
-from trm_lite.nets.trm import TRM
+from trm_lite.nets import Network
 from trm_lite.puzzles.dataset import IGNORE, PuzzleSet
 from trm_lite.thinking import MAX_STEPS, think
 
@@ -66,7 +66,7 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: TRM,
+    model: Network,
     puzzles: PuzzleSet,
     *,
     steps: int = MAX_STEPS,

@@ -87,9 +87,10 @@ def evaluate_run(
             f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
             f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
         )
-    puzzles = getattr(build(preset.data), split)
     if kinds:
         puzzles, split = fresh_puzzles(preset.data, kinds, count), f"fresh {' and '.join(kinds)}"
+    else:
+        puzzles = getattr(build(preset.data), split)
     result = evaluate(model, puzzles, steps=steps)
     shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]
     halting, mean_steps = result.when_halting()
@@ -118,8 +119,8 @@ def evaluate_run(
 
 def fresh_puzzles(data: SudokuData, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
-    other = replace(data, kinds=kinds, train=0, validation=0, test=count)
-    other = replace(other, puzzle_seed=data.puzzle_seed + 1)
+    sizes = {"train": 0, "validation": 0, "test": count}
+    other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
     train = _boards(build(data).train)
     known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
     puzzles, solutions = _boards(build(other).test)

@@ -15,7 +15,7 @@ from trm_lite import terminal
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import PuzzleError, UserError
-from trm_lite.nets.trm import TRM
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import answer
 from trm_lite.tracing import trace
@@ -54,7 +54,7 @@ class BadLine:
     problem: str
 
 
-def shipped_weights(size: int) -> tuple[TRM, dict]:
+def shipped_weights(size: int) -> tuple[Reasoner, dict]:
     """The trained model that comes with the course for boards of `size` (6 or 9)."""
     path = WEIGHTS_FOLDER / f"sudoku-{size}x{size}.safetensors"
     if not path.exists():
@@ -112,7 +112,7 @@ def _candidates(text: str) -> list[tuple[int, str]]:
 
 
 def solve_boards(
-    model: TRM,
+    model: Reasoner,
     boards: np.ndarray,
     *,
     max_steps: int = MAX_STEPS,
@@ -155,6 +155,7 @@ def solve_files(
         raise UserError(f"--max-steps must be at least 1, not {max_steps}.")
     target = pick_device(device)
     status = 0
+    models: dict[int, Reasoner] = {}  # by size of board
     for name, text in _texts(files):
         puzzles, bad = read_puzzles(text)
         if not puzzles and not bad:
@@ -164,11 +165,13 @@ def solve_files(
         results: dict[int, Solved] = {}
         for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
             group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
-            model, _ = load_weights(weights) if weights else shipped_weights(size)
+            if size not in models:
+                model, _ = load_weights(weights) if weights else shipped_weights(size)
+                models[size] = model.to(target)
             boards = np.stack([board for _, board in group])
-            solved = solve_boards(model.to(target), boards, max_steps=max_steps)
+            solved = solve_boards(models[size], boards, max_steps=max_steps)
             if picture is not None:
-                draw_thought(model, boards[0], picture, max_steps)
+                draw_thought(models[size], boards[0], picture, max_steps)
                 picture = None
             results.update(zip((line for line, _ in group), solved, strict=True))
         for line, solved in sorted(results.items()):
@@ -180,7 +183,7 @@ def solve_files(
     return status
 
 
-def draw_thought(model: TRM, board: np.ndarray, path: Path, max_steps: int) -> None:
+def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
     """Save a picture of the board after every step until it settles."""
     from trm_lite import plots  # drawing takes a second to import, which few calls need
 

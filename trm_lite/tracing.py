@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from trm_lite.errors import UserError
-from trm_lite.nets.trm import TRM
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import MAX_STEPS, think
 
@@ -42,7 +42,7 @@ class Trace:
 
 
 @torch.inference_mode()
-def trace(model: TRM, puzzle: np.ndarray, steps: int = MAX_STEPS) -> Trace:
+def trace(model: Reasoner, puzzle: np.ndarray, steps: int = MAX_STEPS) -> Trace:
     """Let `model` think `steps` supervision steps about `puzzle` (n*n,), and write it down.
 
     A puzzle with no or several solutions is allowed; what breaks a rule is then all that can be

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from trm_lite import plots
 from trm_lite.errors import PuzzleError
-from trm_lite.nets.trm import TRM
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import MAX_STEPS
 from trm_lite.tracing import Trace, trace
@@ -136,7 +136,6 @@ class BoardEditor(Panel):
         for cell, fault in zip(self.cells, broken, strict=True):
             (cell.add_class if fault else cell.remove_class)("trm-broken")
         try:
-            sudoku.validate(board)
             sudoku.solve_one(board)
         except PuzzleError as error:
             self._say(str(error), plots.WRONG)
@@ -164,7 +163,7 @@ class Playground(Panel):
     `examples` are named boards to start from. Every edit is thought about at once.
     """
 
-    def __init__(self, model: TRM, examples: dict[str, np.ndarray], *, steps: int = MAX_STEPS):
+    def __init__(self, model: Reasoner, examples: dict[str, np.ndarray], *, steps: int = MAX_STEPS):
         self.model, self.examples, self.steps = model, examples, steps
         self.choice = widgets.Dropdown(
             options=list(examples), description="puzzle", layout={"width": "320px"}
