@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pickle
 from io import BytesIO
 from pathlib import Path
@@ -12,21 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
 from trm_lite.errors import UserError
+from trm_lite.files import write_atomically
 from trm_lite.nets import Network, build_network, config_from_dict
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write so that `path` is at any moment the whole old file or the whole new one."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise UserError(f"{path} could not be written: {error.strerror}.") from error
 
 
 def save_weights(model: Network, path: Path, about: dict) -> None:

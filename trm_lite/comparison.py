@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trm_lite.checkpoints import write_atomically
 from trm_lite.evaluation import evaluate
+from trm_lite.files import write_atomically
 from trm_lite.nets import count_parameters
 from trm_lite.presets import Preset, get_preset, replace
 from trm_lite.puzzles.dataset import build
@@ -59,7 +59,6 @@ def compare(
     reference = replace(get_preset(base), test=test, **changes)
     budget = flops_per_step(reference) * reference.recipe.steps
     build(reference.data)  # once, before the first row
-    folder.mkdir(parents=True, exist_ok=True)
     table = {"base": dataclasses.asdict(reference), "budget_flops": budget, "rows": {}}
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():

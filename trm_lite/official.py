@@ -24,8 +24,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trm_lite.checkpoints import load_weights, save_weights, write_atomically
+from trm_lite.checkpoints import load_weights, save_weights
 from trm_lite.errors import UserError
+from trm_lite.files import write_atomically
 from trm_lite.nets import Reasoner, ReasonerConfig, TRMConfig, build_network
 from trm_lite.official_config import ANCHOR, infer
 

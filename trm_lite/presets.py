@@ -113,13 +113,13 @@ PRESETS = {
         ),
         _sudoku(
             "sudoku-9x9",
-            "9x9 Sudoku from 40 blanks to minimal; hours on a CPU",
+            "9x9 Sudoku from 40 blanks to extreme; hours on a CPU",
             SudokuData(
                 size=9,
-                kinds=("40-blanks", "48-blanks", "minimal"),
-                train=30_000,
-                validation=300,
-                test=3_000,
+                kinds=("40-blanks", "48-blanks", "minimal", "evolved"),
+                train=16_000,
+                validation=400,
+                test=4_000,
             ),
             dataclasses.replace(
                 MINI,

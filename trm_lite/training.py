@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from trm_lite.checkpoints import load_state, save_state, save_weights, write_atomically
+from trm_lite.checkpoints import load_state, save_state, save_weights
 from trm_lite.device import pick_device, precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
+from trm_lite.files import write_atomically
 from trm_lite.losses import StepLoss, step_loss
 from trm_lite.nets import build_network
 from trm_lite.nets.layers import Stack
@@ -273,7 +274,6 @@ class Trainer:
                 raise UserError(
                     f"{folder} holds another run; choose another --out folder or delete it."
                 )
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(marker, described.encode())
         if (folder / "last.pt").exists():
             self.load(load_state(folder / "last.pt"))

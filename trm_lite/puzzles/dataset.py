@@ -1,6 +1,7 @@
 """Sets of puzzles as tensors: generated, split without twins, kept on disk, drawn in batches."""
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,8 +20,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trm_lite.errors import UserError
+from trm_lite.files import write_atomically
 from trm_lite.puzzles import sudoku
 
+GENERATION = 2  # raise it when a generator makes other puzzles, or old files would be read as new
 EVOLUTION_ROUNDS = 45  # after which nearly all puzzles need more than ten guesses
 MOST_RELATIVES = 10  # puzzles of one founder in a set of evolved ones
 IGNORE = -100  # label of a cell that is not graded
@@ -129,7 +132,7 @@ class SudokuData:
 
 def build(data: SudokuData) -> Splits:
     """The splits that `data` describes, generated once and then read from the cache folder."""
-    recipe = json.dumps(asdict(data), sort_keys=True)
+    recipe = json.dumps({"generation": GENERATION} | asdict(data), sort_keys=True)
     name = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     path = cache_folder() / f"sudoku-{name}.npz"
     if path.exists():
@@ -139,16 +142,12 @@ def build(data: SudokuData) -> Splits:
         except DAMAGED as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run again.") from error
     parts = _generate(data)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp.npz")
+    kept = io.BytesIO()
+    np.savez_compressed(kept, **parts)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(unfinished, **parts)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UserError(
-            f"The puzzles cannot be kept in {path.parent} ({error.strerror}); "
-            "name another folder in TRM_LITE_CACHE."
-        ) from error
+        write_atomically(path, kept.getvalue())
+    except UserError as error:
+        raise UserError(f"{error} TRM_LITE_CACHE names the folder; choose another.") from error
     return _splits(parts)
 
 

@@ -1,0 +1,22 @@
+"""Writing files so that nothing is lost."""
+
+import os
+from pathlib import Path
+
+from trm_lite.errors import UserError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write so that `path` is at any moment the whole old file or the whole new one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        if path.parent.is_dir():
+            unfinished.unlink(missing_ok=True)
+        raise UserError(f"{path} could not be written: {error.strerror}.") from error
