@@ -115,6 +115,43 @@ def list_presets() -> int:
     return 0
 
 
+def compare(
+    out: Path = Path("runs/compare"),
+    base: str = "sudoku-6x6",
+    rows: tuple[str, ...] = (),
+    seeds: int = 3,
+    test: int = 1000,
+    steps: int | None = None,
+    results: Path | None = None,
+) -> int:
+    """Train the rows of the paper's tables at laptop size, and print two tables of the outcome.
+
+    At equal optimiser steps, and at equal compute. Hours for all rows; what is done is kept, and
+    the same command goes on after an interruption.
+
+    Args:
+        out: Folder of the runs.
+        base: The preset whose variants are compared.
+        rows: Variants of it, such as: trm hrm-ema one-step direct. All of the table if none.
+        seeds: Runs of each row, with seeds 0, 1, ...
+        test: Unseen puzzles for the test.
+        steps: Optimiser steps, if not the preset's.
+        results: File for the table as JSON; OUT/results.json if not given.
+    """
+    from trm_lite import comparison
+
+    changes = {} if steps is None else {"steps": steps}
+    table = comparison.compare(
+        out, base=base, rows=rows or comparison.ROWS, seeds=seeds, test=test, results=results,
+        **changes,
+    )  # fmt: skip
+    if table is None:
+        print(f"\nInterrupted; the same command goes on from what is in {out}.")
+        return 130
+    print(comparison.as_text(table))
+    return 0
+
+
 def parity(file: Positional[Path], config: Path | None = None, json: bool = False) -> int:
     """Compare this package with numbers that the authors' code computed.
 
@@ -228,6 +265,7 @@ COMMANDS = {
     "demo": demo,
     "evaluate": evaluate,
     "solve": solve,
+    "compare": compare,
     "list": list_presets,
     "parity": parity,
     "convert": convert,

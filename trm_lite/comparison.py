@@ -7,6 +7,8 @@ floating-point operations. Every finished run is kept, so that an interrupted ta
 
 import dataclasses
 import json
+import math
+import statistics
 import sys
 from pathlib import Path
 
@@ -22,11 +24,14 @@ from trm_lite.training import Trainer
 from trm_lite.writing import trainer_for
 
 BASE = "sudoku-6x6"  # sets the steps and the compute that all rows get
+TRM = "trm"  # how the row of the base preset itself is called
 ROWS = (
     "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
-    "hrm", "hrm-ema", "one-step", "", "hrm-act", "two-nets", "4-layers", "attention",
-    "shallow", "multi-scale", "single", "no-act",
+    "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "attention",
+    "k1-T1", "shallow", "k2-T2", "k3-T3", "multi-scale", "single", "no-act",
 )  # fmt: skip
+# Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.
+STUDENT = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 
 
 def flops_per_step(preset: Preset) -> int:
@@ -47,40 +52,46 @@ def compare(
     test: int = 1000,
     results: Path | None = None,
     **changes,
-) -> dict:
+) -> dict | None:
     """Train and test every row with every seed, and collect what came out.
 
     `changes` alter every preset alike (for example `steps` or `hidden_size`). The table is
-    written to `results`, or into `folder`.
+    written to `results`, or into `folder`; it grows with every run. None if it was interrupted;
+    calling again goes on.
     """
-    presets = {
-        row: replace(get_preset(f"{base}-{row}".rstrip("-")), test=test, **changes) for row in rows
-    }
     reference = replace(get_preset(base), test=test, **changes)
+    presets = {
+        row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
+        for row in rows
+    }
     budget = flops_per_step(reference) * reference.recipe.steps
     build(reference.data)  # once, before the first row
-    table = {"base": dataclasses.asdict(reference), "budget_flops": budget, "rows": {}}
+    table = {
+        "base": dataclasses.asdict(reference),
+        "budget_flops": budget,
+        "rows": {
+            row: {
+                "about": preset.about,
+                "parameters": count_parameters(preset.model),
+                "effective_depth": preset.model.effective_depth,
+                "forward_passes": preset.recipe.forward_passes,
+                "seeds": [],
+            }
+            for row, preset in presets.items()
+        },
+    }
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():
-            file = folder / f"{row or 'trm'}-seed{seed}.json"
+            file = folder / f"{row}-seed{seed}.json"
             if not file.exists():
                 run = replace(preset, seed=seed)
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
                 measured = run_row(run, reference.recipe.steps, budget, folder / file.stem)
                 if measured is None:
-                    return table  # interrupted; the run is saved
+                    return None
                 write_atomically(file, json.dumps(measured).encode())
-            entry = table["rows"].setdefault(
-                row or "trm",
-                {
-                    "about": preset.about,
-                    "parameters": count_parameters(preset.model),
-                    "effective_depth": preset.model.effective_depth,
-                    "seeds": [],
-                },
-            )
-            entry["seeds"].append(json.loads(file.read_text()))
-            text = json.dumps(table, indent=1)
+            table["rows"][row]["seeds"].append(json.loads(file.read_text()))
+            text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
     return table
 
@@ -118,3 +129,43 @@ def test_trainer(trainer: Trainer) -> dict:
             "steps_when_halting": mean_steps,
         }
     return result
+
+
+def mean_over_seeds(values: list[float]) -> str:
+    """Mean of shares in per cent, with the 95 % interval of Student's t over the seeds."""
+    mean = 100 * statistics.fmean(values)
+    freedom = len(values) - 1
+    if freedom == 0:
+        return f"{mean:.1f}"
+    t = STUDENT[min(freedom, len(STUDENT) - 1)]
+    half = 100 * t * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:.1f} [{max(0.0, mean - half):.1f}, {min(100.0, mean + half):.1f}]"
+
+
+def as_text(table: dict) -> str:
+    """The table to read: exact match after the last supervision step, and after the first."""
+    lines = []
+    for end, title in (
+        ("equal_steps", "At equal optimiser steps"),
+        ("equal_compute", "At equal compute (floating-point operations of training)"),
+    ):
+        heads = (f"{'row':16}", f"{'parameters':>10}", f"{'steps':>6}", f"{'EMA weights':24}")
+        lines += ["", title, "", " ".join((*heads, f"{'raw weights':24}", "EMA, after 1"))]
+        for name, row in table["rows"].items():
+            if not row["seeds"]:
+                continue
+            runs = [seed[end] for seed in row["seeds"]]
+            last, first = (
+                {
+                    kind: mean_over_seeds(
+                        [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
+                    )
+                    for kind in ("ema", "raw")
+                }
+                for step in (-1, 0)
+            )
+            lines.append(
+                f"{name:16} {row['parameters']:10,} {runs[0]['steps']:6,} "
+                f"{last['ema']:24} {last['raw']:24} {first['ema']}"
+            )
+    return "\n".join(lines[1:])

@@ -5,7 +5,7 @@ figures are the paper's: exact match on Sudoku-Extreme in per cent, layers passe
 step, forward passes per optimiser step, and millions of parameters.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trm_lite.nets import (
     AutoregressiveConfig,
@@ -41,7 +41,7 @@ LADDER = (
         DirectConfig, recipe=ONE_PASS),
     Row("direct-deep", "direct prediction, as deep as TRM with all layers of their own",
         network=DirectConfig, model={"mixing": "mlp", "prefix_len": 16, "num_layers": 42},
-        mini={"num_layers": 16}, recipe=ONE_PASS),
+        mini={"prefix_len": 1, "num_layers": 16}, recipe=ONE_PASS),
     Row("tokens", "token by token, like a language model",
         network=AutoregressiveConfig, recipe=ONE_PASS),
     Row("tokens-scratch", "token by token, after worked-out steps (chain of thought)",
@@ -49,10 +49,10 @@ LADDER = (
         recipe=ONE_PASS),
     Row("tied", "weight-tied recursion, no deep supervision", network=DirectConfig,
         model={"mixing": "mlp", "prefix_len": 16, "num_layers": 2, "loops": 21},
-        mini={"loops": 8}, recipe=ONE_PASS),
+        mini={"prefix_len": 1, "loops": 8}, recipe=ONE_PASS),
     Row("tied-supervised", "weight-tied recursion with deep supervision", network=DirectConfig,
         model={"mixing": "mlp", "prefix_len": 16, "num_layers": 2, "loops": 21},
-        mini={"loops": 8}),
+        mini={"prefix_len": 1, "loops": 8}),
 )  # fmt: skip
 
 # Table 1, and the variants of section 4.
@@ -110,11 +110,12 @@ SWEEP = (
 
 ROWS = (*LADDER, *ABLATIONS, *FURTHER, *SWEEP)
 
-# What of a network is smaller at mini size; `Row.model` and then `Row.mini` go on top.
+CORE = ("direct", "hrm-ema", "one-step")  # what TRM is compared with first
+
+# What of the other networks is smaller at mini size; `Row.model` and then `Row.mini` go on top.
 MINI_SIZES: dict[type[NetConfig], dict] = {
-    TRMConfig: {"T": 2, "n": 3},
-    HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp"},
-    DirectConfig: {"mixing": "mlp", "num_layers": 2},
+    HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp", "prefix_len": 1},
+    DirectConfig: {"num_layers": 2, "mixing": "mlp", "prefix_len": 1},
     AutoregressiveConfig: {"hidden_size": 64, "num_layers": 4, "num_heads": 4},
 }
 
@@ -124,12 +125,14 @@ def full_model(row: Row, vocab_size: int, seq_len: int) -> NetConfig:
     return row.network(vocab_size=vocab_size, seq_len=seq_len, **row.model)
 
 
-def mini_model(row: Row, vocab_size: int, seq_len: int) -> NetConfig:
-    """The network of `row` at a size for a laptop."""
-    sizes = {"hidden_size": 48, "multiple_of": 32} | MINI_SIZES[row.network] | row.model | row.mini
-    if row.network is not AutoregressiveConfig:
-        sizes["prefix_len"] = 1
-    return row.network(vocab_size=vocab_size, seq_len=seq_len, **sizes)
+def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
+    """The network of `row` at the size of the small `trm`."""
+    changes = row.model | row.mini
+    if row.network is TRMConfig:
+        return replace(trm, **changes)
+    shared = ("vocab_size", "seq_len", "hidden_size", "multiple_of")
+    sizes = {name: getattr(trm, name) for name in shared} | MINI_SIZES[row.network]
+    return row.network(**sizes | changes)
 
 
 # The full-size networks of the paper's main tables, by benchmark.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from trm_lite import paper
@@ -80,13 +81,16 @@ MINI = Recipe(
 EXTREME = SudokuData(size=9, train=1_000, validation=1_000, test=10_000)
 
 
-def _mini(row: paper.Row) -> Preset:
-    """A row of the paper's tables as a variant of `sudoku-6x6`."""
-    data = SudokuData()
-    model = paper.mini_model(row, data.vocab_size, data.seq_len)
-    on_cpu = getattr(model, "mixing", "attention") == "mlp"  # bfloat16 attention is slow there
-    recipe = dataclasses.replace(MINI, bfloat16=on_cpu, **row.recipe)
-    return Preset(f"sudoku-6x6-{row.name}", row.about, data, model, recipe)
+def _variants(base: Preset, names: Container[str]) -> list[Preset]:
+    """Rows of the paper's tables as variants of the small TRM in `base`."""
+    made = []
+    for row in paper.ROWS:
+        if row.name in names:
+            model = paper.mini_model(row, base.model)
+            on_cpu = getattr(model, "mixing", "attention") == "mlp"  # bfloat16 attention is slow
+            recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
+            made.append(Preset(f"{base.name}-{row.name}", row.about, base.data, model, recipe))
+    return made
 
 
 def _full(row: paper.Row) -> Preset:
@@ -97,45 +101,47 @@ def _full(row: paper.Row) -> Preset:
     return Preset(name, about, EXTREME, model, dataclasses.replace(Recipe(), **row.recipe))
 
 
+MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
+MINI_6X6 = _sudoku(
+    "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
+)
+ON_9X9 = dataclasses.replace(MINI, lr=1e-3, warmup_steps=200, ema_rate=0.999, eval_every=1_000)
+EASY_9X9, MINIMAL_9X9 = (
+    _sudoku(
+        f"sudoku-9x9-{kind}",
+        f"9x9 Sudoku, {about}; an hour or more on a CPU",
+        SudokuData(size=9, kinds=(kind,), test=1_000),
+        dataclasses.replace(ON_9X9, steps=steps),
+        hidden_size=96,
+        **MINI_SHAPE,
+    )
+    for kind, about, steps in (("40-blanks", "easy", 3_000), ("minimal", "minimal", 8_000))
+)
+MIXED_9X9 = _sudoku(
+    "sudoku-9x9",
+    "9x9 Sudoku from 40 blanks to extreme; hours on a CPU",
+    SudokuData(
+        size=9,
+        kinds=("40-blanks", "48-blanks", "minimal", "evolved"),
+        train=16_000,
+        validation=400,
+        test=4_000,
+    ),
+    dataclasses.replace(ON_9X9, steps=40_000),
+    hidden_size=128,
+    **MINI_SHAPE,
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
-        _sudoku(
-            "sudoku-6x6",
-            "minimal 6x6 Sudoku; the demo",
-            SudokuData(),
-            MINI,
-            hidden_size=48,
-            multiple_of=32,
-            T=2,
-            n=3,
-            prefix_len=1,
-        ),
-        _sudoku(
-            "sudoku-9x9",
-            "9x9 Sudoku from 40 blanks to extreme; hours on a CPU",
-            SudokuData(
-                size=9,
-                kinds=("40-blanks", "48-blanks", "minimal", "evolved"),
-                train=16_000,
-                validation=400,
-                test=4_000,
-            ),
-            dataclasses.replace(
-                MINI,
-                steps=40_000,
-                lr=1e-3,
-                warmup_steps=200,
-                ema_rate=0.999,
-                eval_every=1_000,
-            ),
-            hidden_size=128,
-            multiple_of=32,
-            T=2,
-            n=3,
-            prefix_len=1,
-        ),
-        *(_mini(row) for row in paper.ROWS if row.name),
+        MINI_6X6,
+        MIXED_9X9,
+        EASY_9X9,
+        MINIMAL_9X9,
+        *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
+        *_variants(EASY_9X9, paper.CORE),
+        *_variants(MINIMAL_9X9, paper.CORE),
         *(_full(row) for row in paper.ROWS),
     )
 }
