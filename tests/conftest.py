@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from trm_lite.presets import get_preset, replace
-from trm_lite.puzzles.dataset import build
 
 torch.set_num_threads(1)
 
@@ -26,4 +25,4 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def tiny_splits(tiny):
-    return build(tiny.data)
+    return tiny.data.build()

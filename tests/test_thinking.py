@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trm_lite.nets.trm import TRM, TRMConfig
-from trm_lite.puzzles.dataset import Batch, Shuffled
+from trm_lite.puzzles.dataset import Batch
 from trm_lite.thinking import advance, answer, empty_carry, refill, think
 
 B, L = 6, 16
@@ -87,11 +87,3 @@ def test_no_gradient_from_one_supervision_step_into_the_one_before(model):
     first = model(model.initial_latents(B), inputs)
     assert first.logits.requires_grad
     assert not first.latents.y.requires_grad and not first.latents.z.requires_grad
-
-
-def test_the_deck_deals_every_row_once_per_epoch_from_any_place():
-    deck = Shuffled(count=10, batch_size=4, seed=3)
-    rows = torch.cat([deck.rows(step) for step in range(5)])
-    assert sorted(rows[:10].tolist()) == sorted(rows[10:].tolist()) == list(range(10))
-    assert torch.equal(Shuffled(10, 4, 3).rows(3), deck.rows(3))
-    assert rows[:10].tolist() != rows[10:].tolist()

@@ -19,7 +19,6 @@ from trm_lite.evaluation import evaluate
 from trm_lite.files import write_atomically
 from trm_lite.nets import count_parameters
 from trm_lite.presets import Preset, get_preset, replace
-from trm_lite.puzzles.dataset import build
 from trm_lite.training import Trainer
 from trm_lite.writing import trainer_for
 
@@ -65,7 +64,7 @@ def compare(
         for row in rows
     }
     budget = flops_per_step(reference) * reference.recipe.steps
-    build(reference.data)  # once, before the first row
+    reference.data.build()  # once, before the first row
     table = {
         "base": dataclasses.asdict(reference),
         "budget_flops": budget,

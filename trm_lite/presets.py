@@ -9,7 +9,7 @@ from trm_lite import paper
 from trm_lite.errors import UserError
 from trm_lite.losses import LossName
 from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
-from trm_lite.puzzles.dataset import SudokuData
+from trm_lite.puzzles.generated import SudokuData
 from trm_lite.thinking import Act
 
 

@@ -15,7 +15,8 @@ from trm_lite.evaluation import Evaluation, Share, evaluate, share
 from trm_lite.nets import Autoregressive, count_parameters
 from trm_lite.presets import Preset, from_dict
 from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.dataset import PuzzleSet, SudokuData, as_set, build
+from trm_lite.puzzles.dataset import PuzzleSet, as_set
+from trm_lite.puzzles.generated import SudokuData
 
 
 def preset_table(presets: Iterable[Preset]) -> str:
@@ -90,7 +91,7 @@ def evaluate_run(
     if kinds:
         puzzles, split = fresh_puzzles(preset.data, kinds, count), f"fresh {' and '.join(kinds)}"
     else:
-        puzzles = getattr(build(preset.data), split)
+        puzzles = getattr(preset.data.build(), split)
     result = evaluate(model, puzzles, steps=steps)
     shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]
     halting, mean_steps = result.when_halting()
@@ -121,9 +122,9 @@ def fresh_puzzles(data: SudokuData, kinds: tuple[str, ...], count: int) -> Puzzl
     """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(build(data).train)
+    train = _boards(data.build().train)
     known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
-    puzzles, solutions = _boards(build(other).test)
+    puzzles, solutions = _boards(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return as_set(puzzles[rows], solutions[rows])
 

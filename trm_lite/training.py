@@ -40,7 +40,7 @@ from trm_lite.optim import (
     set_learning_rate,
 )
 from trm_lite.presets import Preset, from_dict, replace
-from trm_lite.puzzles.dataset import Batch, Shuffled, Splits, build
+from trm_lite.puzzles.dataset import Batch, Deck, Splits
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
@@ -66,7 +66,7 @@ class Trainer:
     ):
         self.preset, self.recipe, self.folder = preset, preset.recipe, folder
         self.device, self.progress = pick_device(device), progress
-        self.splits = splits or build(preset.data)
+        self.splits = splits or preset.data.build()
         recipe = self.recipe
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):
@@ -83,7 +83,7 @@ class Trainer:
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay
         )
-        self.deck = Shuffled(len(self.splits.train), recipe.batch_size, preset.seed)
+        self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
         self.carry = empty_carry(self.model, self._next_batch(step=0, symmetric=False))
         self.steps_done = 0
         self.seconds = 0.0  # spent training, over all sittings
