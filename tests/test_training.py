@@ -152,14 +152,16 @@ def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
     Trainer(replace(tiny, steps=50), folder=tmp_path, splits=tiny_splits, device="cpu")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "rubbish", "code"])
+@pytest.mark.parametrize("damage", ["truncated", "rubbish", "empty stack", "code"])
 def test_a_damaged_checkpoint_is_reported_and_nothing_is_run(tiny, tiny_splits, tmp_path, damage):
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(1)
     path, witness = tmp_path / "last.pt", tmp_path / "executed"
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:5000])
     elif damage == "rubbish":
-        path.write_bytes(os.urandom(2000))
+        path.write_bytes(random.Random(0).randbytes(2000))
+    elif damage == "empty stack":
+        path.write_bytes(b"\x80\x020.")  # pops what is not there: an IndexError in the parser
     else:
 
         class Evil:

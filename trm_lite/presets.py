@@ -9,6 +9,8 @@ from trm_lite import paper
 from trm_lite.errors import UserError
 from trm_lite.losses import LossName
 from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
+from trm_lite.puzzles.dataset import Data
+from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
 from trm_lite.thinking import Act
 
@@ -47,7 +49,7 @@ class Preset:
 
     name: str
     about: str
-    data: SudokuData
+    data: Data
     model: NetConfig
     recipe: Recipe = field(default_factory=Recipe)
     seed: int = 0
@@ -59,6 +61,9 @@ class Preset:
                 f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
                 f"of {self.data.vocab_size} tokens; make the two agree."
             )
+
+
+DATA = {kind.source: kind for kind in (SudokuData, BuiltData)}
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
@@ -179,7 +184,7 @@ def from_dict(described: dict) -> Preset:
         return Preset(
             name=described["name"],
             about=described["about"],
-            data=revive(SudokuData, described["data"]),
+            data=revive(DATA[described["data"]["source"]], described["data"]),
             model=config_from_dict(described["model"]),
             recipe=revive(Recipe, described["recipe"]),
             seed=described["seed"],

@@ -107,6 +107,15 @@ class Splits(NamedTuple):
     test: PuzzleSet
 
 
+@dataclass(frozen=True)
+class Data:
+    """Where puzzles come from. `vocab_size` V and `seq_len` L say what a network must read."""
+
+    def build(self) -> Splits:
+        """The splits; UserError if they cannot be made."""
+        raise NotImplementedError
+
+
 def as_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
     """Boards (N, n*n) and their solutions as tokens, augmented by the symmetries of Sudoku."""
     size = sudoku.size_of(puzzles)

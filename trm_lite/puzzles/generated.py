@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from trm_lite.errors import UserError
 from trm_lite.files import write_atomically
 from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.dataset import Splits, as_set
+from trm_lite.puzzles.dataset import Data, Splits, as_set
 
 GENERATION = 2  # raise it when a generator makes other puzzles, or old files would be read as new
 EVOLUTION_ROUNDS = 45  # after which nearly all puzzles need more than ten guesses
@@ -39,7 +39,7 @@ DAMAGED = (
 
 
 @dataclass(frozen=True)
-class SudokuData:
+class SudokuData(Data):
     """Generated Sudokus. No puzzle of a split is a symmetric twin or a relative of one in another.
 
     `kinds` are mixed in equal parts: "minimal" (no clue can be spared), for example "40-blanks",
@@ -52,6 +52,7 @@ class SudokuData:
     validation: int = 200
     test: int = 500
     puzzle_seed: int = 0
+    source: Literal["generated"] = "generated"  # names the class in files
 
     @property
     def vocab_size(self) -> int:

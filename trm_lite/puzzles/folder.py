@@ -1,0 +1,165 @@
+"""Benchmarks as folders of memory-mapped arrays, made by `trm-lite data`.
+
+    about.json               which benchmark it is, and the settings it was built with
+    identifiers.json         the name of every puzzle identifier (ARC)
+    train/, test/, ...       a split each, as five arrays under the names of the authors' code:
+        inputs.npy, labels.npy      (N, L) uint8 tokens, one row per example
+        puzzle_identifiers.npy      (P,) int32, one per puzzle
+        puzzle_indices.npy          (P + 1,) int32, first example of each puzzle, and N
+        group_indices.npy           (G + 1,) int32, first puzzle of each group, and P
+
+A folder is there as a whole or not at all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from trm_lite.errors import UserError
+from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.dataset import Data, PuzzleSet, Splits
+
+
+class Arrays(NamedTuple):
+    """A split as it stands on disk."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    puzzle_identifiers: np.ndarray
+    puzzle_indices: np.ndarray
+    group_indices: np.ndarray
+
+
+def plain(inputs: np.ndarray, labels: np.ndarray) -> Arrays:
+    """Examples (N, L) each of which is a puzzle and a group of its own, with identifier 0."""
+    count = len(inputs)
+    starts = np.arange(count + 1, dtype=np.int32)
+    return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts)
+
+
+@contextmanager
+def new_folder(folder: Path, about: dict) -> Iterator[Path]:
+    """Fill the yielded folder; it becomes `folder` only when all went well.
+
+    Raises UserError if `folder` exists already, or cannot be written.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} is there already; delete it, or name another with --out.")
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        (unfinished / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+        unfinished.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder} could not be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def write_split(folder: Path, arrays: Arrays) -> None:
+    """Write a split into `folder`."""
+    folder.mkdir()
+    for name, array in arrays._asdict().items():
+        np.save(folder / f"{name}.npy", array)
+
+
+def read_split(folder: Path) -> Arrays:
+    """A split, memory-mapped; UserError if a file is missing, cut or does not fit the others."""
+    try:
+        arrays = Arrays(
+            *(np.load(folder / f"{name}.npy", mmap_mode="c") for name in Arrays._fields)
+        )
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{folder} is damaged ({error}); delete it and build it again.") from error
+    inputs, labels, identifiers, puzzles, groups = arrays
+    if not (
+        inputs.ndim == 2
+        and inputs.shape == labels.shape
+        and len(puzzles) == len(identifiers) + 1
+        and (puzzles[0], puzzles[-1]) == (0, len(inputs))
+        and (groups[0], groups[-1]) == (0, len(identifiers))
+    ):
+        raise UserError(
+            f"The arrays in {folder} do not fit together; delete it and build it again."
+        )
+    return arrays
+
+
+@dataclass(frozen=True)
+class BuiltData(Data):
+    """A benchmark that `trm-lite data NAME` put into a folder."""
+
+    name: str = "sudoku-extreme"
+    folder: str = ""  # data/NAME if empty
+    vocab_size: int = 11
+    seq_len: int = 81
+    symmetries: bool = True  # draw Sudokus under a random symmetry each
+    validation: int = 1_000  # rows of the test split to look at in training, if there is no other
+    source: Literal["built"] = "built"  # names the class in files
+
+    @property
+    def path(self) -> Path:
+        """Where the arrays are."""
+        return Path(self.folder or Path("data") / self.name)
+
+    def about(self) -> dict:
+        """What the folder says about itself; UserError if it is another benchmark's or missing."""
+        how = f"trm-lite data {self.name} --out {self.path}"
+        try:
+            about = json.loads((self.path / "about.json").read_text())
+            there = about["vocab_size"], about["seq_len"]
+        except FileNotFoundError as error:
+            raise UserError(f"There is no data in {self.path} yet; run: {how}") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.path / 'about.json'} is damaged; delete {self.path} and run: {how}"
+            ) from error
+        if there != (self.vocab_size, self.seq_len):
+            raise UserError(
+                f"{self.path} holds {there[1]} cells of {there[0]} tokens, but '{self.name}' has "
+                f"{self.seq_len} of {self.vocab_size}; name the right folder with --folder."
+            )
+        return about
+
+    def build(self) -> Splits:
+        """The splits in the folder, memory-mapped.
+
+        Where there is no validation split, it is a seeded draw from the test split: look at it to
+        see how training goes, and do not choose by it what you report.
+        """
+        puzzle = self.about()["puzzle"]
+        train, test = (self._split(name, puzzle) for name in ("train", "test"))
+        if (self.path / "validation").exists():
+            return Splits(train, self._split("validation", puzzle), test)
+        rows = np.random.default_rng(0).permutation(len(test))[: self.validation]
+        rows = torch.from_numpy(np.sort(rows))
+        parts = (part[rows] for part in (test.inputs, test.labels, test.puzzle_ids))
+        return Splits(train, PuzzleSet(*parts), test)
+
+    def _split(self, name: str, puzzle: str) -> PuzzleSet:
+        arrays = read_split(self.path / name)
+        augment = None
+        if self.symmetries and puzzle == "sudoku":
+            size = sudoku.size_of(arrays.inputs)
+
+            def augment(inputs, labels, generator):
+                return sudoku.augment(inputs, labels, size, generator)
+
+        examples = np.diff(arrays.puzzle_indices)
+        return PuzzleSet(
+            torch.from_numpy(arrays.inputs),
+            torch.from_numpy(arrays.labels),
+            torch.from_numpy(np.repeat(arrays.puzzle_identifiers, examples)),
+            augment,
+            torch.from_numpy(arrays.puzzle_indices).long(),
+            torch.from_numpy(arrays.group_indices).long(),
+        )
