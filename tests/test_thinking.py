@@ -59,10 +59,22 @@ def test_exploration_postpones_halting_by_a_uniform_number_of_steps(model):
     eager = thought._replace(halt_logit=torch.ones(many))
     carry.steps = torch.zeros(many, dtype=torch.long)
     generator = torch.Generator().manual_seed(0)
-    first = advance(carry, eager, max_steps=4, exploration=0.1, generator=generator).halted
+    first = advance(
+        carry,
+        eager,
+        max_steps=4,
+        exploration=0.1,
+        draws=torch.rand(2, len(carry.steps), generator=generator),
+    ).halted
     assert 0.08 < 1 - first.float().mean() < 0.12  # at step 1 every explorer must go on
     carry.steps = torch.full((many,), 2)
-    third = advance(carry, eager, max_steps=4, exploration=1.0, generator=generator).halted
+    third = advance(
+        carry,
+        eager,
+        max_steps=4,
+        exploration=1.0,
+        draws=torch.rand(2, len(carry.steps), generator=generator),
+    ).halted
     assert 0.62 < third.float().mean() < 0.72  # a minimum of 2 or 3 out of {2, 3, 4}
 
 

@@ -219,7 +219,8 @@ def download(name: Positional[str], out: Path = Path("checkpoints")) -> int:
 class TrainOptions:
     """Train a preset. Every field of the preset can be overridden.
 
-    Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was.
+    Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was. On several
+    GPUs: torchrun --nproc-per-node 8 -m trm_lite train PRESET.
     """
 
     preset: OmitArgPrefixes[Preset]
@@ -227,6 +228,12 @@ class TrainOptions:
     """Folder of the run; runs/PRESET-seed0 and so on if not given."""
     device: Device = "auto"
     """Where to compute."""
+    compile: bool = False
+    """torch.compile the network: faster after about a minute."""
+    micro_batch: int = 0
+    """Slots that go through the network at once, where memory is short; 0 is all."""
+    recompute: bool = False
+    """Keep less for the backward pass and compute it again: a third more work."""
 
 
 def train(arguments: list[str]) -> int:
@@ -246,18 +253,29 @@ def train(arguments: list[str]) -> int:
         default=TrainOptions(preset),
         prog=f"trm-lite train {preset.name}",
     )
+    from trm_lite.ranks import leave
     from trm_lite.writing import trainer_for
 
     preset = options.preset
     folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
-    trainer = trainer_for(preset, folder=folder, device=options.device)
+    trainer = trainer_for(
+        preset,
+        folder=folder,
+        device=options.device,
+        compile=options.compile,
+        micro_batch=options.micro_batch,
+        recompute=options.recompute,
+    )
+    talk = print if trainer.ranks.first else lambda *_: None
     if trainer.steps_done:
-        print(f"Going on from step {trainer.steps_done:,} of {folder}.")
-    if not trainer.train():
-        print(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
-              "the same command goes on from there.")  # fmt: skip
+        talk(f"Going on from step {trainer.steps_done:,} of {folder}.")
+    finished = trainer.train()
+    leave()
+    if not finished:
+        talk(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
+             "the same command goes on from there.")  # fmt: skip
         return 130
-    print(f"Done: {folder}. Next: trm-lite evaluate {folder}")
+    talk(f"Done: {folder}. Next: trm-lite evaluate {folder}")
     return 0
 
 

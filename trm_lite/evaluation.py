@@ -10,6 +10,7 @@ from torch import Tensor
 from trm_lite.device import precision
 from trm_lite.nets import Network
 from trm_lite.puzzles.dataset import IGNORE, PuzzleSet
+from trm_lite.ranks import ALONE, Ranks
 from trm_lite.thinking import MAX_STEPS, think
 
 
@@ -72,12 +73,18 @@ def evaluate(
     steps: int = MAX_STEPS,
     batch_size: int = 256,
     bfloat16: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
-    """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head."""
+    """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head.
+
+    Several `ranks` share the puzzles, and all get the whole result.
+    """
     model.eval()
     device = model.device
-    parts: list[list[Tensor]] = []
-    for start in range(0, len(puzzles), batch_size):
+    parts: list[Tensor] = []
+    batches = list(range(0, len(puzzles), batch_size))
+    share = len(batches) / ranks.size
+    for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         batch = puzzles.batch(slice(start, start + batch_size)).to(device)
         graded = batch.labels != IGNORE
         rows = []
@@ -86,6 +93,7 @@ def evaluate(
                 right = (thought.logits.argmax(-1) == batch.labels) | ~graded
                 share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
                 rows.append(torch.stack((right.all(-1), share_right, thought.halt_logit)))
-        parts.append(torch.stack(rows))  # (S, 3, B)
-    correct, cells, halt_logits = torch.cat(parts, dim=-1).cpu().unbind(1)
+        parts.append(torch.stack(rows).cpu())  # (S, 3, B)
+    parts = [part for said in ranks.gather_objects(parts) for part in said]
+    correct, cells, halt_logits = torch.cat(parts, dim=-1).unbind(1)
     return Evaluation(correct.bool(), cells, halt_logits)

@@ -40,6 +40,17 @@ class StepLoss(NamedTuple):
     going_on: Tensor | None = None  # of the continue logit, in Q-learning only
 
 
+def together(losses: list[StepLoss]) -> StepLoss:
+    """The loss of a whole batch from those of its parts, in their order."""
+
+    def combine(parts: tuple) -> Tensor | None:
+        if parts[0] is None:
+            return None
+        return torch.cat(parts) if parts[0].dim() else torch.stack(parts).sum()
+
+    return StepLoss(*map(combine, zip(*losses, strict=True)))
+
+
 def step_loss(
     logits: Tensor,
     halt_logit: Tensor,

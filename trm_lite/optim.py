@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trm_lite.nets.layers import PuzzleEmbedding
+from trm_lite.ranks import ALONE
 
 
 class AdamAtan2(Optimizer):
@@ -51,25 +52,27 @@ class SignSGD(Optimizer):
     """Sign-SGD with decoupled decay on the rows of a puzzle table that were in the batch.
 
     Gradients of equal identifiers are summed: w <- (1 - lr wd) w - lr sign(sum of gradients).
+    All `ranks` have the whole table and make the same step.
     """
 
-    def __init__(self, embedding: PuzzleEmbedding, lr=1e-4, weight_decay=0.0):
-        self.embedding = embedding
+    def __init__(self, embedding: PuzzleEmbedding, lr=1e-4, weight_decay=0.0, ranks=ALONE):
+        self.embedding, self.ranks = embedding, ranks
         super().__init__([embedding.table], dict(lr=lr, weight_decay=weight_decay))
 
     @torch.no_grad()
     def step(self, closure=None):
-        rows, ids = self.embedding.rows, self.embedding.ids
-        if rows is None or rows.grad is None:
+        used = [(ids, rows.grad) for ids, rows in self.embedding.used if rows.grad is not None]
+        self.embedding.used.clear()
+        if not used:
             return
+        ids, gradients = (self.ranks.gather(torch.cat(parts)) for parts in zip(*used, strict=True))
         group = self.param_groups[0]
         touched, slot = ids.unique(return_inverse=True)
-        gradient = torch.zeros(len(touched), rows.shape[-1], device=rows.device)
-        gradient.index_add_(0, slot, rows.grad.float())
+        gradient = torch.zeros(len(touched), gradients.shape[-1], device=ids.device)
+        gradient.index_add_(0, slot, gradients.float())
         table = self.embedding.table
         decayed = table[touched] * (1 - group["lr"] * group["weight_decay"])
         table[touched] = decayed - group["lr"] * gradient.sign()
-        self.embedding.rows = None
 
 
 def schedule(step: int, *, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> float:

@@ -34,7 +34,6 @@ class Recipe:
     act: Act = "halt"  # how a slot decides that it is done
     exploration: float = 0.1  # probability that a slot has to think on
     bfloat16: bool = True
-    compile: bool = False  # torch.compile the network: faster after about a minute
     eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
 
     @property

@@ -40,6 +40,11 @@ class Carry:
     steps: Tensor  # (B,) supervision steps taken on the puzzle in the slot
     halted: Tensor  # (B,) bool: finished, to be refilled
 
+    def rows(self, rows: slice) -> "Carry":
+        """Some of the slots."""
+        latents = Latents(*(latent[rows] for latent in self.latents))
+        return Carry(latents, self.batch.rows(rows), self.steps[rows], self.halted[rows])
+
 
 def empty_carry(model: Reasoner, batch: Batch) -> Carry:
     """Slots that all wait for a puzzle. `batch` only tells how many and of what kind."""
@@ -75,19 +80,20 @@ def advance(
     act: Act = "halt",
     max_steps: int = MAX_STEPS,
     exploration: float = 0.1,
-    generator: torch.Generator | None = None,
+    draws: Tensor | None = None,
 ) -> Carry:
     """Count the step, and let slots halt: at `max_steps`, or when the model believes it is done.
 
     It does when the halt logit is above 0, or in Q-learning above the continue logit.
     With probability `exploration` a slot must first reach a step drawn uniformly from
-    2..max_steps, so that the model also sees what more thinking would have brought.
+    2..max_steps, so that the model also sees what more thinking would have brought. `draws`
+    (2, B), uniform in 0..1, decide about that; they are drawn here if not given.
     """
     steps = carry.steps + 1
     bars = {"halt": 0.0, "q_learning": thought.continue_logit, "off": math.inf}
     wants_to_halt = thought.halt_logit > bars[act]
     if exploration > 0 and max_steps > 1:
-        draws = torch.rand(2, len(steps), generator=generator).to(steps.device)
+        draws = (torch.rand(2, len(steps)) if draws is None else draws).to(steps.device)
         minimum = 2 + (draws[1] * (max_steps - 1)).long()  # uniform in 2..max_steps
         wants_to_halt &= (draws[0] >= exploration) | (steps >= minimum)
     return Carry(thought.latents, carry.batch, steps, wants_to_halt | (steps >= max_steps))

@@ -1,37 +1,27 @@
-"""The trainer: one loop, from a laptop to a GPU, that can be stopped anywhere and goes on exactly.
+"""The trainer: one loop, for a laptop and for many GPUs, stopped anywhere, continued exactly.
 
-A run lives in a folder:
-
-    preset.json           what is being run
-    metrics.jsonl         one JSON object per look at the validation puzzles
-    last.pt               the full state: weights, EMA, optimisers, slots, random state, step
-    last.safetensors      EMA weights at the last look      } to evaluate, share, solve with
-    best.safetensors      EMA weights at the best look      }
+What it keeps on disk is described in `trm_lite.run_folder`, how several processes share the work
+in `trm_lite.ranks`.
 """
 
-import dataclasses
-import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from trm_lite.checkpoints import load_state, save_state, save_weights
 from trm_lite.device import pick_device, precision
-from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
-from trm_lite.files import write_atomically
-from trm_lite.losses import StepLoss, step_loss
+from trm_lite.losses import StepLoss, step_loss, together
 from trm_lite.nets import build_network
 from trm_lite.nets.layers import Stack
-from trm_lite.nets.reasoner import Latents
+from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.optim import (
     AdamAtan2,
     SignSGD,
@@ -39,15 +29,22 @@ from trm_lite.optim import (
     schedule,
     set_learning_rate,
 )
-from trm_lite.presets import Preset, from_dict, replace
+from trm_lite.presets import Preset
 from trm_lite.puzzles.dataset import Batch, Deck, Splits
+from trm_lite.ranks import join
+from trm_lite.run_folder import RunFolder
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
+AGREE_EVERY = 10  # steps between the moments at which several processes ask each other to stop
 
 
 class Trainer:
     """Trains the model of a preset.
+
+    `compile`, `micro_batch` and `recompute` change speed and memory, and the numbers only by
+    rounding: torch.compile (faster after about a minute); slots that go through the network at
+    once (0: all of them); and less memory for a third more work, see `Stack`.
 
     Example:
         >>> trainer = Trainer(get_preset("sudoku-6x6"))
@@ -63,33 +60,41 @@ class Trainer:
         splits: Splits | None = None,  # the preset's own puzzles if None
         device: str = "auto",
         progress: bool = True,
+        compile: bool = False,
+        micro_batch: int = 0,
+        recompute: bool = False,
     ):
-        self.preset, self.recipe, self.folder = preset, preset.recipe, folder
-        self.device, self.progress = pick_device(device), progress
+        self.preset, self.recipe = preset, preset.recipe
+        self.ranks, self.device = join(pick_device(device))
+        self.progress = progress and self.ranks.first
         self.splits = splits or preset.data.build()
         recipe = self.recipe
+        self.slots = self.ranks.rows(recipe.batch_size)  # of all, those of this process
+        self.micro_batch = micro_batch or recipe.batch_size
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
-        if recipe.compile:
-            for module in self.model.modules():
-                if isinstance(module, Stack):
-                    module.compile()
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
+        for module in self.model.modules():
+            if isinstance(module, Stack):
+                module.recompute = recompute
+                if compile:
+                    module.compile()
         self.optimizer = AdamAtan2(
             self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
         )
         self.puzzle_optimizer = SignSGD(
-            self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay
+            self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
         )
         self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
         self.carry = empty_carry(self.model, self._next_batch(step=0, symmetric=False))
         self.steps_done = 0
         self.seconds = 0.0  # spent training, over all sittings
         self.history: list[dict] = []
+        self.folder = None
         if folder is not None:
-            self._open_folder(folder)
+            self._open(folder)
 
     # --- learning -------------------------------------------------------------------------
 
@@ -101,39 +106,69 @@ class Trainer:
 
     def supervise(self, fresh: Batch) -> StepLoss:
         """One supervision step of every slot, halted ones on `fresh` puzzles: the gradients."""
-        recipe = self.recipe
         self.model.train()
         carry = refill(self.model, self.carry, fresh)
-        with precision(self.device, recipe.bfloat16):
-            thought = self.model(carry.latents, carry.batch.inputs, carry.batch.puzzle_ids)
-            self.carry = advance(
-                carry,
-                thought,
-                act=recipe.act,
-                max_steps=recipe.max_steps,
-                exploration=recipe.exploration,
-                generator=self.generator,
-            )
-            continue_target = self._continue_target()
+        parts = [self._supervise_part(carry.rows(rows)) for rows in self.micro_batches()]
+        thoughts, losses = zip(*parts, strict=True)
+        latents = zip(*(thought.latents for thought in thoughts), strict=True)
+        thought = Thought(
+            Latents(*map(torch.cat, latents)),
+            logits=None,
+            halt_logit=torch.cat([thought.halt_logit for thought in thoughts]),
+            continue_logit=torch.cat([thought.continue_logit for thought in thoughts]),
+        )
+        self.carry = advance(
+            carry,
+            thought,
+            act=self.recipe.act,
+            max_steps=self.recipe.max_steps,
+            exploration=self.recipe.exploration,
+            draws=self._exploration_draws(),
+        )
+        return together(losses)
+
+    def _supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
+        """Gradients of some slots; they do not depend on each other."""
+        with precision(self.device, self.recipe.bfloat16):
+            thought = self.model(part.latents, part.batch.inputs, part.batch.puzzle_ids)
+            continue_target = self.continue_target(part, thought)
         loss = step_loss(
             thought.logits,
             thought.halt_logit,
-            carry.batch.labels,
-            recipe.loss,
+            part.batch.labels,
+            self.recipe.loss,
             thought.continue_logit,
             continue_target,
         )
-        (loss.total / recipe.batch_size).backward()
-        return loss
+        self.backward(loss)
+        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
 
-    def _continue_target(self) -> Tensor | None:
+    def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
+        """What the continue logit (B,) is graded on, in Q-learning."""
         if self.recipe.act != "q_learning":
             return None
-        return worth_of_going_on(self.model, self.carry, self.recipe.max_steps)
+        later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
+        return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def backward(self, loss: StepLoss) -> None:
+        """Add the gradients of a part of the batch to those of the others."""
+        (loss.total / self.recipe.batch_size).backward()
+
+    def micro_batches(self) -> list[slice]:
+        """The parts in which the slots of this process go through the network."""
+        count = self.slots.stop - self.slots.start
+        starts = range(0, count, self.micro_batch)
+        return [slice(start, min(start + self.micro_batch, count)) for start in starts]
+
+    def _exploration_draws(self) -> Tensor | None:
+        if self.recipe.exploration == 0 or self.recipe.max_steps == 1:
+            return None
+        return torch.rand(2, self.recipe.batch_size, generator=self.generator)[:, self.slots]
 
     def update_weights(self) -> None:
         """Follow the gradients: puzzle embeddings, network, and the moving average of it."""
         recipe = self.recipe
+        self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
         self.steps_done += 1
         factor = schedule(
             self.steps_done,
@@ -157,7 +192,6 @@ class Trainer:
         again, or a new Trainer on the same folder, continues exactly.
         """
         goal = self.recipe.steps if steps is None else steps
-        saved_at = time.monotonic()
         bar = tqdm(
             total=goal,
             initial=self.steps_done,
@@ -169,24 +203,34 @@ class Trainer:
             dynamic_ncols=True,
         )
         shown: dict[str, str] = {}
-        with bar, stop_requests() as stop:
-            while self.steps_done < goal and not stop:
+        alone = self.folder.in_use() if self.folder and self.ranks.first else nullcontext()
+        with alone, bar, stop_requests() as stop:
+            saved_at = time.monotonic()
+            while self.steps_done < goal:
+                if self._agreed(bool(stop)):
+                    break
                 started = time.perf_counter()
                 loss = self.step()
                 self.seconds += time.perf_counter() - started
                 bar.update()
                 if self.steps_done % 20 == 0:
-                    shown["loss"] = f"{loss.total.item() / self.recipe.batch_size:.3f}"
+                    shown["loss"] = f"{loss.total.item() / len(loss.correct):.3f}"
                     bar.set_postfix(shown, refresh=False)
                 if self.steps_done % self.recipe.eval_every == 0 or self.steps_done == goal:
                     look = self.look(loss)
                     shown["unseen solved"] = f"{look['exact']:.1%}"
                     bar.set_postfix(shown)
-                if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                if self._agreed(time.monotonic() - saved_at > SAVE_EVERY_SECONDS):
                     self.save()
                     saved_at = time.monotonic()
-        self.save()
+            self.save()
         return self.steps_done >= goal
+
+    def _agreed(self, wish: bool) -> bool:
+        """Whether some process wishes it; several of them ask each other only now and then."""
+        if self.ranks.size == 1:
+            return wish
+        return self.steps_done % AGREE_EVERY == 0 and self.ranks.any(wish)
 
     def look(self, loss: StepLoss) -> dict:
         """Measure the EMA weights on the validation puzzles and write the result down."""
@@ -195,12 +239,13 @@ class Trainer:
             self.splits.validation,
             steps=self.recipe.max_steps,
             bfloat16=self.recipe.bfloat16,
+            ranks=self.ranks,
         )
         halting, mean_steps = result.when_halting()
         look = {
             "step": self.steps_done,
             "seconds": round(self.seconds, 2),
-            "loss": loss.total.item() / self.recipe.batch_size,
+            "loss": loss.total.item() / len(loss.correct),
             "exact": result.exact().value,
             "exact_after_one": result.exact(1).value,
             "cells": result.cells[-1].mean().item(),
@@ -209,36 +254,39 @@ class Trainer:
         }
         best = max((earlier["exact"] for earlier in self.history), default=-1.0)
         self.history.append(look)
-        if self.folder is not None:
-            with open(self.folder / "metrics.jsonl", "a") as file:
-                file.write(json.dumps(look) + "\n")
-            self._save_ema("last.safetensors", look)
-            if look["exact"] >= best:
-                self._save_ema("best.safetensors", look)
+        if self.folder is not None and self.ranks.first:
+            self.folder.note(look, self.ema.module, best=look["exact"] >= best)
         return look
 
     def _next_batch(self, step: int, symmetric: bool = True) -> Batch:
         generator = self.generator if symmetric else None
-        return self.splits.train.batch(self.deck.rows(step), generator).to(self.device)
+        batch = self.splits.train.batch(self.deck.rows(step), generator)
+        return batch.rows(self.slots).to(self.device)
 
     # --- keeping and continuing -----------------------------------------------------------
 
     def save(self) -> None:
         """Write the full state into the run's folder."""
         if self.folder is not None:
-            save_state(self.state(), self.folder / "last.pt")
+            state = self.state()
+            if self.ranks.first:
+                self.folder.save_state(state)
 
     def state(self) -> dict:
-        """Everything that the rest of the run depends on, as plain tensors and numbers."""
+        """Everything that the rest of the run depends on, as plain tensors and numbers.
+
+        The slots of all processes together, so that any number of them can go on.
+        """
+        carry, gather = self.carry, self.ranks.gather
         return {
             "model": self.model.state_dict(),
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "puzzle_optimizer": self.puzzle_optimizer.state_dict(),
-            "latents": tuple(latent.clone() for latent in self.carry.latents),
-            "batch": tuple(self.carry.batch),
-            "slot_steps": self.carry.steps,
-            "halted": self.carry.halted,
+            "latents": tuple(gather(latent.contiguous()) for latent in carry.latents),
+            "batch": tuple(map(gather, carry.batch)),
+            "slot_steps": gather(carry.steps),
+            "halted": gather(carry.halted),
             "random": self.generator.get_state(),
             "steps_done": self.steps_done,
             "seconds": self.seconds,
@@ -251,39 +299,32 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
+
+        def mine(tensor: Tensor) -> Tensor:
+            return tensor[self.slots].to(self.device)
+
         self.carry = Carry(
-            Latents(*(latent.to(self.device) for latent in state["latents"])),
-            Batch(*state["batch"]).to(self.device),
-            state["slot_steps"].to(self.device),
-            state["halted"].to(self.device),
+            Latents(*map(mine, state["latents"])),
+            Batch(*map(mine, state["batch"])),
+            mine(state["slot_steps"]),
+            mine(state["halted"]),
         )
         self.generator.set_state(state["random"])
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
-    def _open_folder(self, folder: Path) -> None:
-        """Continue the run in `folder`, or begin one."""
-        described = json.dumps(dataclasses.asdict(self.preset), indent=1)
-        marker = folder / "preset.json"
-        if marker.exists():
-            # More steps at a constant rate are no other experiment; everything else is.
-            old = from_dict(json.loads(marker.read_text()))
-            if old.recipe.min_lr_ratio == 1:
-                old = replace(old, steps=self.recipe.steps)
-            if old != self.preset:
-                raise UserError(
-                    f"{folder} holds another run; choose another --out folder or delete it."
-                )
-        write_atomically(marker, described.encode())
-        if (folder / "last.pt").exists():
-            self.load(load_state(folder / "last.pt"))
-        # A killed run may have looked once more after its last save; those lines come again.
-        lines = "".join(json.dumps(look) + "\n" for look in self.history)
-        write_atomically(folder / "metrics.jsonl", lines.encode())
+    def _open(self, path: Path) -> None:
+        """Continue the run in the folder `path`, or begin one."""
+        self.folder = RunFolder(path, self.preset)
+        state = self.folder.saved_state()
+        if state is not None:
+            self.load(state)
+        if self.ranks.first:
+            self.folder.rewind(self.history)
 
-    def _save_ema(self, name: str, look: dict) -> None:
-        about = {"preset": dataclasses.asdict(self.preset), "look": look}
-        save_weights(self.ema.module, self.folder / name, about)
+
+def detached(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach()
 
 
 @contextmanager

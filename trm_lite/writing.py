@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trm_lite.device import precision
-from trm_lite.losses import StepLoss
+from trm_lite.losses import StepLoss, together
 from trm_lite.nets.autoregressive import PAD, Autoregressive, AutoregressiveConfig
 from trm_lite.presets import Preset
 from trm_lite.puzzles import sudoku
@@ -31,10 +31,13 @@ class WritingTrainer(Trainer):
     def supervise(self, fresh: Batch) -> StepLoss:
         """Gradients of the next-token loss on a batch of puzzles."""
         self.model.train()
-        with precision(self.device, self.recipe.bfloat16):
-            loss = next_token_loss(self.model, fresh)
-        (loss.total / self.recipe.batch_size).backward()
-        return loss
+        losses = []
+        for rows in self.micro_batches():
+            with precision(self.device, self.recipe.bfloat16):
+                loss = next_token_loss(self.model, fresh.rows(rows))
+            self.backward(loss)
+            losses.append(loss)
+        return together(losses)
 
 
 def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:

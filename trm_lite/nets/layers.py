@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,24 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """A network `f(h)`: blocks one after the other. Recursion calls it again and again."""
+    """A network `f(h)`: blocks one after the other. Recursion calls it again and again.
+
+    With `recompute` it keeps only its input for the backward pass and computes the rest again:
+    a third more work for a fraction of the memory.
+    """
 
     def __init__(self, blocks: list[Block], rotary: Rotary | None = None):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.rotary = rotary
+        self.recompute = False
 
     def forward(self, h: Tensor) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self.apply_blocks, h, use_reentrant=False)
+        return self.apply_blocks(h)
+
+    def apply_blocks(self, h: Tensor) -> Tensor:
         for block in self.blocks:
             h = block(h, self.rotary)
         return h
@@ -162,19 +173,18 @@ class PuzzleEmbedding(nn.Module):
 
     The vector (size E) is zero-padded to `prefix_len * D`. The table starts at zero and is a
     buffer, not a parameter: `SignSGD` updates only the rows that were in the batch, through
-    `rows`, the copy that took part in the last training forward pass.
+    `used`, the copies that took part in the training forward passes since its last step.
     """
 
     def __init__(self, num_puzzles: int, size: int, prefix_len: int, hidden_size: int):
         super().__init__()
         self.prefix_len, self.hidden_size = prefix_len, hidden_size
         self.register_buffer("table", torch.zeros(num_puzzles, size))
-        self.rows: Tensor | None = None  # (B, E), with gradient
-        self.ids: Tensor | None = None  # (B,)
+        self.used: list[tuple[Tensor, Tensor]] = []  # identifiers (B,), rows (B, E) with gradient
 
     def forward(self, ids: Tensor) -> Tensor:
         rows = self.table[ids]  # (B, E)
         if self.training and torch.is_grad_enabled():
-            self.ids, self.rows = ids, rows.requires_grad_()
+            self.used.append((ids, rows.requires_grad_()))
         padding = self.prefix_len * self.hidden_size - rows.shape[-1]
         return F.pad(rows, (0, padding)).view(len(ids), self.prefix_len, self.hidden_size)

@@ -24,6 +24,9 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(tensor.to(device) for tensor in self))
 
+    def rows(self, rows: slice) -> "Batch":
+        return Batch(*(tensor[rows] for tensor in self))
+
 
 @dataclass
 class PuzzleSet:

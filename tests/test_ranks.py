@@ -1,0 +1,126 @@
+"""However the slots are divided, over processes or over time, the weights come out the same.
+
+To rounding, that is. Mixing by MLP amplifies rounding at fresh weights, within a few steps to any
+size; so the tests that take several steps use attention, which does not.
+"""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import TINY
+
+from trm_lite.checkpoints import load_state
+from trm_lite.errors import UserError
+from trm_lite.presets import get_preset, replace
+from trm_lite.ranks import Ranks
+from trm_lite.training import Trainer
+from trm_lite.writing import trainer_for
+
+OVERRIDES = [
+    word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))
+]
+
+
+def command(folder, processes: int, *more: str) -> subprocess.CompletedProcess:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return subprocess.run(
+        [sys.executable, *(launcher if processes > 1 else []), "-m", "trm_lite", "train",
+         "sudoku-6x6-attention", *OVERRIDES, "--device", "cpu", "--out", folder, *more],
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def assert_close(one: dict, other: dict):
+    assert one["steps_done"] == other["steps_done"]
+    for part in ("model", "ema"):
+        for name, tensor in one[part].items():
+            torch.testing.assert_close(tensor, other[part][name], atol=1e-5, rtol=1e-4)
+    assert torch.equal(one["slot_steps"], other["slot_steps"])
+    assert torch.equal(one["batch"][0], other["batch"][0])
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    for processes in (1, 2):
+        done = command(tmp_path / str(processes), processes, "--steps", "10", "--eval-every", "5")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Done:") == 1  # one of them talks
+    one, two = (load_state(tmp_path / str(n) / "last.pt") for n in (1, 2))
+    assert_close(one, two)
+    assert [look["exact"] for look in one["history"]] == [look["exact"] for look in two["history"]]
+    # What two began, one goes on with.
+    more = command(tmp_path / "2", 1, "--steps", "14", "--eval-every", "5")
+    assert more.returncode == 0 and "Going on from step 10" in more.stdout
+
+
+@pytest.mark.parametrize("act", ["halt", "q_learning"])
+def test_micro_batches_and_recomputing_change_nothing(tiny, tiny_splits, act):
+    preset = replace(get_preset("sudoku-6x6-attention"), **TINY, act=act)
+
+    def state(**options):
+        trainer = Trainer(preset, splits=tiny_splits, device="cpu", progress=False, **options)
+        losses = [trainer.step() for _ in range(8)]
+        return trainer.state(), losses
+
+    whole, losses = state()
+    for options in ({"micro_batch": 3}, {"recompute": True}):
+        parts, in_parts = state(**options)
+        assert_close(whole, parts)
+        for loss, other in zip(losses, in_parts, strict=True):
+            torch.testing.assert_close(loss.total.detach(), other.total.detach())
+            assert torch.equal(loss.correct, other.correct)
+
+
+def test_micro_batches_save_memory_and_so_does_recomputing(tiny, tiny_splits):
+    def kept(**options):
+        """Bytes that autograd keeps for the largest backward pass."""
+        trainer = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False, **options)
+        sizes = [0]
+
+        def keep(tensor):
+            sizes[-1] += tensor.numel() * tensor.element_size()
+            return tensor
+
+        backward = trainer.backward
+
+        def next_part(loss):
+            backward(loss)
+            sizes.append(0)
+
+        trainer.backward = next_part
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            trainer.step()
+        return max(sizes)
+
+    assert kept(micro_batch=2) < 0.5 * kept()
+    assert kept(recompute=True) < 0.5 * kept()
+
+
+def test_networks_that_write_learn_in_micro_batches_too(tiny_splits):
+    preset = replace(get_preset("sudoku-6x6-tokens"), **TINY | {"hidden_size": 16})
+    preset = replace(preset, bfloat16=False)
+
+    def weights(**options):
+        trainer = trainer_for(preset, splits=tiny_splits, device="cpu", progress=False, **options)
+        trainer.step()
+        return trainer.model.state_dict()
+
+    for name, tensor in weights(micro_batch=3).items():
+        torch.testing.assert_close(tensor, weights()[name], atol=1e-5, rtol=1e-4)
+
+
+def test_slots_that_do_not_divide_are_refused():
+    assert Ranks(1, 4).rows(8) == slice(2, 4)
+    with pytest.raises(UserError, match="does not divide among 3"):
+        Ranks(0, 3).rows(8)
+
+
+def test_a_folder_in_use_is_left_alone(tiny, tiny_splits, tmp_path):
+    first, second = (
+        Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+        for _ in range(2)
+    )
+    with first.folder.in_use(), pytest.raises(UserError, match="Another process"):
+        second.train(1)
+    assert second.train(1)

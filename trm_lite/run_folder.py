@@ -1,0 +1,99 @@
+"""A training run on disk, so that nothing is lost and everything can be read.
+
+    preset.json           what is being run
+    metrics.jsonl         one JSON object per look at the validation puzzles
+    last.pt               the full state: weights, EMA, optimisers, slots, random state, step
+    last.safetensors      EMA weights at the last look      } to evaluate, share, solve with
+    best.safetensors      EMA weights at the best look      }
+
+Where TensorBoard is installed, the metrics go there too (`tensorboard --logdir runs`).
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trm_lite.checkpoints import load_state, save_state, save_weights
+from trm_lite.errors import UserError
+from trm_lite.files import write_atomically
+from trm_lite.nets import Network
+from trm_lite.presets import Preset, from_dict, replace
+
+
+class RunFolder:
+    """The folder of one run. Raises UserError if it holds another experiment."""
+
+    def __init__(self, path: Path, preset: Preset):
+        self.path, self.preset = path, preset
+        described = json.dumps(dataclasses.asdict(preset), indent=1)
+        marker = path / "preset.json"
+        if marker.exists() and not _same_experiment(marker, preset):
+            raise UserError(f"{path} holds another run; choose another --out folder or delete it.")
+        write_atomically(marker, described.encode())
+        self._board = None
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other processes out for as long as this one trains here."""
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UserError(
+                f"Another process is training in {self.path}; wait for it, stop it, or choose "
+                "another --out folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def saved_state(self) -> dict | None:
+        """The full state to go on from, if there is one."""
+        file = self.path / "last.pt"
+        return load_state(file) if file.exists() else None
+
+    def save_state(self, state: dict) -> None:
+        """Replace the full state."""
+        save_state(state, self.path / "last.pt")
+
+    def rewind(self, history: list[dict]) -> None:
+        """Let the metrics be `history`: a killed run may have looked after its last save."""
+        lines = "".join(json.dumps(look) + "\n" for look in history)
+        write_atomically(self.path / "metrics.jsonl", lines.encode())
+
+    def note(self, look: dict, model: Network, best: bool) -> None:
+        """Add a look to the metrics and keep the weights that it was taken of."""
+        with open(self.path / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(look) + "\n")
+        about = {"preset": dataclasses.asdict(self.preset), "look": look}
+        for name in ("last", "best") if best else ("last",):
+            save_weights(model, self.path / f"{name}.safetensors", about)
+        self._board = self._board or _tensorboard(self.path)
+        if self._board is not None:
+            for name, value in look.items():
+                self._board.add_scalar(name, value, look["step"])
+            self._board.flush()
+
+
+def _same_experiment(marker: Path, preset: Preset) -> bool:
+    """Whether the run in a folder is that of `preset`; more steps at a constant rate are."""
+    try:
+        old = from_dict(json.loads(marker.read_text()))
+    except ValueError as error:
+        raise UserError(f"{marker} is damaged; delete {marker.parent} to start afresh.") from error
+    if old.recipe.min_lr_ratio == 1:
+        old = replace(old, steps=preset.recipe.steps)
+    return old == preset
+
+
+def _tensorboard(path: Path):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(path)
