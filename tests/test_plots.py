@@ -81,6 +81,12 @@ def test_exact_match_by_step_is_drawn_with_its_interval():
     assert 0.04 < low < 0.06 and 0.69 < high < 0.71  # Wilson's interval of 1 in 4
 
 
+def test_survival_counts_boards_without_a_mistake():
+    ax = plots.survival({"writer": torch.tensor([0, 2, 2, 4])}, length=4).axes[0]
+    alive = ax.lines[-1].get_ydata().tolist()
+    assert alive == [1.0, 0.75, 0.75, 0.25, 0.25]
+
+
 def test_without_a_known_solution_only_rules_can_be_broken():
     several = PUZZLE.copy()
     several[np.flatnonzero(PUZZLE)] = 0

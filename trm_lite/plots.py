@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
 
 from trm_lite.evaluation import Evaluation
 from trm_lite.puzzles import sudoku
@@ -194,6 +196,27 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     if len(evaluations) > 1:
+        ax.legend()
+    return ax.figure
+
+
+def survival(first_mistakes: dict[str, Tensor], length: int, ax: Axes | None = None) -> Figure:
+    """Boards still without a mistake over cells written, one curve per name.
+
+    The first mistakes (B,) are those of `trm_lite.writing.first_mistake`, on boards of `length`
+    cells. Vertical lines mark the rows of the board.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    for row in range(0, length + 1, round(length**0.5)):
+        ax.axvline(row, color=CLUE_PAPER, lw=1, zorder=0)
+    written = torch.arange(length + 1)
+    for name, first in first_mistakes.items():
+        alive = (first[:, None] >= written).float().mean(0)
+        ax.step(written, alive, where="post", label=name)
+    ax.set(xlabel="cells written", ylabel="boards without a mistake", ylim=(0, 1.02))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if len(first_mistakes) > 1:
         ax.legend()
     return ax.figure
 
