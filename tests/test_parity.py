@@ -14,8 +14,8 @@ from trm_lite.errors import UserError
 from trm_lite.golden import Golden
 from trm_lite.nets import count_parameters, layers, reasoner, trm
 from trm_lite.official import places
-from trm_lite.paper import FULL_SIZE
 from trm_lite.parity import compare
+from trm_lite.presets import PRESETS
 
 FOLDER = Path(__file__).parent / "golden"
 FILES = sorted(FOLDER.glob("*.npz"))
@@ -223,27 +223,29 @@ def test_a_lacking_array_is_named():
 
 COUNTS = json.loads((FOLDER / "param_counts.json").read_text())
 OURS = {
-    "sudoku_mlp": "trm-mlp-sudoku",
-    "sudoku_att": "trm-attention-sudoku",
-    "maze_att": "trm-attention-maze",
-    "maze_mlp(not official)": "trm-mlp-maze",
-    "arc1_att": "trm-attention-arc",
-    "hrm_sudoku": "hrm-sudoku",
-    "hrm_maze": "hrm-maze",
-    "hrm_arc1": "hrm-arc",
-    "transformers_baseline_sudoku": "direct-sudoku",
-    "transformers_baseline_maze": "direct-maze",
-    "transformers_baseline_arc1": "direct-arc",
+    "sudoku_mlp": "sudoku-extreme-mlp",
+    "sudoku_att": "sudoku-extreme-att",
+    "maze_att": "maze-hard",
+    "maze_mlp(not official)": "maze-hard-mlp",
+    "arc1_att": "arc-agi-1",
+    "arc2_att": "arc-agi-2",
+    "hrm_sudoku": "sudoku-extreme-hrm",
+    "hrm_maze": "maze-hard-hrm",
+    "hrm_arc1": "arc-agi-1-hrm",
+    "hrm_arc2": "arc-agi-2-hrm",
+    "transformers_baseline_sudoku": "sudoku-extreme-direct",
+    "transformers_baseline_maze": "maze-hard-direct",
+    "transformers_baseline_arc1": "arc-agi-1-direct",
+    "transformers_baseline_arc2": "arc-agi-2-direct",
 }
 
 
 @pytest.mark.parametrize("theirs", OURS)
 def test_full_size_networks_have_the_authors_shapes(theirs):
-    expected, config = COUNTS[theirs], FULL_SIZE[OURS[theirs]]
+    expected, config = COUNTS[theirs], PRESETS[OURS[theirs]].model
     assert count_parameters(config) == expected["parameters"]
     shapes = {name: list(place.shape) for name, place in places(config).items()}
     for name, shape in expected["state_dict_keys"].items():
         name = name.removeprefix("inner.")
-        if name != "puzzle_emb.weights":  # its rows depend on the data set
-            assert shapes.pop(name) == shape
-    assert shapes.keys() == {"puzzle_emb.weights"}
+        assert shapes.pop(name) == shape
+    assert not shapes

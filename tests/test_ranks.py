@@ -27,7 +27,7 @@ def command(folder, processes: int, *more: str) -> subprocess.CompletedProcess:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.run(
         [sys.executable, *(launcher if processes > 1 else []), "-m", "trm_lite", "train",
-         "sudoku-6x6-attention", *OVERRIDES, "--device", "cpu", "--out", folder, *more],
+         "sudoku-6x6-att", *OVERRIDES, "--device", "cpu", "--out", folder, *more],
         capture_output=True, text=True,
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 @pytest.mark.parametrize("act", ["halt", "q_learning"])
 def test_micro_batches_and_recomputing_change_nothing(tiny, tiny_splits, act):
-    preset = replace(get_preset("sudoku-6x6-attention"), **TINY, act=act)
+    preset = replace(get_preset("sudoku-6x6-att"), **TINY, act=act)
 
     def state(**options):
         trainer = Trainer(preset, splits=tiny_splits, device="cpu", progress=False, **options)

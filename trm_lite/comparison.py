@@ -26,7 +26,7 @@ BASE = "sudoku-6x6"  # sets the steps and the compute that all rows get
 TRM = "trm"  # how the row of the base preset itself is called
 ROWS = (
     "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
-    "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "attention",
+    "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "att",
     "k1-T1", "shallow", "k2-T2", "k3-T3", "multi-scale", "single", "no-act",
 )  # fmt: skip
 # Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.

@@ -88,13 +88,15 @@ def schedule(step: int, *, warmup_steps: int, total_steps: int, min_ratio: float
 
 
 def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:
-    """EMA of the parameters, `ema <- rate ema + (1 - rate) p`; buffers are taken as they are.
+    """EMA of the parameters, `ema <- rate ema + (1 - rate) p`; buffers are the model's own.
 
     torch's own `AveragedModel` copies at its first update; counting the start as the first
     update makes it average from the initial weights on, as the authors' code does.
     """
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(rate))
     average.n_averaged.fill_(1)
+    for module, source in zip(average.module.modules(), model.modules(), strict=True):
+        module._buffers.update(source._buffers)  # a table of puzzles can be gigabytes
     return average
 
 

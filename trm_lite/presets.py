@@ -19,7 +19,7 @@ from trm_lite.thinking import Act
 class Recipe:
     """How a model is trained. Rates are per optimiser step; the defaults are the paper's."""
 
-    steps: int = 65_000  # optimiser steps, each one supervision step of every slot
+    steps: int = 65_104  # optimiser steps, each one supervision step of every slot
     batch_size: int = 768  # slots
     lr: float = 1e-4
     warmup_steps: int = 2_000
@@ -81,9 +81,6 @@ MINI = Recipe(
     eval_every=250,
 )
 
-# The paper's Sudoku-Extreme has puzzles of this shape, only harder.
-EXTREME = SudokuData(size=9, train=1_000, validation=1_000, test=10_000)
-
 
 def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     """Rows of the paper's tables as variants of the small TRM in `base`."""
@@ -97,12 +94,30 @@ def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     return made
 
 
-def _full(row: paper.Row) -> Preset:
-    """A row of the paper's tables at its size."""
-    model = paper.full_model(row, EXTREME.vocab_size, EXTREME.seq_len)
-    name = f"sudoku-extreme-{row.name}".rstrip("-")
+def _ablation(row: paper.Row) -> Preset:
+    """A row of the paper's tables at its size, on Sudoku-Extreme."""
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
-    return Preset(name, about, EXTREME, model, dataclasses.replace(Recipe(), **row.recipe))
+    data = BuiltData(paper.SUDOKU.name)
+    recipe = dataclasses.replace(Recipe(), **row.recipe)
+    name = f"{data.name}-{row.name or 'mlp'}"
+    return Preset(name, about, data, paper.full_model(row), recipe)
+
+
+def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
+    """The networks of the paper's main tables on a benchmark, at full size."""
+    made = []
+    data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
+    for kind, model in benchmark.networks().items():
+        changes = benchmark.recipe
+        if kind == "hrm":
+            changes = changes | paper.AS_PUBLISHED
+        elif kind == "direct":
+            changes = changes | paper.ONE_PASS
+        about = f"{model.kind} with {model.mixing}; paper {benchmark.accuracy[kind]} %"
+        recipe = dataclasses.replace(Recipe(), **changes)
+        name = benchmark.name if kind == "attention" else f"{benchmark.name}-{kind}"
+        made.append(Preset(name, about, data, model, recipe))
+    return made
 
 
 MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
@@ -146,7 +161,13 @@ PRESETS = {
         *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
         *_variants(EASY_9X9, paper.CORE),
         *_variants(MINIMAL_9X9, paper.CORE),
-        *(_full(row) for row in paper.ROWS),
+        *(_ablation(row) for row in paper.ROWS),
+        *(
+            preset
+            for benchmark in paper.BENCHMARKS
+            if benchmark != paper.SUDOKU  # among the ablations
+            for preset in _main_rows(benchmark)
+        ),
     )
 }
 
