@@ -1,7 +1,9 @@
 """Shared by all tests: one thread, headless pictures, a puzzle cache of their own."""
 
+import json
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
 os.environ["MPLBACKEND"] = "agg"
@@ -26,3 +28,18 @@ def tiny():
 @pytest.fixture(scope="session")
 def tiny_splits(tiny):
     return tiny.data.build()
+
+
+@pytest.fixture(scope="session")
+def write_kaggle():
+    """Writes golden ARC tasks, `ids` of a subset, into Kaggle's pair of files."""
+    golden = Path(__file__).parent / "golden"
+    raw = json.loads((golden / "arc6_raw.json").read_text())
+
+    def write(folder: Path, subset: str, ids: list[str] | None = None, infix: str = "") -> None:
+        folder.mkdir(exist_ok=True, parents=True)
+        for part, tasks in raw[subset].items():
+            chosen = json.dumps({name: tasks[name] for name in (ids or tasks)})
+            (folder / f"arc-agi_{subset}{infix}_{part}.json").write_text(chosen)
+
+    return write

@@ -8,7 +8,15 @@ import torch
 
 from trm_lite.errors import UserError
 from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.folder import Arrays, BuiltData, new_folder, plain, read_split, write_split
+from trm_lite.puzzles.folder import (
+    Arrays,
+    BuiltData,
+    append_to_split,
+    new_folder,
+    plain,
+    read_split,
+    write_split,
+)
 
 ABOUT = {"puzzle": "sudoku", "vocab_size": 6, "seq_len": 16}
 
@@ -34,6 +42,21 @@ def test_what_is_written_is_read(data, boards):
     assert all((test.inputs == row).all(1).any() for row in validation.inputs)
     assert train.group_starts.tolist() == list(range(9))
     assert not list(data.path.parent.glob(".*"))
+
+
+def test_a_split_can_grow_bit_by_bit(tmp_path, boards):
+    whole = plain(*boards)
+    small = {name: array for name, array in whole._asdict().items() if name.startswith(("p", "g"))}
+    with append_to_split(tmp_path / "grown", 16, **small) as append:
+        for rows in (slice(0, 5), slice(5, 12)):
+            append(*(part[rows] for part in boards))
+    for ours, other in zip(read_split(tmp_path / "grown"), whole, strict=True):
+        assert ours.dtype == other.dtype and np.array_equal(ours, other)
+    with (
+        pytest.raises(ValueError, match="5 examples were appended"),
+        append_to_split(tmp_path / "half", 16, **small) as append,
+    ):
+        append(*(part[:5] for part in boards))
 
 
 def test_symmetries_are_drawn_or_not(data):

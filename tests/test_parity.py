@@ -18,8 +18,10 @@ from trm_lite.parity import compare
 from trm_lite.presets import PRESETS
 
 FOLDER = Path(__file__).parent / "golden"
-FILES = sorted(FOLDER.glob("*.npz"))
-MODELS = [path for path in FILES if path.stem != "units"]
+MODELS = [
+    FOLDER / f"{name}.npz" for name in json.loads((FOLDER / "model_configs.json").read_text())
+]
+FILES = [*MODELS, FOLDER / "units.npz"]
 
 
 def failed(path: Path) -> set[str]:

@@ -27,7 +27,7 @@ class Share(NamedTuple):
         return f"{100 * self.value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def share(successes: int, count: int) -> Share:
+def share(successes: float, count: int) -> Share:
     """`successes` of `count` with the Wilson 95 % interval, sound near 0 and 1 too."""
     if count == 0:
         return Share(math.nan, 0.0, 1.0, 0)

