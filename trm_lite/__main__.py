@@ -115,6 +115,23 @@ def list_presets() -> int:
     return 0
 
 
+def plan(preset: Positional[str], gpu: str | None = None, json: bool = False) -> int:
+    """Say what training a preset will cost: operations, memory, disk, and hours by GPU.
+
+    Args:
+        preset: Its name; 'trm-lite list' shows all.
+        gpu: Only this one, such as L4 or "RTX 4090".
+        json: Print one JSON object instead of a table.
+    """
+    from json import dumps
+
+    from trm_lite import planning
+
+    figures = planning.plan(get_preset(preset), gpu)
+    print(dumps(figures) if json else planning.plan_text(figures))
+    return 0
+
+
 def compare(
     out: Path = Path("runs/compare"),
     base: str = "sudoku-6x6",
@@ -283,6 +300,7 @@ COMMANDS = {
     "demo": demo,
     "evaluate": evaluate,
     "solve": solve,
+    "plan": plan,
     "compare": compare,
     "list": list_presets,
     "parity": parity,

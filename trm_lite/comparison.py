@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from trm_lite.evaluation import evaluate
 from trm_lite.files import write_atomically
 from trm_lite.nets import count_parameters
+from trm_lite.planning import step_flops
 from trm_lite.presets import Preset, get_preset, replace
 from trm_lite.training import Trainer
 from trm_lite.writing import trainer_for
@@ -31,15 +31,6 @@ ROWS = (
 )  # fmt: skip
 # Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.
 STUDENT = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-
-
-def flops_per_step(preset: Preset) -> int:
-    """Floating-point operations of one optimiser step, counted by torch in a step of its own."""
-    small = replace(preset, bfloat16=False)
-    trainer = trainer_for(small, device="cpu", progress=False)
-    with FlopCounterMode(display=False) as counter:
-        trainer.step()
-    return counter.get_total_flops()
 
 
 def compare(
@@ -63,7 +54,7 @@ def compare(
         row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
         for row in rows
     }
-    budget = flops_per_step(reference) * reference.recipe.steps
+    budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
     table = {
         "base": dataclasses.asdict(reference),
@@ -97,7 +88,7 @@ def compare(
 
 def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path) -> dict | None:
     """Train one row to both ends and test it there; None if it was interrupted."""
-    cost = flops_per_step(preset)
+    cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
     preset = replace(preset, steps=max(ends.values()))
     trainer = trainer_for(preset, folder=folder, device="cpu")

@@ -36,6 +36,11 @@ class HRMConfig(ReasonerConfig):
         """Layers passed in one supervision step, T (n L_layers + H_layers)."""
         return self.T * (self.n * self.L_layers + self.H_layers)
 
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through: the last update of each network."""
+        return self.L_layers + self.H_layers
+
 
 class HRM(Reasoner):
     """Hierarchical Reasoning Model. `forward` is one supervision step, as in `TRM`."""

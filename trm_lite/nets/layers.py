@@ -30,6 +30,11 @@ class NetConfig:
         """Layers passed one after the other in one forward pass."""
         raise NotImplementedError
 
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through; all, unless a network says otherwise."""
+        return self.effective_depth
+
 
 TRUNCATION_STD_CORRECTION = 1.1368472343385565  # a normal cut at +-2 sigma has std 1 / this
 

@@ -39,6 +39,12 @@ class TRMConfig(ReasonerConfig):
         """Layers passed in one supervision step, T (n + 1) layers (paper, table 1)."""
         return self.T * (self.n + 1) * self.num_layers
 
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through: those of the last full recursion."""
+        updates = self.n + 1 if self.gradient == "full" else 2
+        return updates * self.num_layers
+
 
 class TRM(Reasoner):
     """Tiny Recursive Model. `forward` is one supervision step.

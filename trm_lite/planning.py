@@ -1,0 +1,282 @@
+"""What a training run will cost, before anybody spends money.
+
+Floating-point operations are counted by formula, activation memory by letting one example through
+the real network; the test suite holds both against what torch measures. Hours are those operations
+divided by a rate that somebody reached, and say so.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trm_lite.device import precision
+from trm_lite.errors import UserError
+from trm_lite.losses import step_loss
+from trm_lite.nets import (
+    Autoregressive,
+    AutoregressiveConfig,
+    NetConfig,
+    build_network,
+    count_parameters,
+)
+from trm_lite.nets.layers import Stack, inner_width
+from trm_lite.presets import Preset, get_preset
+from trm_lite.puzzles.dataset import Batch
+from trm_lite.writing import next_token_loss
+
+MICRO_BATCHES = (16, 64, 256, 768)
+
+
+class GPU(NamedTuple):
+    """A graphics card: memory in GB, and dense matrix products in 10^12 operations per second.
+
+    From NVIDIA's data sheets, bfloat16 with float32 sums, without sparsity. The T4 has no bfloat16
+    units; its figure is float32.
+    """
+
+    memory: float
+    teraflops: float
+
+
+GPUS = {
+    "T4": GPU(16, 8.1),
+    "L4": GPU(24, 121.0),
+    "RTX 4090": GPU(24, 165.2),
+    "L40S": GPU(48, 362.0),
+    "A100": GPU(80, 312.0),
+    "H100": GPU(80, 989.0),
+}
+
+# How long the authors trained (arXiv 2510.04871, section 5; upper bounds), by the first words of a
+# preset's name: what they trained, on which GPU, on how many, for how many hours.
+AUTHORS_RUNS = {
+    "sudoku-extreme": ("sudoku-extreme-mlp", "L40S", 1, 36.0),
+    "maze-hard": ("maze-hard", "L40S", 4, 24.0),
+    "arc-agi": ("arc-agi-1", "H100", 4, 72.0),
+}
+GOOD_SHARE = 0.35  # of the peak, what well-compiled transformers of some size reach
+
+
+# --- floating-point operations ------------------------------------------------------------
+
+
+def block_flops(config: NetConfig) -> int:
+    """Operations of one block on one example, forward."""
+    D, L = config.hidden_size, config.length
+    if isinstance(config, AutoregressiveConfig):
+        L -= 1  # what follows the last token is not asked
+    features = 2 * L * 3 * D * inner_width(D, config.expansion, config.multiple_of)
+    if getattr(config, "mixing", "attention") == "mlp":
+        return features + 2 * D * 3 * L * inner_width(L, config.expansion, config.multiple_of)
+    width = config.num_heads * (D // config.num_heads)
+    return features + 2 * L * 4 * D * width + 2 * 2 * L * L * width
+
+
+def head_flops(config: NetConfig) -> int:
+    """Operations that read the answer off one example, forward."""
+    D, V = config.hidden_size, config.vocab_size
+    if isinstance(config, AutoregressiveConfig):
+        return 2 * (config.length - 1) * D * (config.end_token + 1)
+    return 2 * config.length * D * V + 2 * D * 2
+
+
+def step_flops(preset: Preset, recompute: bool = False) -> int:
+    """Operations of one optimiser step: forward once, and twice more where gradient flows."""
+    config, recipe = preset.model, preset.recipe
+    block, head = block_flops(config), head_flops(config)
+    forward = config.effective_depth * block + head
+    per_example = recipe.forward_passes * forward + 2 * (config.gradient_depth * block + head)
+    if recompute:
+        per_example += config.gradient_depth * block
+    return recipe.batch_size * per_example
+
+
+# --- memory -------------------------------------------------------------------------------
+
+
+def activation_bytes(preset: Preset, recompute: bool = False) -> int:
+    """What one example makes autograd keep for the backward pass; found by trying."""
+    config, recipe = preset.model, preset.recipe
+    if hasattr(config, "num_puzzles"):
+        config = dataclasses.replace(config, num_puzzles=1)
+    model = build_network(config).train()
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = recompute
+    kept: dict[int, Tensor] = {}  # by address; held, so that no address comes twice
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    def kept_by(batch: int) -> int:
+        kept.clear()
+        puzzles = torch.ones(batch, config.seq_len, dtype=torch.long)
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with hooks, precision(torch.device("cpu"), recipe.bfloat16):
+            if isinstance(model, Autoregressive):
+                next_token_loss(model, Batch(puzzles, puzzles, puzzles[:, 0]))
+            else:
+                thought = model(model.initial_latents(batch), puzzles)
+                step_loss(thought.logits, thought.halt_logit, puzzles, recipe.loss)
+        return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+    return kept_by(2) - kept_by(1)  # without the weights, which are there once
+
+
+class Memory(NamedTuple):
+    """Bytes that a training run needs."""
+
+    weights: int  # with gradients, two moments, the moving average, and in bfloat16 for use
+    puzzles: int  # the table of puzzle embeddings
+    slots: int  # y and z of all slots, before and after a step
+    example: int  # activations of one example
+    example_recomputed: int  # the same with `recompute`
+
+    @property
+    def fixed(self) -> int:
+        """What does not depend on the micro-batch."""
+        return self.weights + self.puzzles + self.slots
+
+
+def memory(preset: Preset) -> Memory:
+    """What a run needs: `fixed`, and m times an example's activations for micro-batches of m."""
+    config, recipe = preset.model, preset.recipe
+    latents = 0
+    if not isinstance(config, AutoregressiveConfig):
+        latents = 1 + getattr(config, "num_latents", 0 if config.kind == "Direct" else 1)
+    embedding = getattr(config, "puzzle_embedding_size", None) or config.hidden_size
+    example, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
+    # While one application of a network is computed again, its activations are there too.
+    one_application = example * getattr(config, "num_layers", 1) // config.gradient_depth
+    return Memory(
+        weights=(5 * 4 + 2 * recipe.bfloat16) * count_parameters(config),
+        puzzles=4 * getattr(config, "num_puzzles", 0) * embedding,
+        slots=2 * 4 * recipe.batch_size * latents * config.length * config.hidden_size,
+        example=example,
+        example_recomputed=inputs_alone + one_application,
+    )
+
+
+# --- the plan -----------------------------------------------------------------------------
+
+
+class Fit(NamedTuple):
+    """How a run goes on a GPU."""
+
+    micro_batch: int  # the largest that fits, 0 if none does
+    recompute: bool
+    hours: float  # at GOOD_SHARE of the peak
+    hours_authors: float | None  # at the authors' share of the peak, where they did the like
+
+
+def fit(preset: Preset, gpu: GPU, needs: Memory) -> Fit:
+    """The largest micro-batch for `preset` on `gpu`, without recomputing if possible; and hours."""
+    room, (micro_batch, recompute) = 0.9 * gpu.memory * 1e9 - needs.fixed, (0, False)
+    for recomputing, example in ((False, needs.example), (True, needs.example_recomputed)):
+        fitting = [size for size in _sizes(preset) if size * example < room]
+        if fitting:
+            micro_batch, recompute = max(fitting), recomputing
+            break
+    flops = step_flops(preset, recompute) * preset.recipe.steps
+    at_peak = flops / (gpu.teraflops * 1e12) / 3600
+    share = authors_share(preset)
+    return Fit(micro_batch, recompute, at_peak / GOOD_SHARE, at_peak / share if share else None)
+
+
+def authors_share(preset: Preset) -> float | None:
+    """The least share of the peak rate at which the authors' run of the like must have gone."""
+    for start, (name, gpu, count, hours) in AUTHORS_RUNS.items():
+        if preset.name.startswith(start):
+            theirs = get_preset(name)
+            work = step_flops(theirs) * theirs.recipe.steps
+            return work / (hours * 3600 * count * GPUS[gpu].teraflops * 1e12)
+    return None
+
+
+def _sizes(preset: Preset) -> list[int]:
+    batch = preset.recipe.batch_size
+    return [size for size in MICRO_BATCHES if size < batch] + [batch]
+
+
+def get_gpus(name: str | None) -> dict[str, GPU]:
+    """The GPU called `name`, or all of them."""
+    if name is None:
+        return GPUS
+    known = {key.lower().replace(" ", ""): key for key in GPUS}
+    wanted = name.lower().replace(" ", "").replace("-", "")
+    for key in (wanted, f"rtx{wanted}"):
+        if key in known:
+            return {known[key]: GPUS[known[key]]}
+    raise UserError(f"There is no figure for a '{name}' here; choose {', '.join(GPUS)}.")
+
+
+def plan(preset: Preset, gpu: str | None = None) -> dict:
+    """All figures about a run of `preset`, on every GPU or on one."""
+    gpus, needs, recipe = get_gpus(gpu), memory(preset), preset.recipe
+    return {
+        "preset": preset.name,
+        "parameters": count_parameters(preset.model),
+        "puzzle_embeddings": needs.puzzles // 4,
+        "steps": recipe.steps,
+        "batch_size": recipe.batch_size,
+        "forward_passes": recipe.forward_passes,
+        "flops_per_step": step_flops(preset),
+        "bytes_by_micro_batch": {
+            size: {
+                "plain": needs.fixed + size * needs.example,
+                "recompute": needs.fixed + size * needs.example_recomputed,
+            }
+            for size in _sizes(preset)
+        },
+        # The full state, with raw and averaged weights and moments, and two files of weights.
+        "bytes_on_disk": 6 * 4 * count_parameters(preset.model) + 4 * needs.puzzles + needs.slots,
+        "good_share": GOOD_SHARE,
+        "authors_share": authors_share(preset),
+        "gpus": {name: fit(preset, card, needs)._asdict() for name, card in gpus.items()},
+    }
+
+
+def plan_text(figures: dict) -> str:
+    """The plan to read."""
+    each, steps = figures["flops_per_step"], figures["steps"]
+    table, passes = figures["puzzle_embeddings"], figures["forward_passes"]
+    lines = [
+        figures["preset"],
+        f"  parameters       {figures['parameters']:,}"
+        + (f", and {table:,} in the table of puzzle embeddings" if table > 1e6 else ""),
+        f"  optimiser steps  {steps:,} of {figures['batch_size']} slots, "
+        f"{passes} forward pass{'es' if passes > 1 else ''} each",
+        f"  operations       {each:.2e} per step, {each * steps:.2e} in all",
+        f"  disk             {figures['bytes_on_disk'] / 1e9:.2f} GB for the run, without the data",
+        "",
+        "  memory by --micro-batch      plain  --recompute",
+    ]
+    for size, needs in figures["bytes_by_micro_batch"].items():
+        plain, recompute = (needs[how] / 1e9 for how in ("plain", "recompute"))
+        lines.append(f"  {size:23} {plain:7.1f} GB {recompute:9.1f} GB")
+    share = figures["authors_share"]
+    lines += ["", f"  hours on one GPU        at {figures['good_share']:.0%} of peak"]
+    lines[-1] += f"   at {share:.1%}" if share else ""
+    for name, card in figures["gpus"].items():
+        line = f"  {name:23} {card['hours']:14,.1f}"
+        if share:
+            line += f" {card['hours_authors']:9,.0f}"
+        if card["micro_batch"] == 0:
+            line += "   does not fit"
+        elif card["micro_batch"] < figures["batch_size"]:
+            line += f"   --micro-batch {card['micro_batch']}"
+        lines.append(line + ("  --recompute" if card["recompute"] else ""))
+    lines += [
+        "",
+        f"  {figures['good_share']:.0%} of the peak rate is what well-compiled networks of some "
+        "size reach; small ones stay below.",
+    ]
+    if share:
+        lines.append(
+            f"  {share:.1%} is what the authors' run of the like reached at least (arXiv "
+            "2510.04871, section 5)."
+        )
+    return "\n".join(lines)
