@@ -14,12 +14,16 @@ import torch
 
 from trm_lite.__main__ import main
 from trm_lite.benchmarks import catalog, maze_hard, rows
+from trm_lite.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.checkpoints import save_weights
 from trm_lite.errors import UserError
+from trm_lite.evaluation import Evaluation
 from trm_lite.nets import TRMConfig, build_network
 from trm_lite.presets import PRESETS, get_preset
 from trm_lite.puzzles import generated, maze, sudoku
+from trm_lite.puzzles.dataset import PuzzleSet
 from trm_lite.puzzles.folder import Arrays, BuiltData, new_folder, plain, read_split, write_split
+from trm_lite.reports import shortest_paths
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "datasets.json").read_text())
@@ -107,6 +111,13 @@ def test_the_official_order_gives_the_official_arrays(case, tmp_path):
         said = CASES[f"{case}/{split}/dataset.json"]
         about = json.loads((folder / "about.json").read_text())
         assert (about["vocab_size"], about["seq_len"]) == (said["vocab_size"], said["seq_len"])
+
+
+def test_official_symmetries_transpose_half_of_the_boards():
+    symmetry = official_symmetry(2_000, np.random.RandomState(0))
+    rows = symmetry.cells[:, :9] // 9  # where the first row comes from
+    along_a_column = (rows != rows[:, :1]).any(1).float().mean()
+    assert abs(along_a_column - 0.5) < 0.03
 
 
 @pytest.mark.skipif(not REAL_MAZES, reason="TRM_LITE_MAZE_HARD names no folder of public files")
@@ -419,3 +430,14 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
         assert "made here" in refusal(capsys, *command, "--kinds", "minimal")
     with pytest.raises(UserError):
         BuiltData("mazes", str(tmp_path / "nowhere")).puzzle  # noqa: B018
+
+
+def test_any_shortest_path_counts():
+    question = "S  \n   \n  G"
+    answers = ("S  \no  \nooG", "Soo\n  o\n  G", "S  \no  \n oG", "S  \n   \n  G")
+    detour = "S G\n   \n   ", "S G\no o\nooo"
+    asked = np.stack([maze.parse(text) for text in (*[question] * 4, detour[0])])
+    given = np.stack([maze.parse(text) for text in (*answers, detour[1])])
+    puzzles = PuzzleSet(*(torch.from_numpy(maze.to_tokens(asked)),) * 2, torch.zeros(5))
+    result = Evaluation(*(torch.zeros(1, 5),) * 3, torch.from_numpy(maze.to_tokens(given)))
+    assert shortest_paths(puzzles, result)[::3] == (0.4, 5)
