@@ -373,6 +373,7 @@ def test_arc_is_built_by_its_own_module(tmp_path, monkeypatch, capsys):
         calls.append((name, options))
         about = {"name": name, "puzzle": "arc", "vocab_size": 12, "seq_len": 4} | options
         del about["source"], about["concept"]
+        about |= {"subsets": {"training": 1, "concept": 1}, "identifiers": 1_234}
         with new_folder(folder, about) as unfinished:
             cells = np.ones((2, 4), np.uint8)
             write_split(unfinished / "train", plain(cells, cells))
@@ -384,9 +385,12 @@ def test_arc_is_built_by_its_own_module(tmp_path, monkeypatch, capsys):
     status, _ = built("arc-agi-2", tmp_path / "built", *options)
     wanted = {"source": None, "concept": Path("there"), "augmentations": 3, "seed": 42}
     assert status == 0 and calls == [("arc-agi-2", wanted | {"official_order": True})]
-    assert "2 examples" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 examples" in said and "1,234 puzzle identifiers" in said
     assert built("arc-agi-2", tmp_path / "built", *options)[0] == 0 and len(calls) == 1
-    refusal(capsys, "data", "arc-agi-2", "--out", tmp_path / "built")
+    command = ("data", "arc-agi-2", "--out", tmp_path / "built", *options[2:])
+    assert "built with ConceptARC" in refusal(capsys, *command)
+    assert "augmentations 3, not 4" in refusal(capsys, *command, "--augment", 4)
 
 
 def test_the_next_command_works(source, tmp_path, monkeypatch, capsys):

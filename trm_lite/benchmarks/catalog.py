@@ -34,6 +34,13 @@ def _build_arc(
 
     settings = {"augmentations": augmentations, "seed": seed, "official_order": official_order}
     if is_built(folder, {"name": name, **settings}):
+        subsets = json.loads((folder / "about.json").read_text()).get("subsets", {})
+        if ("concept" in subsets) != (concept is not None):
+            without = "with" if concept is None else "without"
+            raise UserError(
+                f"{folder} was built {without} ConceptARC; delete it, or name another folder with "
+                "--out."
+            )
         return False
     build_arc(name, folder, source=source, concept=concept, **settings)
     return True
@@ -99,6 +106,8 @@ def summary(folder: Path) -> str:
         lines.append(line)
     if "rating" in about:
         lines.append(f"  rating: {about['rating']}; lower quartile / median / upper quartile")
+    if "identifiers" in about:
+        lines.append(f"  {about['identifiers']:,} puzzle identifiers, the one of padding included")
     lines += [f"  {note}" for note in about.get("notes", [])]
     return "\n".join((*lines, f"Next: {next_command(folder, about)}"))
 
