@@ -393,23 +393,34 @@ def test_arc_is_built_by_its_own_module(tmp_path, monkeypatch, capsys):
     assert "augmentations 3, not 4" in refusal(capsys, *command, "--augment", 4)
 
 
-def test_the_next_command_works(source, tmp_path, monkeypatch, capsys):
+def test_the_next_command_works(source, tmp_path, capsys):
     options = ("--from", source, "--train", 8, "--validation", 4)
     _, folder = built("sudoku-extreme", tmp_path / "built", *options)
-    said = capsys.readouterr().out.split("Next: ")[1]
-    if said.startswith("from "):  # no preset learns from it
-        names: dict = {}
-        exec(said, names)
-        assert [len(split) for split in names["splits"]] == [8, 4, 20]
-    preset = get_preset("sudoku-extreme")
-    changed = type(preset)("mine", "", BuiltData(), preset.model, preset.recipe)
-    monkeypatch.setitem(PRESETS, "mine", changed)
-    for name in [name for name, p in PRESETS.items() if p.data == BuiltData() and p != changed]:
-        monkeypatch.delitem(PRESETS, name)
-    command = catalog.summary(folder).split("Next: trm-lite ")[1].split()
-    assert command == ["train", "mine", "--folder", str(folder)]
+    command = capsys.readouterr().out.split("Next: trm-lite ")[1].split()
+    assert command[:2] == ["train", "sudoku-extreme-mlp"] and command[2:] == [
+        "--folder",
+        f"{folder}",
+    ]
     shrunk = "--hidden-size 64 --num-heads 1 --T 1 --n 1 --batch-size 2 --steps 1 --no-bfloat16"
     assert main([*command, *shrunk.split(), "--out", str(tmp_path / "run")]) == 0
+
+
+def test_the_next_command_for_mazes_of_another_size(tmp_path, capsys):
+    source = write_folder(tmp_path / "csv", RAW["maze"]["train"], RAW["maze"]["test"])
+    built("maze-hard", tmp_path / "built", "--from", source)
+    names: dict = {}
+    exec(capsys.readouterr().out.split("Next: ")[1], names)
+    assert [len(split) for split in names["splits"]] == [4, 2, 2]
+
+
+@pytest.mark.parametrize("name", catalog.BENCHMARKS)
+def test_every_benchmark_has_presets(name):
+    shape = {"sudoku": (11, 81), "maze": (6, 900), "arc": (12, 900)}[name.split("-")[0]]
+    about = {"name": name, "vocab_size": shape[0], "seq_len": shape[1]}
+    command = catalog.next_command(Path("data") / name, about)
+    assert command.startswith("trm-lite train ") and ("made-here" in name) == (
+        "--folder" in command
+    )
 
 
 def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):

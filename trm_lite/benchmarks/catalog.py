@@ -113,7 +113,7 @@ def summary(folder: Path) -> str:
 
 
 def next_command(folder: Path, about: dict) -> str:
-    """How to train on a built folder."""
+    """How to train a TRM on a built folder; how to read it, if no preset has such puzzles."""
     shape = about["vocab_size"], about["seq_len"]
     fitting = [
         preset
@@ -121,7 +121,7 @@ def next_command(folder: Path, about: dict) -> str:
         if isinstance(preset.data, BuiltData)
         and (preset.data.vocab_size, preset.data.seq_len) == shape
     ]
-    fitting.sort(key=lambda preset: preset.data.name != about["name"])
+    fitting.sort(key=lambda p: (p.data.name != about["name"], p.model.kind != "TRM"))
     if not fitting:
         built = f"BuiltData({about['name']!r}, {str(folder)!r}, {shape[0]}, {shape[1]})"
         return f"from trm_lite.puzzles.folder import BuiltData; splits = {built}.build()"
