@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trm_lite.errors import PuzzleError
-from trm_lite.puzzles import maze
+from trm_lite.puzzles import hard_mazes, maze
 
 OPEN_FIELD = "S  \n   \n  G"  # six shortest paths
 
@@ -156,3 +156,102 @@ def test_impossible_wishes_are_refused():
     ):
         with pytest.raises(PuzzleError, match=words):
             maze.generate(count, size, seed=0)
+
+
+# --- mazes of chance, as in Maze-Hard ------------------------------------------------------
+
+
+def by_levels(cells: np.ndarray) -> np.ndarray:
+    """The answer by the convention, found another way: all cells of a distance at once.
+
+    Cells of a level stand in the order in which the level before discovered them; a cell belongs
+    to the first neighbour that reaches it, looking down, left, right, up.
+    """
+    size = maze.size_of(cells)
+    free = np.pad(grid(cells) != maze.WALL, 1)
+    start, goal = (tuple(np.argwhere(np.pad(grid(cells), 1) == end)[0]) for end in (2, 3))
+    came_from = {start: None}
+    level = [start]
+    while goal not in came_from:
+        found = {}
+        for row, column in level:
+            for near in (
+                (row + 1, column),
+                (row, column - 1),
+                (row, column + 1),
+                (row - 1, column),
+            ):
+                if free[near] and near not in came_from:
+                    found.setdefault(near, (row, column))
+        came_from |= found
+        level = list(found)
+    answer = np.pad(grid(cells), 1)
+    cell = came_from[goal]
+    while cell != start:
+        answer[cell], cell = maze.PATH, came_from[cell]
+    return answer[1:-1, 1:-1].reshape(size * size)
+
+
+def number_of_shortest_paths(cells: np.ndarray) -> int:
+    start, goal = (tuple(np.argwhere(np.pad(grid(cells), 1) == end)[0]) for end in (2, 3))
+    distance = flood(np.pad(grid(cells) != maze.WALL, 1), *start)
+    ways = {start: 1}
+    for steps in range(1, distance[goal] + 1):
+        for row, column in map(tuple, np.argwhere(distance == steps)):
+            around = ((row + r, column + c) for r, c in maze.STEPS)
+            ways[row, column] = sum(ways[near] for near in around if distance[near] == steps - 1)
+    return ways[goal]
+
+
+def test_mazes_like_the_public_ones():
+    mazes, answers = hard_mazes.generate(6, seed=0)
+    assert ((answers >= maze.START).sum(1) >= 110).all()
+    assert maze.is_shortest_path(mazes, answers).all()
+    assert (abs((mazes == maze.WALL).mean(1) - 0.37) < 0.12).all()
+    for cells, answer in zip(mazes, answers, strict=True):
+        assert np.array_equal(by_levels(cells), answer)
+        assert number_of_shortest_paths(cells) > 1  # so the convention has something to decide
+    assert np.array_equal(hard_mazes.generate(2, seed=0)[0], mazes[:2])
+    content = hashlib.sha256(mazes.tobytes() + answers.tobytes()).hexdigest()
+    assert content[:16] == "1164f9cecee18ac5"
+
+
+@few
+@given(seed=st.integers(0, 10_000), moves=st.integers(0, 30))
+def test_cells_beyond_some_moves(seed, moves):
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 12))
+    free = rng.random((5, size * size)) < 0.7
+    starts = rng.integers(size * size, size=5)
+    free[np.arange(5), starts] = True
+    far = hard_mazes._beyond(free, starts, moves)
+    for cells, start, ours in zip(free, starts, far, strict=True):
+        distance = flood(cells.reshape(size, size), *divmod(int(start), size))
+        assert np.array_equal(ours, distance.reshape(-1) > moves)
+
+
+def test_paths_are_as_long_as_by_chance():
+    """As if S and G were drawn at random, and only mazes with a long way between them kept."""
+    size, least = 6, 7
+    _, answers = hard_mazes.generate(500, size, seed=0, density=(0.4, 0.4), least_moves=least)
+    ours = (answers == maze.PATH).sum(1) + 1
+    rng = np.random.default_rng(1)
+    chance = []
+    for _ in range(6_000):
+        free = rng.random((size, size)) >= 0.4
+        start, goal = rng.integers(size, size=(2, 2))
+        free[tuple(start)] = True
+        chance.append(flood(free, *start)[tuple(goal)])
+    chance = [steps for steps in chance if steps >= least]
+    assert ours.min() == least and abs(ours.mean() - np.mean(chance)) < 0.25
+
+
+def test_impossible_hard_mazes_are_refused(monkeypatch):
+    monkeypatch.setattr(hard_mazes, "MOST_FRUITLESS", 3)
+    for options, words in (
+        ({"size": 1}, "2 to 64"),
+        ({"count": 0}, "at least 1"),
+        ({"size": 5, "least_moves": 60}, "too rare"),
+    ):
+        with pytest.raises(PuzzleError, match=words):
+            hard_mazes.generate(**{"count": 2, "seed": 0} | options)

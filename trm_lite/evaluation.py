@@ -44,6 +44,7 @@ class Evaluation:
     correct: Tensor  # (S, N) bool: every graded cell right
     cells: Tensor  # (S, N) share of the graded cells that are right
     halt_logits: Tensor  # (S, N)
+    answers: Tensor | None = None  # (N, L) uint8 tokens after the last step, if they were kept
 
     def exact(self, step: int = -1) -> Share:
         """Exact match after supervision step `step` (from 1; -1 is the last)."""
@@ -74,14 +75,17 @@ def evaluate(
     batch_size: int = 256,
     bfloat16: bool = False,
     ranks: Ranks = ALONE,
+    keep_answers: bool = False,
 ) -> Evaluation:
     """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head.
 
-    Several `ranks` share the puzzles, and all get the whole result.
+    Several `ranks` share the puzzles, and all get the whole result. `keep_answers` adds the final
+    answers to it.
     """
     model.eval()
     device = model.device
     parts: list[Tensor] = []
+    answers: list[Tensor] = []
     batches = list(range(0, len(puzzles), batch_size))
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
@@ -94,6 +98,13 @@ def evaluate(
                 share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
                 rows.append(torch.stack((right.all(-1), share_right, thought.halt_logit)))
         parts.append(torch.stack(rows).cpu())  # (S, 3, B)
+        if keep_answers:
+            answers.append(thought.logits.argmax(-1).to(torch.uint8).cpu())
     parts = [part for said in ranks.gather_objects(parts) for part in said]
     correct, cells, halt_logits = torch.cat(parts, dim=-1).unbind(1)
-    return Evaluation(correct.bool(), cells, halt_logits)
+    result = Evaluation(correct.bool(), cells, halt_logits)
+    if keep_answers:
+        result.answers = torch.cat(
+            [part for said in ranks.gather_objects(answers) for part in said]
+        )
+    return result

@@ -1,12 +1,11 @@
 """Every experiment of the course by name: a preset is a value, not a file."""
 
 import dataclasses
-import difflib
 from collections.abc import Container
 from dataclasses import dataclass, field
 
 from trm_lite import paper
-from trm_lite.errors import UserError
+from trm_lite.errors import UserError, nearest
 from trm_lite.losses import LossName
 from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
 from trm_lite.puzzles.dataset import Data
@@ -176,8 +175,7 @@ def get_preset(name: str) -> Preset:
     """The preset called `name`; UserError with the nearest names if there is none."""
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "'trm-lite list' shows all of them."
+    hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")
 
 

@@ -14,8 +14,8 @@ from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation, Share, evaluate, share
 from trm_lite.nets import Autoregressive, count_parameters
 from trm_lite.presets import Preset, from_dict
-from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.dataset import PuzzleSet, as_set
+from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles.dataset import Data, PuzzleSet, as_set
 from trm_lite.puzzles.generated import SudokuData
 
 
@@ -88,14 +88,18 @@ def evaluate_run(
             f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
             f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
         )
+    if bands and here.puzzle != "sudoku":
+        raise UserError("--bands tells Sudokus apart by difficulty; leave it out.")
     if kinds:
         puzzles, split = fresh_puzzles(preset.data, kinds, count), f"fresh {' and '.join(kinds)}"
     else:
         puzzles = getattr(preset.data.build(), split)
-    result = evaluate(model, puzzles, steps=steps)
+    of_mazes = here.puzzle == "maze"
+    result = evaluate(model, puzzles, steps=steps, keep_answers=of_mazes)
     shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]
     halting, mean_steps = result.when_halting()
     by_band = exact_by_band(puzzles, result) if bands else {}
+    shortest = shortest_paths(puzzles, result) if of_mazes else None
     if as_json:
         report = {
             "preset": preset.name,
@@ -105,12 +109,16 @@ def evaluate_run(
             "when_halting": {**halting._asdict(), "mean_steps": mean_steps},
             "bands": {name: measured._asdict() for name, measured in by_band.items()},
         }
+        if shortest is not None:
+            report["shortest_path"] = shortest._asdict()
         print(json.dumps(report))
         return result
     print(f"{preset.name}: {len(puzzles)} {split} puzzles, solved exactly [95 % interval]")
     for step in shown:
         print(f"  after {step:3} supervision step{'s' if step > 1 else ' '}  {result.exact(step)}")
     print(f"  when it halts itself     {halting}  after {mean_steps:.2f} steps on average")
+    if shortest is not None:
+        print(f"  if any shortest path counts  {shortest}  after {steps} steps")
     if by_band:
         print(f"By difficulty, after {steps} steps:")
     for name, measured in by_band.items():
@@ -118,8 +126,16 @@ def evaluate_run(
     return result
 
 
-def fresh_puzzles(data: SudokuData, kinds: tuple[str, ...], count: int) -> PuzzleSet:
+def shortest_paths(puzzles: PuzzleSet, result: Evaluation) -> Share:
+    """How many of the final answers to mazes are a shortest path, though perhaps another one."""
+    mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, result.answers))
+    return share(int(maze.is_shortest_path(mazes, answers).sum()), len(mazes))
+
+
+def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
+    if not isinstance(data, SudokuData):
+        raise UserError("--kinds needs a preset of Sudokus that are made here; leave it out.")
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
     train = _boards(data.build().train)

@@ -114,6 +114,11 @@ class Splits(NamedTuple):
 class Data:
     """Where puzzles come from. `vocab_size` V and `seq_len` L say what a network must read."""
 
+    @property
+    def puzzle(self) -> str:
+        """What puzzles they are: sudoku, maze or arc; UserError if they are not there."""
+        raise NotImplementedError
+
     def build(self) -> Splits:
         """The splits; UserError if they cannot be made."""
         raise NotImplementedError

@@ -7,6 +7,7 @@
         puzzle_identifiers.npy      (P,) int32, one per puzzle
         puzzle_indices.npy          (P + 1,) int32, first example of each puzzle, and N
         group_indices.npy           (G + 1,) int32, first puzzle of each group, and P
+        ratings.npy                 (N,) how hard each example is, where that is known
 
 A folder is there as a whole or not at all.
 """
@@ -18,10 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
+from tyro.conf import arg
 
 from trm_lite.errors import UserError
 from trm_lite.puzzles import sudoku
@@ -38,11 +40,35 @@ class Arrays(NamedTuple):
     group_indices: np.ndarray
 
 
-def plain(inputs: np.ndarray, labels: np.ndarray) -> Arrays:
-    """Examples (N, L) each of which is a puzzle and a group of its own, with identifier 0."""
+def plain(inputs: np.ndarray, labels: np.ndarray, per_group: int = 1) -> Arrays:
+    """Examples (N, L) that are a puzzle each, with identifier 0; every `per_group` are a group."""
     count = len(inputs)
     starts = np.arange(count + 1, dtype=np.int32)
-    return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts)
+    return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts[::per_group])
+
+
+def is_built(folder: Path, about: dict) -> bool:
+    """Whether `folder` is there and says `about` itself; UserError if it says something else.
+
+    `about` may leave out what only comes to light in building.
+    """
+    if not folder.exists():
+        return False
+    advice = "delete it, or name another folder with --out."
+    try:
+        there = json.loads((folder / "about.json").read_text())
+        differing = [key for key in about if there.get(key) != about[key]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder} is there already, but holds no whole data; {advice}") from error
+    if differing:
+        key, wanted = differing[0], about[differing[0]]
+        other = (
+            f"from other {key}"
+            if isinstance(wanted, dict)
+            else f"with {key} {json.dumps(there.get(key))}, not {json.dumps(wanted)}"
+        )
+        raise UserError(f"{folder} was built {other}; {advice}")
+    return True
 
 
 @contextmanager
@@ -65,11 +91,13 @@ def new_folder(folder: Path, about: dict) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_split(folder: Path, arrays: Arrays) -> None:
-    """Write a split into `folder`."""
+def write_split(folder: Path, arrays: Arrays, ratings: np.ndarray | None = None) -> None:
+    """Write a split into `folder`, with `ratings` (N,) if there are some."""
     folder.mkdir()
     for name, array in arrays._asdict().items():
         np.save(folder / f"{name}.npy", array)
+    if ratings is not None:
+        np.save(folder / "ratings.npy", ratings)
 
 
 @contextmanager
@@ -133,11 +161,12 @@ def read_split(folder: Path) -> Arrays:
 class BuiltData(Data):
     """A benchmark that `trm-lite data NAME` put into a folder."""
 
-    name: str = "sudoku-extreme"
+    # A preset has options --name, --vocab-size and --seq-len already, hence the other names.
+    name: Annotated[str, arg(name="benchmark")] = "sudoku-extreme"
     folder: str = ""  # data/NAME if empty
-    vocab_size: int = 11
-    seq_len: int = 81
-    symmetries: bool = True  # draw Sudokus under a random symmetry each
+    vocab_size: Annotated[int, arg(name="tokens")] = 11
+    seq_len: Annotated[int, arg(name="cells")] = 81
+    symmetries: bool = True  # draw Sudokus under a random symmetry each, unless some are stored
     validation: int = 1_000  # rows of the test split to look at in training, if there is no other
     source: Literal["built"] = "built"  # names the class in files
 
@@ -145,6 +174,10 @@ class BuiltData(Data):
     def path(self) -> Path:
         """Where the arrays are."""
         return Path(self.folder or Path("data") / self.name)
+
+    @property
+    def puzzle(self) -> str:
+        return self.about()["puzzle"]
 
     def about(self) -> dict:
         """What the folder says about itself; UserError if it is another benchmark's or missing."""
@@ -171,19 +204,21 @@ class BuiltData(Data):
         Where there is no validation split, it is a seeded draw from the test split: look at it to
         see how training goes, and do not choose by it what you report.
         """
-        puzzle = self.about()["puzzle"]
-        train, test = (self._split(name, puzzle) for name in ("train", "test"))
+        about = self.about()
+        stored = about.get("augmentations", 0) > 0
+        symmetric = self.symmetries and about["puzzle"] == "sudoku" and not stored
+        train, test = (self._split(name, symmetric) for name in ("train", "test"))
         if (self.path / "validation").exists():
-            return Splits(train, self._split("validation", puzzle), test)
+            return Splits(train, self._split("validation", symmetric), test)
         rows = np.random.default_rng(0).permutation(len(test))[: self.validation]
         rows = torch.from_numpy(np.sort(rows))
         parts = (part[rows] for part in (test.inputs, test.labels, test.puzzle_ids))
         return Splits(train, PuzzleSet(*parts), test)
 
-    def _split(self, name: str, puzzle: str) -> PuzzleSet:
+    def _split(self, name: str, symmetric: bool) -> PuzzleSet:
         arrays = read_split(self.path / name)
         augment = None
-        if self.symmetries and puzzle == "sudoku":
+        if symmetric:
             size = sudoku.size_of(arrays.inputs)
 
             def augment(inputs, labels, generator):

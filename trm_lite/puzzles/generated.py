@@ -55,6 +55,10 @@ class SudokuData(Data):
     source: Literal["generated"] = "generated"  # names the class in files
 
     @property
+    def puzzle(self) -> str:
+        return "sudoku"
+
+    @property
     def vocab_size(self) -> int:
         return self.size + 2
 
