@@ -18,12 +18,12 @@ from trm_lite.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.checkpoints import save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation
+from trm_lite.exam import shortest_paths
 from trm_lite.nets import TRMConfig, build_network
 from trm_lite.presets import PRESETS, get_preset
 from trm_lite.puzzles import generated, maze, sudoku
 from trm_lite.puzzles.dataset import PuzzleSet
 from trm_lite.puzzles.folder import Arrays, BuiltData, new_folder, plain, read_split, write_split
-from trm_lite.reports import shortest_paths
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "datasets.json").read_text())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ from trm_lite.writing import trainer_for
 
 # Trains for two steps and prints the bytes that were needed on top of those before the first.
 CHILD = """
-import resource, sys
+import re, sys
 import torch
 torch.set_num_threads(1)
 from trm_lite.presets import get_preset, replace
@@ -25,7 +26,7 @@ from trm_lite.puzzles.generated import SudokuData
 from trm_lite.training import Trainer
 import dataclasses
 def peak():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])
 name, batch, recompute = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "recompute"
 preset = replace(get_preset(name), batch_size=batch, hidden_size=256, bfloat16=False)
 preset = dataclasses.replace(preset, data=SudokuData(9, ("20-blanks",), 64, 4, 4))
@@ -60,6 +61,7 @@ def test_recomputing_costs_what_is_planned(tiny):
     assert planning.step_flops(preset, recompute=True) == pytest.approx(counted, rel=0.02)
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells the peak")
 @pytest.mark.parametrize("how", ["plain", "recompute"])
 def test_memory_is_what_a_small_run_needs(how):
     name, batch = "sudoku-extreme-mlp", 24
@@ -82,7 +84,7 @@ def test_a_plan_says_what_fits():
     # 36 hours on the authors' own GPU, by definition.
     assert planning.fit(preset, planning.GPUS["L40S"], needs).hours_authors == pytest.approx(36)
     tight = planning.fit(preset, planning.GPU(1.5, 1.0), needs)
-    assert tight.recompute and tight.micro_batch == 64
+    assert (tight.micro_batch, tight.recompute) == (16, True)
 
 
 def test_plans_are_printed(capsys):

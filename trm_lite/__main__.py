@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from trm_lite.errors import UserError
-from trm_lite.presets import PRESETS, Preset, get_preset
+from trm_lite.presets import PRESETS, Preset, fit_to_data, get_preset
 
 Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
 
@@ -37,12 +37,14 @@ def evaluate(
     steps: int = 16,
     preset: str | None = None,
     kinds: tuple[str, ...] = (),
-    count: int = 1000,
+    count: int | None = None,
     bands: bool = False,
     device: Device = "auto",
     json: bool = False,
 ) -> int:
     """Test a run, or a file of weights, on puzzles it has not seen.
+
+    ARC is solved by voting; what was voted for goes into RUN/submission.json.
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
@@ -51,25 +53,30 @@ def evaluate(
         steps: Supervision steps to think.
         preset: Take the puzzles of this preset, for weights that come from elsewhere.
         kinds: Test on fresh Sudokus of these kinds: minimal, 40-blanks (any number), evolved.
-        count: How many of them.
+        count: How many: of fresh ones 1000, else all, if not given; of ARC, augmentations.
         bands: Also show the exact match by difficulty.
         device: Where to compute.
         json: Print one JSON object instead of a table.
     """
-    from trm_lite.reports import evaluate_run
+    from json import dumps
 
-    evaluate_run(
+    from trm_lite.exam import exam_text, examine_run
+    from trm_lite.ranks import leave, talks
+
+    exam = examine_run(
         run,
         weights=weights,
         split=split,
         steps=steps,
         device=device,
-        as_json=json,
         preset=get_preset(preset) if preset else None,
         kinds=kinds,
         count=count,
         bands=bands,
     )
+    leave()
+    if talks():
+        print(dumps(exam) if json else exam_text(exam))
     return 0
 
 
@@ -166,6 +173,27 @@ def compare(
         print(f"\nInterrupted; the same command goes on from what is in {out}.")
         return 130
     print(comparison.as_text(table))
+    return 0
+
+
+def report(
+    runs: Positional[tuple[Path, ...]], picture: Path | None = None, json: bool = False
+) -> int:
+    """Set what runs reached beside the paper's figures, as a Markdown table.
+
+    Args:
+        runs: Folders of runs that were tested; seeds of one preset become one line.
+        picture: Also draw it into this file (png, svg or pdf).
+        json: Print one JSON object instead of a table.
+    """
+    from json import dumps
+
+    from trm_lite import reports
+
+    lines = reports.collect(runs)
+    if picture is not None:
+        reports.draw(lines, picture)
+    print(dumps(lines) if json else reports.as_markdown(lines))
     return 0
 
 
@@ -304,6 +332,8 @@ class TrainOptions:
     """Slots that go through the network at once, where memory is short; 0 is all."""
     recompute: bool = False
     """Keep less for the backward pass and compute it again: a third more work."""
+    test: bool = True
+    """Test on the whole test split when done."""
 
 
 def train(arguments: list[str]) -> int:
@@ -323,10 +353,11 @@ def train(arguments: list[str]) -> int:
         default=TrainOptions(preset),
         prog=f"trm-lite train {preset.name}",
     )
-    from trm_lite.ranks import leave
+    from trm_lite.exam import exam_text, examine_run
+    from trm_lite.ranks import leave, talks
     from trm_lite.writing import trainer_for
 
-    preset = options.preset
+    preset = fit_to_data(options.preset)
     folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
     trainer = trainer_for(
         preset,
@@ -336,16 +367,19 @@ def train(arguments: list[str]) -> int:
         micro_batch=options.micro_batch,
         recompute=options.recompute,
     )
-    talk = print if trainer.ranks.first else lambda *_: None
+    talk = print if talks() else lambda *_: None
     if trainer.steps_done:
         talk(f"Going on from step {trainer.steps_done:,} of {folder}.")
     finished = trainer.train()
+    if finished and options.test:
+        exam = examine_run(folder, steps=preset.recipe.max_steps, device=options.device)
+        talk("\n" + exam_text(exam))
     leave()
     if not finished:
         talk(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
              "the same command goes on from there.")  # fmt: skip
         return 130
-    talk(f"Done: {folder}. Next: trm-lite evaluate {folder}")
+    talk(f"Done: {folder}. Next: trm-lite report {folder}")
     return 0
 
 
@@ -355,6 +389,7 @@ COMMANDS = {
     "solve": solve,
     "plan": plan,
     "compare": compare,
+    "report": report,
     "list": list_presets,
     "parity": parity,
     "convert": convert,

@@ -62,7 +62,7 @@ def demo(folder: Path, *, device: str = "auto", seed: int = 0, steps: int | None
     matplotlib.use("agg")
     plots.use_style()
     picture = folder / "demo.png"
-    plots.story(thought, result, trainer.history).savefig(picture)
+    plots.save(plots.story(thought, result, trainer.history), picture)
     print(f"The picture:  {picture}")
     print(f"The weights:  {folder / 'last.safetensors'}")
     print("Next:         make lab   (the course, in your browser)")

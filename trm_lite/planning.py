@@ -17,6 +17,7 @@ from trm_lite.losses import step_loss
 from trm_lite.nets import (
     Autoregressive,
     AutoregressiveConfig,
+    HRMConfig,
     NetConfig,
     build_network,
     count_parameters,
@@ -132,7 +133,7 @@ class Memory(NamedTuple):
     weights: int  # with gradients, two moments, the moving average, and in bfloat16 for use
     puzzles: int  # the table of puzzle embeddings
     slots: int  # y and z of all slots, before and after a step
-    example: int  # activations of one example
+    example: int  # activations of one example, and room to work with them
     example_recomputed: int  # the same with `recompute`
 
     @property
@@ -148,15 +149,17 @@ def memory(preset: Preset) -> Memory:
     if not isinstance(config, AutoregressiveConfig):
         latents = 1 + getattr(config, "num_latents", 0 if config.kind == "Direct" else 1)
     embedding = getattr(config, "puzzle_embedding_size", None) or config.hidden_size
-    example, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
-    # While one application of a network is computed again, its activations are there too.
-    one_application = example * getattr(config, "num_layers", 1) // config.gradient_depth
+    kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
+    # The backward pass through one application of a network needs about what it had kept; and
+    # where that is computed again, it is there once more.
+    layers = config.L_layers if isinstance(config, HRMConfig) else config.num_layers
+    one_application = kept * layers // config.gradient_depth
     return Memory(
         weights=(5 * 4 + 2 * recipe.bfloat16) * count_parameters(config),
         puzzles=4 * getattr(config, "num_puzzles", 0) * embedding,
         slots=2 * 4 * recipe.batch_size * latents * config.length * config.hidden_size,
-        example=example,
-        example_recomputed=inputs_alone + one_application,
+        example=kept + one_application,
+        example_recomputed=inputs_alone + 2 * one_application,
     )
 
 

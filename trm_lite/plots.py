@@ -5,6 +5,7 @@ tell apart, the same colour for the same thing in every figure.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
+from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation
 from trm_lite.puzzles import sudoku
 from trm_lite.tracing import Trace
@@ -40,6 +42,14 @@ def use_style() -> None:
             "legend.frameon": False,
         }
     )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure into a file whose ending says the format: png, svg or pdf."""
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"The picture {path} could not be written: {error}.") from error
 
 
 # --- boards ---------------------------------------------------------------------------------
@@ -197,6 +207,28 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     if len(evaluations) > 1:
         ax.legend()
+    return ax.figure
+
+
+def beside_the_paper(lines: Sequence[dict], ax: Axes | None = None) -> Figure:
+    """What runs reached (points with their spread) beside the paper (bars), in per cent.
+
+    `lines` are those of `trm_lite.reports.collect`.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 1.2 + 0.45 * len(lines)), layout="constrained")
+    places = np.arange(len(lines))[::-1]
+    known = [(place, line["paper"]) for place, line in zip(places, lines, strict=True)
+             if line["paper"] is not None]  # fmt: skip
+    if known:
+        ax.barh(*zip(*known, strict=True), height=0.6, color=CLUE_PAPER, label="paper")
+    measured = np.array([line["measured"] for line in lines])
+    low, high = (np.array([line[end] for line in lines]) for end in ("low", "high"))
+    spread = np.clip((measured - low, high - measured), 0, None)
+    ax.errorbar(measured, places, xerr=spread, fmt="o", color=RIGHT, capsize=3, label="measured")
+    ax.set_yticks(places, [line["preset"] for line in lines])
+    ax.set(xlabel="solved exactly, %", xlim=(0, 102))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax.figure
 
 

@@ -192,6 +192,12 @@ def replace(preset: Preset, **changes) -> Preset:
     return dataclasses.replace(preset, **parts, **changes)
 
 
+def fit_to_data(preset: Preset) -> Preset:
+    """`preset` with as many puzzle identifiers as its built data has; ARC's depend on settings."""
+    about = preset.data.about() if isinstance(preset.data, BuiltData) else {}
+    return replace(preset, num_puzzles=about["identifiers"]) if "identifiers" in about else preset
+
+
 def from_dict(described: dict) -> Preset:
     """The preset that `dataclasses.asdict` turned into `described`, for example in a file."""
 

@@ -86,6 +86,11 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
     return Ranks(dist.get_rank(), size), device
 
 
+def talks() -> bool:
+    """Whether this process prints for all; known before `join`."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def leave() -> None:
     """Say goodbye to the other processes, if there are any."""
     if dist.is_initialized():

@@ -1,22 +1,14 @@
-"""Tables to read: what presets there are, and how well a run does."""
+"""Tables to read: what presets there are, and how runs compare with the paper."""
 
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import replace
+import statistics
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from trm_lite.checkpoints import load_weights
-from trm_lite.device import pick_device
+from trm_lite import paper
 from trm_lite.errors import UserError
-from trm_lite.evaluation import Evaluation, Share, evaluate, share
-from trm_lite.nets import Autoregressive, count_parameters
+from trm_lite.nets import count_parameters
 from trm_lite.presets import Preset, from_dict
-from trm_lite.puzzles import maze, sudoku
-from trm_lite.puzzles.dataset import Data, PuzzleSet, as_set
-from trm_lite.puzzles.generated import SudokuData
 
 
 def preset_table(presets: Iterable[Preset]) -> str:
@@ -43,130 +35,106 @@ def preset_table(presets: Iterable[Preset]) -> str:
     )
 
 
-def find_weights(run: Path, which: str = "last") -> Path:
-    """The weights file in a run folder, or `run` itself if it is a file."""
-    if run.is_dir():
-        path = run / f"{which}.safetensors"
-        if not path.exists():
-            raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
-        return path
-    return run
+# --- measured beside published ------------------------------------------------------------
 
 
-def evaluate_run(
-    run: Path,
-    *,
-    weights: str,
-    split: str,
-    steps: int,
-    device: str,
-    as_json: bool,
-    preset: Preset | None = None,
-    kinds: tuple[str, ...] = (),
-    count: int = 1000,
-    bands: bool = False,
-) -> Evaluation:
-    """Evaluate and print: exact match by supervision step, and when the model halts itself.
+def collect(runs: Sequence[Path]) -> list[dict]:
+    """One line per preset: what its tested runs reached, and the paper's figure, in per cent."""
+    if not runs:
+        raise UserError("Name the folders of the runs to report on, such as runs/*.")
+    by_preset: dict[str, list[dict]] = {}
+    for run in runs:
+        exam = read_exam(run)
+        by_preset.setdefault(exam["preset"]["name"], []).append(exam)
+    published = papers_figures()
+    lines = []
+    for name, exams in by_preset.items():
+        shares = [100 * exam["exact"]["value"] for exam in exams]
+        seeds = [exam["preset"]["seed"] for exam in exams]
+        preset = from_dict(exams[0]["preset"])
+        lines.append(
+            {
+                "preset": name,
+                "about": preset.about,
+                "parameters": count_parameters(preset.model),
+                "measured": statistics.fmean(shares),
+                "by_seed": dict(zip(seeds, shares, strict=True)),
+                # Of one run the interval over puzzles, of several the range over seeds.
+                "low": 100 * exams[0]["exact"]["low"] if len(exams) == 1 else min(shares),
+                "high": 100 * exams[0]["exact"]["high"] if len(exams) == 1 else max(shares),
+                "puzzles": exams[0]["exact"]["count"],
+                "paper": published.get(name),
+                "steps": sorted({exam["circumstances"]["look"]["step"] for exam in exams}),
+                "hardware": sorted({exam["circumstances"]["device"] for exam in exams}),
+                "commits": sorted({str(exam["circumstances"]["commit"]) for exam in exams}),
+            }
+        )
+    return lines
 
-    On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
-    of other `kinds`; `bands` adds the exact match by difficulty.
-    """
-    if steps < 1:
-        raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
-    model, about = load_weights(find_weights(run, weights), pick_device(device))
-    if preset is None and "preset" not in about:
+
+def read_exam(run: Path) -> dict:
+    """What the test of the last weights in a run folder found, with the whole preset."""
+    try:
+        exam = json.loads((run / "test-last.json").read_text())
+        return exam | {"preset": json.loads((run / "preset.json").read_text())}
+    except FileNotFoundError as error:
+        raise UserError(f"{run} was not tested yet; run: trm-lite evaluate {run}") from error
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"{run} does not say which puzzles it is for; name a preset that has them, "
-            "such as --preset sudoku-9x9."
-        )
-    preset = preset or from_dict(about["preset"])
-    if isinstance(model, Autoregressive):
-        steps = 1  # what it has written stands
-    there, here = model.config, preset.data
-    if (there.vocab_size, there.seq_len) != (here.vocab_size, here.seq_len):
-        raise UserError(
-            f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
-            f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
-        )
-    if bands and here.puzzle != "sudoku":
-        raise UserError("--bands tells Sudokus apart by difficulty; leave it out.")
-    if kinds:
-        puzzles, split = fresh_puzzles(preset.data, kinds, count), f"fresh {' and '.join(kinds)}"
-    else:
-        puzzles = getattr(preset.data.build(), split)
-    of_mazes = here.puzzle == "maze"
-    result = evaluate(model, puzzles, steps=steps, keep_answers=of_mazes)
-    shown = [step for step in (1, 2, 4, 8, 16, 32, 64, 128) if step < steps] + [steps]
-    halting, mean_steps = result.when_halting()
-    by_band = exact_by_band(puzzles, result) if bands else {}
-    shortest = shortest_paths(puzzles, result) if of_mazes else None
-    if as_json:
-        report = {
-            "preset": preset.name,
-            "split": split,
-            "puzzles": len(puzzles),
-            "exact": {step: result.exact(step)._asdict() for step in shown},
-            "when_halting": {**halting._asdict(), "mean_steps": mean_steps},
-            "bands": {name: measured._asdict() for name, measured in by_band.items()},
-        }
-        if shortest is not None:
-            report["shortest_path"] = shortest._asdict()
-        print(json.dumps(report))
-        return result
-    print(f"{preset.name}: {len(puzzles)} {split} puzzles, solved exactly [95 % interval]")
-    for step in shown:
-        print(f"  after {step:3} supervision step{'s' if step > 1 else ' '}  {result.exact(step)}")
-    print(f"  when it halts itself     {halting}  after {mean_steps:.2f} steps on average")
-    if shortest is not None:
-        print(f"  if any shortest path counts  {shortest}  after {steps} steps")
-    if by_band:
-        print(f"By difficulty, after {steps} steps:")
-    for name, measured in by_band.items():
-        print(f"  {name:24} {measured!s:22} of {measured.count}")
-    return result
+            f"The results in {run} are damaged; run again: trm-lite evaluate {run}"
+        ) from error
 
 
-def shortest_paths(puzzles: PuzzleSet, result: Evaluation) -> Share:
-    """How many of the final answers to mazes are a shortest path, though perhaps another one."""
-    mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, result.answers))
-    return share(int(maze.is_shortest_path(mazes, answers).sum()), len(mazes))
-
-
-def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
-    """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
-    if not isinstance(data, SudokuData):
-        raise UserError("--kinds needs a preset of Sudokus that are made here; leave it out.")
-    sizes = {"train": 0, "validation": 0, "test": count}
-    other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(data.build().train)
-    known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
-    puzzles, solutions = _boards(other.build().test)
-    rows = sudoku.without_twins(puzzles, solutions, of=known)
-    return as_set(puzzles[rows], solutions[rows])
-
-
-def _boards(puzzles: PuzzleSet) -> tuple[np.ndarray, np.ndarray]:
-    """Puzzles and solutions as boards, both (N, n*n)."""
-    return tuple(sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
-
-
-def exact_by_band(puzzles: PuzzleSet, result: Evaluation) -> dict[str, Share]:
-    """Exact match after the last step by what a solver needs (see `sudoku.rate`), easiest first."""
-    rating = sudoku.rate(_boards(puzzles)[0])
-    bands = {
-        f"singles, {low} to {high} rounds" if high < 99 else f"singles, {low} rounds or more": (
-            (rating.needs == "singles") & (rating.rounds >= low) & (rating.rounds <= high)
-        )
-        for low, high in ((1, 5), (6, 9), (10, 99))
+def papers_figures() -> dict[str, float]:
+    """The paper's exact match in per cent by the name of a full-size preset."""
+    figures = {
+        f"{paper.SUDOKU.name}-{row.name or 'mlp'}": row.accuracy
+        for row in paper.ROWS
+        if row.accuracy is not None
     }
-    bands["locked candidates"] = rating.needs == "locked candidates"
-    for low, high in ((0, 2), (2, 10), (10, 30), (30, math.inf)):
-        name = f"{low} to {high} guesses" if high < math.inf else f"{low} guesses or more"
-        search = rating.needs == "search"
-        bands[name] = search & (rating.guesses >= low) & (rating.guesses < high)
-    right = result.correct[-1].numpy()
-    return {
-        name: share(int(right[rows].sum()), int(rows.sum()))
-        for name, rows in bands.items()
-        if rows.any()
-    }
+    for benchmark in paper.BENCHMARKS[1:]:
+        for kind, accuracy in benchmark.accuracy.items():
+            name = benchmark.name if kind == "attention" else f"{benchmark.name}-{kind}"
+            figures[name] = accuracy
+    return figures
+
+
+def as_markdown(lines: list[dict]) -> str:
+    """The report as a Markdown table, and below it what the figures rest on."""
+    table = [
+        "| preset | parameters | measured, % | seeds | paper, % | gap |",
+        "|---|---|---|---|---|---|",
+    ]
+    notes = []
+    for line in lines:
+        published, gap = line["paper"], ""
+        if published is not None:
+            gap = f"{line['measured'] - published:+.1f}"
+        spread = f"{line['measured']:.1f} [{line['low']:.1f}, {line['high']:.1f}]"
+        table.append(
+            f"| {line['preset']} | {line['parameters']:,} | {spread} | {len(line['by_seed'])} | "
+            f"{'' if published is None else published} | {gap} |"
+        )
+        steps = ", ".join(f"{step:,}" for step in line["steps"])
+        notes.append(
+            f"- {line['preset']}: {line['puzzles']:,} test puzzles, {steps} optimiser steps, "
+            f"{', '.join(line['hardware'])}, commit {', '.join(line['commits'])}"
+        )
+    return "\n".join(
+        (
+            *table,
+            "",
+            "In brackets: of one seed the 95 % interval over puzzles, of several the least and the "
+            "greatest. The paper is arXiv 2510.04871.",
+            "",
+            *notes,
+        )
+    )
+
+
+def draw(lines: list[dict], path: Path) -> None:
+    """The report as a picture: measured points with their spread, beside the paper's bars."""
+    from trm_lite import plots
+
+    plots.use_style()
+    plots.save(plots.beside_the_paper(lines), path)

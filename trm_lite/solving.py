@@ -188,11 +188,8 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
     from trm_lite import plots  # drawing takes a second to import, which few calls need
 
     plots.use_style()
-    figure = plots.contact_sheet(trace(model, board, max_steps).until_settled(margin=0))
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"The picture {path} could not be written: {error}.") from error
+    thought = trace(model, board, max_steps).until_settled(margin=0)
+    plots.save(plots.contact_sheet(thought), path)
 
 
 def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:

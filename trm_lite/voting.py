@@ -23,6 +23,7 @@ from trm_lite.nets import Network
 from trm_lite.puzzles import arc
 from trm_lite.puzzles.arc import Pair
 from trm_lite.puzzles.folder import Arrays, read_split
+from trm_lite.ranks import ALONE, Ranks
 from trm_lite.thinking import MAX_STEPS, think
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
@@ -228,13 +229,14 @@ def evaluate_arc(
     batch_size: int = 256,
     bfloat16: bool = False,
     votes: Votes | None = None,
+    ranks: Ranks = ALONE,
 ) -> Votes:
     """Let `model` answer the test split in `folder`, and count the votes: see `Votes.pass_at`.
 
     Only the original of each task and its first `augmentations` vote, if that is given. `votes` of
     an earlier evaluation go on to count, as in the authors' code where each evaluation of a
-    training run adds to those before it. Raises UserError if the folder is not the one that the
-    model was trained on.
+    training run adds to those before it. `ranks` share the puzzles. Raises UserError if the folder
+    is not the one that the model was trained on.
     """
     votes = votes_for(folder) if votes is None else votes
     test = read_split(folder / "test")
@@ -249,8 +251,11 @@ def evaluate_arc(
         )
     model.eval()
     rows, identifiers = _chosen(test, augmentations)
-    with tqdm(total=len(rows), desc="voting", unit="grid") as bar:
-        for start in range(0, len(rows), batch_size):
+    starts = range(0, len(rows), batch_size)
+    mine = starts[ranks.rank :: ranks.size]
+    said = []
+    with tqdm(total=len(mine), desc="voting", unit="batch", disable=not ranks.first) as bar:
+        for start in mine:
             batch = slice(start, start + batch_size)
             inputs, puzzle_ids = test.inputs[rows[batch]], identifiers[batch]
             tokens = torch.from_numpy(inputs).long().to(model.device)
@@ -259,8 +264,13 @@ def evaluate_arc(
                 for thought in think(model, tokens, ids, steps=steps):  # noqa: B007 (the last counts)
                     pass
             predictions = thought.logits.argmax(-1).cpu().numpy()
-            votes.add(puzzle_ids, inputs, predictions, thought.halt_logit.float().cpu().numpy())
-            bar.update(len(puzzle_ids))
+            halt_logits = thought.halt_logit.float().cpu().numpy()
+            said.append((puzzle_ids, inputs, predictions.astype(np.uint8), halt_logits))
+            bar.update()
+    # In the order of the split, whoever answered: it decides between equals.
+    by_rank = ranks.gather_objects(said)
+    for number in range(len(starts)):
+        votes.add(*by_rank[number % ranks.size][number // ranks.size])
     return votes
 
 

@@ -1,0 +1,187 @@
+"""From raw data to the report, for every benchmark at full size shrunk by overrides alone."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from trm_lite import paper, reports
+from trm_lite.__main__ import main
+from trm_lite.errors import UserError
+from trm_lite.exam import exam_text, examine_run
+from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
+from trm_lite.puzzles import hard_mazes, maze, sudoku
+from trm_lite.training import Trainer
+
+SHRUNK = ["--hidden-size", "32", "--batch-size", "2", "--steps", "20", "--eval-every", "10",
+          "--multiple-of", "32", "--validation", "2", "--max-steps", "4", "--num-heads", "2",
+          "--no-bfloat16"]  # fmt: skip
+FULL = [
+    benchmark.name + suffix
+    for benchmark in paper.BENCHMARKS
+    for suffix in (
+        ("-mlp", "-att", "-hrm", "-direct")
+        if benchmark == paper.SUDOKU
+        else ("", "-mlp", "-hrm", "-direct")
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The four benchmarks, built by the command line from small raw files."""
+    there = tmp_path_factory.mktemp("data")
+    puzzles, solutions = sudoku.generate(24, 9, seed=5, minimal=False, blanks=30)
+    boards, paths = hard_mazes.generate(20, 30, seed=5)
+    for name, characters, questions, answers in (
+        ("sudoku-extreme", ".123456789", puzzles, solutions),
+        ("maze-hard", maze.CHARACTERS, boards, paths),
+    ):
+        rows = [
+            ",".join(("", *("".join(characters[c] for c in cells) for cells in pair), "1"))
+            for pair in zip(questions, answers, strict=True)
+        ]
+        (there / f"{name}-raw").mkdir()
+        for split, part in (("train", rows[:12]), ("test", rows[12:])):
+            text = "\n".join(("source,question,answer,rating", *part))
+            (there / f"{name}-raw" / f"{split}.csv").write_text(text)
+    rng = np.random.default_rng(0)
+    for split in ("training", "evaluation"):
+        (there / "arc-raw" / split).mkdir(parents=True)
+        for number in range(3):
+            pair = lambda: dict(  # noqa: E731
+                zip(("input", "output"), rng.integers(0, 10, (2, 4, 4)).tolist(), strict=True)
+            )
+            task = {"train": [pair(), pair()], "test": [pair()]}
+            path = there / "arc-raw" / split / f"{split[0]}{number}.json"
+            path.write_text(json.dumps(task))
+    options = {
+        "sudoku-extreme": ["--train", "10", "--validation", "2"],
+        "maze-hard": ["--validation", "2"],
+        "arc-agi-1": ["--augment", "3"],
+        "arc-agi-2": ["--augment", "3"],
+    }
+    for name, more in options.items():
+        raw = there / ("arc-raw" if name.startswith("arc") else f"{name}-raw")
+        command = ["data", name, "--from", str(raw), "--out", str(there / name), *more]
+        assert main(command) == 0
+    return there
+
+
+def folder_of(name, folders):
+    return folders / PRESETS[name].data.name
+
+
+@pytest.mark.parametrize("name", ["sudoku-extreme-mlp", "maze-hard", "arc-agi-1", "arc-agi-2-hrm"])
+def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys):
+    small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
+    if "hrm" not in name:
+        small += ["--T", "1", "--n", "1"]
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "trm_lite", "train", name, *small, "--out", str(run)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    patience = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
+        assert child.poll() is None and time.monotonic() < patience, child.stdout.read()
+        time.sleep(0.02)
+    child.send_signal(signal.SIGTERM)  # after the look at step 10
+    assert child.wait() in (0, 130)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Going on from step" in done.stdout and "[95 % interval]" in done.stdout
+    looks = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [look["step"] for look in looks] == [10, 20]
+    exam = json.loads((run / "test-last.json").read_text())
+    assert exam["circumstances"]["look"]["step"] == 20
+    if name.startswith("arc"):
+        assert len(json.loads((run / "submission.json").read_text())) == 3
+        assert exam["pass_at"]["2"]["count"] == 3
+    assert ("shortest_path" in exam) == (name == "maze-hard")
+    capsys.readouterr()
+    picture = tmp_path / "report.png"
+    assert main(["report", str(run), "--picture", str(picture)]) == 0
+    table = capsys.readouterr().out
+    assert f"| {name} |" in table and str(reports.papers_figures()[name]) in table
+    assert picture.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_every_network_thinks_and_learns_at_full_size(name, folders):
+    """Forward and backward at batch 1; only the table of puzzles is as small as the data."""
+    preset = replace(get_preset(name), folder=str(folder_of(name, folders)), batch_size=1)
+    preset = fit_to_data(preset)
+    trainer = Trainer(preset, device="cpu", progress=False)
+    loss = trainer.supervise(trainer._next_batch(0))
+    assert torch.isfinite(loss.total)
+    gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert sum(gradient.abs().sum() for gradient in gradients) > 0
+
+
+def test_two_processes_vote_like_one(folders, tmp_path):
+    small = [*SHRUNK, "--folder", str(folders / "arc-agi-1"), "--device", "cpu", "--T", "1",
+             "--n", "1", "--steps", "4", "--out", str(tmp_path)]  # fmt: skip
+    assert main(["train", "arc-agi-1", *small]) == 0
+    alone = (tmp_path / "submission.json").read_text()
+    (tmp_path / "submission.json").unlink()
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, "-m", "trm_lite", "evaluate", str(tmp_path), "--steps", "4"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "submission.json").read_text() == alone
+    assert done.stdout.count("K = 2 ") == 1
+
+
+def exam_of(folder, seed, value, name="sudoku-extreme-mlp"):
+    """A run folder that says it reached `value`."""
+    folder.mkdir()
+    preset = replace(get_preset(name), seed=seed)
+    (folder / "preset.json").write_text(json.dumps(dataclasses.asdict(preset)))
+    exact = {"value": value, "low": value - 0.1, "high": value + 0.1, "count": 500}
+    around = {"device": "a card", "torch": "2", "commit": "abc", "look": {"step": 65_104}}
+    text = json.dumps({"exact": exact, "circumstances": around})
+    (folder / "test-last.json").write_text(text)
+    return folder
+
+
+def test_seeds_become_one_line_of_the_report(tmp_path):
+    runs = [exam_of(tmp_path / str(seed), seed, value) for seed, value in enumerate((0.8, 0.9))]
+    runs.append(exam_of(tmp_path / "hrm", 0, 0.5, "sudoku-extreme-hrm"))
+    lines = reports.collect(runs)
+    assert [line["preset"] for line in lines] == ["sudoku-extreme-mlp", "sudoku-extreme-hrm"]
+    assert lines[0]["measured"] == pytest.approx(85.0)
+    assert (lines[0]["low"], lines[0]["high"]) == pytest.approx((80.0, 90.0))
+    assert (lines[1]["low"], lines[1]["high"]) == pytest.approx((40.0, 60.0))
+    table = reports.as_markdown(lines)
+    assert "| sudoku-extreme-mlp | 5,028,866 | 85.0 [80.0, 90.0] | 2 | 87.4 | -2.4 |" in table
+    assert "65,104 optimiser steps, a card, commit abc" in table
+
+
+def test_what_cannot_be_reported(tmp_path):
+    with pytest.raises(UserError, match="was not tested yet"):
+        reports.collect([tmp_path])
+    with pytest.raises(UserError, match="Name the folders"):
+        reports.collect([])
+    exam_of(tmp_path / "run", 0, 0.5)
+    (tmp_path / "run" / "test-last.json").write_text("[]")
+    with pytest.raises(UserError, match="damaged"):
+        reports.collect([tmp_path / "run"])
+
+
+def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()
+    assert examine_run(tmp_path, count=3, device="cpu")["puzzles"] == 3
+    assert not (tmp_path / "test-last.json").exists()
+    exam = examine_run(tmp_path, device="cpu", bands=True)
+    assert "8 test puzzles" in exam_text(exam) and "By difficulty" in exam_text(exam)
+    assert os.path.exists(tmp_path / "test-last.json")
+    with pytest.raises(UserError, match="at least 1"):
+        examine_run(tmp_path, count=0, device="cpu")
