@@ -16,6 +16,7 @@ from conftest import TINY
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
+from trm_lite.optim import schedule
 from trm_lite.presets import PRESETS, from_dict, get_preset, replace
 from trm_lite.training import Trainer
 
@@ -188,3 +189,15 @@ def test_presets_describe_themselves_and_survive_json():
         assert preset.name == name and preset.about
         described = json.loads(json.dumps(dataclasses.asdict(preset)))
         assert from_dict(described) == preset
+
+
+def test_a_run_can_cool_down_at_its_end(tiny, tiny_splits, tmp_path):
+    rates = [
+        schedule(step, warmup_steps=2, total_steps=10, cooldown_steps=4) for step in range(1, 11)
+    ]
+    assert rates == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(4)
+    cooling = replace(tiny, steps=60, cooldown_steps=3)
+    trainer = Trainer(cooling, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    assert trainer.steps_done == 4 and trainer.train()
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(tiny.recipe.lr / 4)

@@ -332,7 +332,7 @@ class TrainOptions:
     """Slots that go through the network at once, where memory is short; 0 is all."""
     recompute: bool = False
     """Keep less for the backward pass and compute it again: a third more work."""
-    test: bool = True
+    exam: bool = True
     """Test on the whole test split when done."""
 
 
@@ -371,9 +371,9 @@ def train(arguments: list[str]) -> int:
     if trainer.steps_done:
         talk(f"Going on from step {trainer.steps_done:,} of {folder}.")
     finished = trainer.train()
-    if finished and options.test:
-        exam = examine_run(folder, steps=preset.recipe.max_steps, device=options.device)
-        talk("\n" + exam_text(exam))
+    if finished and options.exam:
+        result = examine_run(folder, steps=preset.recipe.max_steps, device=options.device)
+        talk("\n" + exam_text(result))
     leave()
     if not finished:
         talk(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "

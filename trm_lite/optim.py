@@ -75,14 +75,24 @@ class SignSGD(Optimizer):
         table[touched] = decayed - group["lr"] * gradient.sign()
 
 
-def schedule(step: int, *, warmup_steps: int, total_steps: int, min_ratio: float = 1.0) -> float:
+def schedule(
+    step: int,
+    *,
+    warmup_steps: int,
+    total_steps: int,
+    min_ratio: float = 1.0,
+    cooldown_steps: int = 0,
+) -> float:
     """Share of the full learning rate at optimiser step `step` (from 1).
 
     Linear warm-up, then half a cosine from 1 down to `min_ratio` at `total_steps`. With
-    `min_ratio` 1, the paper's choice, the rate stays constant after the warm-up.
+    `min_ratio` 1, the paper's choice, the rate stays constant after the warm-up; in the last
+    `cooldown_steps`, if any, it falls in a straight line to nearly nothing.
     """
     if step < warmup_steps:
         return step / warmup_steps
+    if step > total_steps - cooldown_steps:
+        return max(0, total_steps + 1 - step) / (cooldown_steps + 1)
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * done))
 

@@ -29,6 +29,7 @@ class Recipe:
     ema_rate: float = 0.999
     loss: LossName = "stablemax"
     min_lr_ratio: float = 1.0  # share of the rate at the last step, along a cosine; 1 is constant
+    cooldown_steps: int = 0  # last steps in which a constant rate falls to nothing
     max_steps: int = 16  # supervision steps per puzzle, N_sup
     act: Act = "halt"  # how a slot decides that it is done
     exploration: float = 0.1  # probability that a slot has to think on

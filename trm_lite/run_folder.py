@@ -81,13 +81,17 @@ class RunFolder:
 
 
 def _same_experiment(marker: Path, preset: Preset) -> bool:
-    """Whether the run in a folder is that of `preset`; more steps at a constant rate are."""
+    """Whether the run in a folder is that of `preset`; how long it goes may change.
+
+    That is, if the rate is constant but for a cool-down at the end.
+    """
     try:
         old = from_dict(json.loads(marker.read_text()))
     except ValueError as error:
         raise UserError(f"{marker} is damaged; delete {marker.parent} to start afresh.") from error
     if old.recipe.min_lr_ratio == 1:
-        old = replace(old, steps=preset.recipe.steps)
+        recipe = preset.recipe
+        old = replace(old, steps=recipe.steps, cooldown_steps=recipe.cooldown_steps)
     return old == preset
 
 

@@ -175,6 +175,7 @@ class Trainer:
             warmup_steps=recipe.warmup_steps,
             total_steps=recipe.steps,
             min_ratio=recipe.min_lr_ratio,
+            cooldown_steps=recipe.cooldown_steps,
         )
         for optimizer, rate in (
             (self.puzzle_optimizer, recipe.puzzle_lr),
