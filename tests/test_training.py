@@ -201,3 +201,12 @@ def test_a_run_can_cool_down_at_its_end(tiny, tiny_splits, tmp_path):
     trainer = Trainer(cooling, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     assert trainer.steps_done == 4 and trainer.train()
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(tiny.recipe.lr / 4)
+
+
+def test_training_ends_on_a_plateau_if_asked_to(tiny, tiny_splits):
+    preset = replace(tiny, steps=1_000, eval_every=2, patience=3)
+    trainer = Trainer(preset, splits=tiny_splits, device="cpu", progress=False)
+    assert trainer.train() and trainer.steps_done < 1_000
+    shares = [look["exact"] for look in trainer.history]
+    assert max(shares[-3:]) <= max(shares[:-3])
+    assert len(shares) == 4 or max(shares[-4:-1]) > max(shares[:-4])  # and not a look later

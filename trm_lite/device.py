@@ -15,7 +15,7 @@ def pick_device(name: str = "auto") -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
+        name = next(kind for kind, there in available.items() if there)
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -29,6 +29,8 @@ def pick_device(name: str = "auto") -> torch.device:
             f"This machine has no device '{name}' that torch can use; it has {has}. "
             "Leave out --device to pick one automatically."
         )
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32
     return device
 
 

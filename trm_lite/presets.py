@@ -35,6 +35,7 @@ class Recipe:
     exploration: float = 0.1  # probability that a slot has to think on
     bfloat16: bool = True
     eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
+    patience: int = 0  # looks in a row without a better one that end the training; 0: never
 
     @property
     def forward_passes(self) -> int:

@@ -207,7 +207,7 @@ class Trainer:
         alone = self.folder.in_use() if self.folder and self.ranks.first else nullcontext()
         with alone, bar, stop_requests() as stop:
             saved_at = time.monotonic()
-            while self.steps_done < goal:
+            while self.steps_done < goal and not self.out_of_patience:
                 if self._agreed(bool(stop)):
                     break
                 started = time.perf_counter()
@@ -225,7 +225,15 @@ class Trainer:
                     self.save()
                     saved_at = time.monotonic()
             self.save()
-        return self.steps_done >= goal
+        return self.steps_done >= goal or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the last `patience` looks brought nothing better than those before."""
+        patience, shares = self.recipe.patience, [look["exact"] for look in self.history]
+        if patience == 0 or len(shares) <= patience:
+            return False
+        return max(shares[-patience:]) <= max(shares[:-patience])
 
     def _agreed(self, wish: bool) -> bool:
         """Whether some process wishes it; several of them ask each other only now and then."""

@@ -16,6 +16,7 @@ from trm_lite.presets import PRESETS
 from trm_lite.puzzles.folder import BuiltData, is_built, read_split
 
 SPLITS = ("train", "validation", "test")
+SHOWN_LEAKS = 12
 FLAGS = {"source": "--from", "augmentations": "--augment"}  # where they are not the parameter
 
 
@@ -109,6 +110,14 @@ def summary(folder: Path) -> str:
     if "identifiers" in about:
         lines.append(f"  {about['identifiers']:,} puzzle identifiers, the one of padding included")
     lines += [f"  {note}" for note in about.get("notes", [])]
+    if leaks := about.get("leaks"):
+        ids = ", ".join(leak["id"] for leak in leaks[:SHOWN_LEAKS])
+        more = len(leaks) - SHOWN_LEAKS
+        lines.append(
+            f"  Beware: {len(leaks)} of the tasks to be solved can be learned from the training "
+            f"tasks, which hold pairs of them: {ids}"
+            + (f" and {more} more, all named in {folder / 'about.json'}" if more > 0 else "")
+        )
     return "\n".join((*lines, f"Next: {next_command(folder, about)}"))
 
 
