@@ -91,7 +91,7 @@ def schedule(
     """
     if step < warmup_steps:
         return step / warmup_steps
-    if step > total_steps - cooldown_steps:
+    if cooldown_steps and step > total_steps - cooldown_steps:
         return max(0, total_steps + 1 - step) / (cooldown_steps + 1)
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * done))
