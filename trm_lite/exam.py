@@ -128,8 +128,7 @@ def sample(puzzles: PuzzleSet, count: int | None) -> PuzzleSet:
     if count < 1:
         raise UserError(f"--count is a number of puzzles, at least 1, not {count}.")
     rows = torch.randperm(len(puzzles), generator=torch.Generator().manual_seed(0))[:count]
-    rows = rows.sort().values
-    return PuzzleSet(puzzles.inputs[rows], puzzles.labels[rows], puzzles.puzzle_ids[rows])
+    return puzzles.at(rows.sort().values)
 
 
 def summary(result: Evaluation) -> dict:

@@ -151,6 +151,10 @@ class Benchmark:
     n: int = 6
     recipe: dict = field(default_factory=dict)
 
+    def preset_name(self, kind: str) -> str:
+        """How the preset of a network is called here; that of the authors' best kind is short."""
+        return self.name if kind == "attention" else f"{self.name}-{kind}"
+
     @property
     def shape(self) -> dict:
         return dict(vocab_size=self.vocab_size, seq_len=self.seq_len, num_puzzles=self.num_puzzles)
@@ -170,6 +174,13 @@ _ARC = {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
 SUDOKU = Benchmark(
     "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0}
 )
+
+
+def ablation_name(row: Row) -> str:
+    """How the full-size preset of a row of the tables is called; they are on Sudoku-Extreme."""
+    return f"{SUDOKU.name}-{row.name or 'mlp'}"
+
+
 # n = 4 is what the authors' commands say; the paper has 6 throughout.
 BENCHMARKS = (
     SUDOKU,

@@ -100,8 +100,7 @@ def _ablation(row: paper.Row) -> Preset:
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
     data = BuiltData(paper.SUDOKU.name)
     recipe = dataclasses.replace(Recipe(), **row.recipe)
-    name = f"{data.name}-{row.name or 'mlp'}"
-    return Preset(name, about, data, paper.full_model(row), recipe)
+    return Preset(paper.ablation_name(row), about, data, paper.full_model(row), recipe)
 
 
 def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
@@ -116,8 +115,7 @@ def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
             changes = changes | paper.ONE_PASS
         about = f"{model.kind} with {model.mixing}; paper {benchmark.accuracy[kind]} %"
         recipe = dataclasses.replace(Recipe(), **changes)
-        name = benchmark.name if kind == "attention" else f"{benchmark.name}-{kind}"
-        made.append(Preset(name, about, data, model, recipe))
+        made.append(Preset(benchmark.preset_name(kind), about, data, model, recipe))
     return made
 
 

@@ -88,14 +88,11 @@ def read_exam(run: Path) -> dict:
 def papers_figures() -> dict[str, float]:
     """The paper's exact match in per cent by the name of a full-size preset."""
     figures = {
-        f"{paper.SUDOKU.name}-{row.name or 'mlp'}": row.accuracy
-        for row in paper.ROWS
-        if row.accuracy is not None
+        paper.ablation_name(row): row.accuracy for row in paper.ROWS if row.accuracy is not None
     }
     for benchmark in paper.BENCHMARKS[1:]:
         for kind, accuracy in benchmark.accuracy.items():
-            name = benchmark.name if kind == "attention" else f"{benchmark.name}-{kind}"
-            figures[name] = accuracy
+            figures[benchmark.preset_name(kind)] = accuracy
     return figures
 
 

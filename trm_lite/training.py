@@ -230,9 +230,10 @@ class Trainer:
     @property
     def out_of_patience(self) -> bool:
         """Whether the last `patience` looks brought nothing better than those before."""
-        patience, shares = self.recipe.patience, [look["exact"] for look in self.history]
-        if patience == 0 or len(shares) <= patience:
+        patience = self.recipe.patience
+        if patience == 0 or len(self.history) <= patience:
             return False
+        shares = [look["exact"] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
 
     def _agreed(self, wish: bool) -> bool:

@@ -49,7 +49,11 @@ class PuzzleSet:
 
     def first(self, count: int) -> "PuzzleSet":
         """The first `count` examples, without their groups."""
-        parts = (part[:count] for part in (self.inputs, self.labels, self.puzzle_ids))
+        return self.at(slice(count))
+
+    def at(self, rows: Tensor | slice) -> "PuzzleSet":
+        """The examples at `rows`, without their groups."""
+        parts = (part[rows] for part in (self.inputs, self.labels, self.puzzle_ids))
         return PuzzleSet(*parts, self.augment)
 
     def batch(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:

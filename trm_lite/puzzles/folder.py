@@ -211,9 +211,7 @@ class BuiltData(Data):
         if (self.path / "validation").exists():
             return Splits(train, self._split("validation", symmetric), test)
         rows = np.random.default_rng(0).permutation(len(test))[: self.validation]
-        rows = torch.from_numpy(np.sort(rows))
-        parts = (part[rows] for part in (test.inputs, test.labels, test.puzzle_ids))
-        return Splits(train, PuzzleSet(*parts), test)
+        return Splits(train, test.at(torch.from_numpy(np.sort(rows))), test)
 
     def _split(self, name: str, symmetric: bool) -> PuzzleSet:
         arrays = read_split(self.path / name)
