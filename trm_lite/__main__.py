@@ -147,6 +147,7 @@ def compare(
     test: int = 1000,
     steps: int | None = None,
     results: Path | None = None,
+    compile: bool = False,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of the outcome.
 
@@ -161,13 +162,14 @@ def compare(
         test: Unseen puzzles for the test.
         steps: Optimiser steps, if not the preset's.
         results: File for the table as JSON; OUT/results.json if not given.
+        compile: torch.compile the networks, nearly twice as fast.
     """
     from trm_lite import comparison
 
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.ROWS, seeds=seeds, test=test, results=results,
-        **changes,
+        compile=compile, **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

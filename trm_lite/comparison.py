@@ -41,6 +41,7 @@ def compare(
     seeds: int = 3,
     test: int = 1000,
     results: Path | None = None,
+    compile: bool = False,
     **changes,
 ) -> dict | None:
     """Train and test every row with every seed, and collect what came out.
@@ -76,7 +77,7 @@ def compare(
             if not file.exists():
                 run = replace(preset, seed=seed)
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
-                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem)
+                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem, compile)
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
@@ -86,12 +87,14 @@ def compare(
     return table
 
 
-def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path) -> dict | None:
+def run_row(
+    preset: Preset, equal_steps: int, budget: int, folder: Path, compile: bool
+) -> dict | None:
     """Train one row to both ends and test it there; None if it was interrupted."""
     cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
     preset = replace(preset, steps=max(ends.values()))
-    trainer = trainer_for(preset, folder=folder, device="cpu")
+    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
     measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
         kept = folder / f"{name}.json"  # tested already, before an interruption

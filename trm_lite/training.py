@@ -79,8 +79,9 @@ class Trainer:
         for module in self.model.modules():
             if isinstance(module, Stack):
                 module.recompute = recompute
-                if compile:
-                    module.compile()
+        if compile:
+            hot = self.model.hot
+            setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
         self.optimizer = AdamAtan2(
             self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
         )

@@ -93,6 +93,8 @@ class Autoregressive(nn.Module):
     It can stand wherever a reasoner can, as one that takes a single supervision step.
     """
 
+    hot = "scores"
+
     def __init__(self, config: AutoregressiveConfig):
         super().__init__()
         self.config = config

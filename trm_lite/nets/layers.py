@@ -91,8 +91,8 @@ class TokenMixer(nn.Module):
         self.swiglu = SwiGLU(length, expansion, multiple_of)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
-        h = h.transpose(1, 2)  # (B, D, L)
-        return rms_norm(h + self.swiglu(h)).transpose(1, 2)  # (B, L, D)
+        h = h.transpose(1, 2).contiguous()  # (B, D, L), moved once and not by every product
+        return rms_norm(h + self.swiglu(h)).transpose(1, 2).contiguous()  # (B, L, D)
 
 
 class Attention(nn.Module):

@@ -95,6 +95,8 @@ class Reasoner(nn.Module):
     `stacks` are the networks that the reasoning applies, kept under their names.
     """
 
+    hot = "recurse"  # the method in which nearly all of the work is done, worth compiling
+
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()
         self.config = config
