@@ -8,7 +8,7 @@ import torch
 
 from trm_lite.errors import UserError
 from trm_lite.puzzles import generated, sudoku
-from trm_lite.puzzles.dataset import IGNORE, Deck, PuzzleSet
+from trm_lite.puzzles.dataset import IGNORE, Batch, Deck, PuzzleSet, with_hints
 from trm_lite.puzzles.generated import SudokuData
 
 
@@ -185,6 +185,21 @@ def test_batches_are_augmented_only_when_asked():
     first = train.first(7)
     assert len(first) == 7 and torch.equal(first.inputs, train.inputs[:7])
     assert first.augment is train.augment and len(train.first(99)) == 20
+
+
+def test_hints_tell_right_cells_in_a_share_of_the_puzzles():
+    labels = torch.randint(2, 8, (2_000, 36))
+    labels[:, -1] = IGNORE
+    batch = Batch(torch.ones_like(labels), labels, torch.zeros(2_000, dtype=torch.long))
+    hinted = with_hints(batch, 0.25, torch.Generator().manual_seed(0))
+    told = hinted.inputs != 1
+    assert (hinted.inputs == labels)[told].all()
+    assert not told[:, -1].any()  # what is not graded is not told either
+    assert 0.2 < told.any(-1).float().mean() < 0.26
+    assert 0.1 < told[:, :-1].float().mean() < 0.15  # half of the cells, in a quarter of them
+    assert hinted.labels is labels
+    again = with_hints(batch, 0.25, torch.Generator().manual_seed(0))
+    assert torch.equal(again.inputs, hinted.inputs)
 
 
 def test_unknown_kinds_and_too_many_puzzles_are_refused():

@@ -30,7 +30,7 @@ from trm_lite.optim import (
     set_learning_rate,
 )
 from trm_lite.presets import Preset
-from trm_lite.puzzles.dataset import Batch, Deck, Splits
+from trm_lite.puzzles.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.ranks import join
 from trm_lite.run_folder import RunFolder
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
@@ -272,6 +272,8 @@ class Trainer:
     def _next_batch(self, step: int, symmetric: bool = True) -> Batch:
         generator = self.generator if symmetric else None
         batch = self.splits.train.batch(self.deck.rows(step), generator)
+        if symmetric and self.recipe.hints:
+            batch = with_hints(batch, self.recipe.hints, self.generator)
         return batch.rows(self.slots).to(self.device)
 
     # --- keeping and continuing -----------------------------------------------------------
