@@ -15,18 +15,19 @@ Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
 
 
 def demo(
-    out: Path = Path("runs/demo"), device: Device = "auto", seed: int = 0, steps: int | None = None
+    out: Path | None = None, device: Device = "auto", seed: int = 0, steps: int | None = None
 ) -> int:
     """Train a tiny TRM from nothing on 6x6 Sudoku and watch it solve puzzles it has never seen.
 
     Args:
-        out: Folder of the run; an interrupted demo goes on from there.
+        out: Folder of the run, runs/demo-seedN if not given; an interrupted demo goes on there.
         device: Where to compute.
         seed: Of the initial weights and of the order of the puzzles.
         steps: Optimiser steps, if not the preset's.
     """
     from trm_lite.demo import demo as run_demo
 
+    out = out or Path(f"runs/demo-seed{seed}")
     return 0 if run_demo(out, device=device, seed=seed, steps=steps) else 130
 
 
