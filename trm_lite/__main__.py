@@ -386,6 +386,26 @@ def train(arguments: list[str]) -> int:
     return 0
 
 
+def bench(cases: Positional[tuple[str, ...]] = (), json: bool = False, rounds: int = 5) -> int:
+    """Measure how fast training and evaluation are on this machine; it must be idle.
+
+    Against the machine's own limit, a textbook version, and tiny-recursive-model if installed.
+
+    Args:
+        cases: Presets whose training is timed: sudoku-6x6, sudoku-9x9, sudoku-extreme-mlp.
+        json: Print one JSON object instead of tables.
+        rounds: How often every contender has its turn.
+    """
+    from json import dumps
+
+    from trm_lite.bench import bench as measure
+    from trm_lite.bench import bench_text
+
+    figures = measure(cases, rounds)
+    print(dumps(figures) if json else bench_text(figures))
+    return 0
+
+
 COMMANDS = {
     "demo": demo,
     "evaluate": evaluate,
@@ -393,6 +413,7 @@ COMMANDS = {
     "plan": plan,
     "compare": compare,
     "report": report,
+    "bench": bench,
     "list": list_presets,
     "parity": parity,
     "convert": convert,

@@ -1,0 +1,357 @@
+"""How fast is it? Measured against the machine's own limit, a textbook TRM, and a peer.
+
+All contenders of a table take turns within one process, so that whatever else changes on a
+machine changes for all of them; what counts are the ratios within a round.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import psutil
+import torch
+from torch.profiler import ProfilerActivity, profile
+from tqdm import tqdm
+
+from trm_lite.checkpoints import load_weights
+from trm_lite.device import precision
+from trm_lite.errors import UserError
+from trm_lite.evaluation import Share, evaluate, share
+from trm_lite.exam import circumstances
+from trm_lite.nets.trm import TRMConfig
+from trm_lite.planning import step_flops
+from trm_lite.presets import Preset, from_dict, get_preset, replace
+from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.dataset import PuzzleSet, Splits, as_set
+from trm_lite.solving import WEIGHTS_FOLDER
+from trm_lite.textbook import TextbookTrainer, TextbookTRM
+from trm_lite.thinking import MAX_STEPS, answer
+from trm_lite.training import Trainer
+
+CPU = torch.device("cpu")
+IDLE = 0.15  # share of the machine that others may use
+OURS = 0.9  # share of a core that a turn on one core must have had, or somebody disturbed it
+CASES = {"sudoku-6x6": 32, "sudoku-9x9": 32, "sudoku-extreme-mlp": 8}  # slots, by preset
+PEER = "tiny_recursive_model"
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class System(NamedTuple):
+    """A contender of a table."""
+
+    what: str  # here, textbook or peer
+    format: str  # float32 or bfloat16
+    compiled: bool
+    threads: int = 1
+
+    def __str__(self) -> str:
+        cores = f", {self.threads} cores" if self.threads > 1 else ""
+        return f"{self.what}, {self.format}, {'compiled' if self.compiled else 'eager'}{cores}"
+
+
+class Pace(NamedTuple):
+    """How a contender did: medians over the rounds, and the range of the ratios."""
+
+    samples_per_second: float
+    share_of_peak: float  # of matrix products in its number format on as many cores
+    ratio: float  # to the textbook in float32, eager, on one core
+    ratio_low: float
+    ratio_high: float
+
+
+# --- measuring ----------------------------------------------------------------------------
+
+
+def refuse_if_busy() -> None:
+    """UserError if somebody else is working on this machine."""
+    busy = psutil.cpu_percent(interval=2.0) / 100
+    if busy > IDLE:
+        raise UserError(
+            f"This machine is {busy:.0%} busy with something else, so that times would mean "
+            "nothing; stop it and run again."
+        )
+
+
+def take_turns(
+    systems: dict[System, Callable[[], object]], rounds: int, seconds: float
+) -> dict[System, list[float]]:
+    """Calls per second of each system in each of the rounds, in which they take turns.
+
+    A turn takes `seconds`, and at least one call. UserError if others disturbed it.
+    """
+    for system, run in tqdm(systems.items(), desc="warming up", leave=False):
+        torch.set_num_threads(system.threads)
+        for _ in range(3):  # compiles, allocates
+            run()
+    paces: dict[System, list[float]] = {system: [] for system in systems}
+    for _ in tqdm(range(rounds), desc="timing", unit="round", leave=False):
+        for system, run in systems.items():
+            torch.set_num_threads(system.threads)
+            calls, started, worked = 0, time.perf_counter(), time.process_time()
+            while (spent := time.perf_counter() - started) < seconds or not calls:
+                run()
+                calls += 1
+            if (time.process_time() - worked) / spent < OURS * min(1, system.threads):
+                raise UserError("Something else began to work on this machine; run again later.")
+            paces[system].append(calls / spent)
+    return paces
+
+
+def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
+    """Operations per second of large matrix products, by number format."""
+    size = 2048
+    rates = {}
+    for name, dtype in FORMATS.items():
+        a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+        product = {System("peak", name, False, threads): lambda a=a, b=b: a @ b}
+        (paces,) = take_turns(product, rounds, seconds).values()
+        rates[name] = 2 * size**3 * max(paces)
+    return rates
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Memory on the CPU that `run` takes on top of what is there before, at its peak."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    events = profiler.profiler.kineto_results.events()
+    now = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            peak = max(peak, now)
+    return peak
+
+
+# --- contenders ---------------------------------------------------------------------------
+
+
+def some_puzzles(config: TRMConfig, count: int) -> PuzzleSet:
+    """Boards that the network reads; what stands on them does not matter here."""
+    size = round(config.seq_len**0.5)
+    return as_set(*sudoku.generate(count, size, seed=0, minimal=False, blanks=size * size // 2))
+
+
+def build(system: System, preset: Preset) -> Callable[[], object]:
+    """The training step of a system."""
+    batch_size, bfloat16 = preset.recipe.batch_size, system.format == "bfloat16"
+    puzzles = some_puzzles(preset.model, batch_size)
+    if system.what == "here":
+        return Trainer(
+            replace(preset, bfloat16=bfloat16),
+            splits=Splits(puzzles, puzzles, puzzles),
+            device="cpu",
+            progress=False,
+            compile=system.compiled,
+        ).step
+    kind = TextbookTrainer if system.what == "textbook" else PeerTrainer
+    trainer = kind(preset.model, puzzles.batch(slice(None)))
+    if system.compiled:
+        trainer.model.compile()
+
+    def step() -> None:
+        with precision(CPU, bfloat16):
+            loss = trainer.loss()
+        trainer.learn(loss)
+
+    return step
+
+
+class PeerTrainer:
+    """`tiny-recursive-model` from PyPI with the same sizes and as many applications.
+
+    Its mixer has plain GELU layers, here as wide as makes the work per application the same.
+    """
+
+    def __init__(self, config: TRMConfig, batch: tuple):
+        from tiny_recursive_model import TinyRecursiveModel
+        from tiny_recursive_model.mlp_mixer_1d import MLPMixer1D
+
+        D, L = config.hidden_size, config.length
+        mixer = MLPMixer1D(
+            dim=D,
+            depth=config.num_layers,
+            seq_len=L,
+            expansion_factor=config.expansion * L / D,  # it is multiplied by dim
+            expansion_factor_token=config.expansion,
+        )
+        self.model = TinyRecursiveModel(
+            dim=D,
+            num_tokens=config.vocab_size,
+            network=mixer,
+            num_refinement_blocks=config.T,
+            num_latent_refinements=config.n,
+        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4)
+        self.tokens = torch.randint(config.vocab_size, (len(batch[0]), L))
+        self.latents = self.model.get_initial()
+
+    def loss(self) -> torch.Tensor:
+        loss, _, *latents, _, _ = self.model(self.tokens, *self.latents, labels=self.tokens)
+        self.latents = latents
+        return loss
+
+    def learn(self, loss: torch.Tensor) -> None:
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+def systems(all_cores: int) -> list[System]:
+    """Who takes part, the reference first."""
+    taking_part = [System("textbook", "float32", False)]
+    for what in ("textbook", PEER, "here"):
+        if what != PEER or find_spec(PEER):
+            taking_part += [System(what, "bfloat16", compiled) for compiled in (False, True)]
+    taking_part += [System("here", "float32", compiled) for compiled in (False, True)]
+    if all_cores > 1:
+        taking_part.append(System("here", "bfloat16", True, all_cores))
+    return taking_part
+
+
+# --- tables -------------------------------------------------------------------------------
+
+
+def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) -> dict:
+    """Everything that `bench_text` prints, for the cases `names` or all of them; minutes each."""
+    for name in names:
+        if name not in CASES:
+            raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")
+    refuse_if_busy()
+    threads = torch.get_num_threads()
+    try:
+        cores = psutil.cpu_count(logical=False) or 1
+        peaks = {count: peak_rates(count, rounds, seconds) for count in {1, cores}}
+        return {
+            "circumstances": circumstances(CPU, {}),
+            "cores": cores,
+            "peak_flops": peaks,
+            "training": {
+                name: training_table(name, CASES[name], peaks, cores, rounds, seconds)
+                for name in names or CASES
+            },
+            "evaluation": evaluation_table("sudoku-6x6", rounds, seconds),
+        }
+    finally:
+        torch.set_num_threads(threads)
+
+
+def training_table(
+    name: str, batch_size: int, peaks: dict, cores: int, rounds: int, seconds: float
+) -> dict:
+    """Training steps of every system on the sizes of a preset, with `batch_size` slots."""
+    preset = replace(get_preset(name), batch_size=batch_size, loss="softmax")
+    flops = step_flops(preset)
+    torch.compiler.reset()  # or the variants of one table count against the limit of the next
+    steps = {system: build(system, preset) for system in systems(cores)}
+    print(f"training {name}:", file=sys.stderr)
+    paces = take_turns(steps, rounds, seconds)
+    reference = next(iter(paces.values()))
+    rows = {}
+    for system, pace in paces.items():
+        ratios = [one / other for one, other in zip(pace, reference, strict=True)]
+        rate = statistics.median(pace)
+        peak = peaks[system.threads][system.format]
+        ratio = statistics.median(ratios)
+        rows[str(system)] = Pace(
+            rate * batch_size, rate * flops / peak, ratio, min(ratios), max(ratios)
+        )._asdict()
+    eager = System("here", "bfloat16", compiled=False)
+    torch.set_num_threads(1)
+    return {
+        "slots": batch_size,
+        "flops_per_step": flops,
+        "peak_bytes": peak_bytes(steps[eager]),
+        "rows": rows,
+    }
+
+
+def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000) -> dict:
+    """Sixteen steps for every puzzle against halting early, with the weights that ship.
+
+    The threshold of halting is the lowest at which no validation puzzle is lost.
+    """
+    model, about = load_weights(WEIGHTS_FOLDER / f"{name}.safetensors")
+    data = from_dict(about["preset"]).data.build()
+    seen = evaluate(model, data.validation, bfloat16=True)
+    goal = seen.exact().value
+    above = next(a / 4 for a in range(200) if seen.when_halting(a / 4)[0].value >= goal)
+
+    puzzles = data.test.first(count)
+    batch = puzzles.batch(slice(None))
+    plain = TextbookTRM(model.config).eval()
+    start = model.initial_latents(count)
+    halted: list = []
+
+    @torch.inference_mode()
+    def textbook() -> None:
+        y, z = start
+        for _ in range(MAX_STEPS):
+            y, z, _, _ = plain(batch.inputs, y, z)
+
+    def fixed() -> None:
+        evaluate(model, puzzles, bfloat16=True)
+
+    def early() -> None:
+        with precision(CPU, True):
+            halted[:] = [answer(model, batch.inputs, halt_above=above)]
+
+    runs = {
+        System("textbook", "float32", False): textbook,
+        System("16 steps", "bfloat16", False): fixed,
+        System("halting", "bfloat16", False): early,
+    }
+    print(f"evaluating {name}:", file=sys.stderr)
+    paces = take_turns(runs, rounds, seconds)
+    _, sixteen, halting = paces.values()
+    (said,) = halted
+    right = (said.tokens == batch.labels).all(-1)
+    ratios = [one / other for one, other in zip(halting, sixteen, strict=True)]
+    return {
+        "preset": name,
+        "halt_above": above,
+        "puzzles_per_second": {
+            system.what: count * statistics.median(pace) for system, pace in paces.items()
+        },
+        "steps_on_average": said.steps.float().mean().item(),
+        "fewer_applications": MAX_STEPS / said.steps.float().mean().item(),
+        "speedup": [statistics.median(ratios), min(ratios), max(ratios)],
+        "exact_sixteen": evaluate(model, puzzles, bfloat16=True).exact()._asdict(),
+        "exact_halting": share(int(right.sum()), count)._asdict(),
+    }
+
+
+def bench_text(figures: dict) -> str:
+    """The tables to read."""
+    lines = [f"{figures['circumstances']['device']}, torch {figures['circumstances']['torch']}"]
+    for threads, rates in figures["peak_flops"].items():
+        said = ", ".join(f"{name} {rate / 1e9:,.0f}" for name, rate in rates.items())
+        lines.append(
+            f"matrix products on {threads} core{'s' if threads > 1 else ''}: {said} GFLOP/s"
+        )
+    for name, table in figures["training"].items():
+        lines += [
+            "",
+            f"training {name}, {table['slots']} slots, {table['flops_per_step'] / 1e9:.1f} GFLOP "
+            f"a step, {table['peak_bytes'] / 2**20:,.0f} MiB",
+            f"  {'':44} samples/s  of peak   textbook x",
+        ]
+        for system, row in table["rows"].items():
+            lines.append(
+                f"  {system:44} {row['samples_per_second']:9,.1f} {row['share_of_peak']:8.0%} "
+                f"{row['ratio']:6.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+            )
+    table = figures["evaluation"]
+    lines += ["", f"evaluating {table['preset']}"]
+    for what, pace in table["puzzles_per_second"].items():
+        lines.append(f"  {what:44} {pace:9,.0f} puzzles/s")
+    speedup = "{:.1f} [{:.1f}, {:.1f}]".format(*table["speedup"])
+    lines += [
+        f"  halting above {table['halt_above']:.2f}: {table['steps_on_average']:.2f} steps on "
+        f"average, {table['fewer_applications']:.1f} times fewer applications, {speedup} times the "
+        "pace of 16 steps,",
+        f"  solved {Share(**table['exact_halting'])} instead of {Share(**table['exact_sixteen'])}",
+    ]
+    return "\n".join(lines)
