@@ -1,7 +1,11 @@
-"""What every lesson needs besides its subject: the three sizes in which it can be run."""
+"""What every lesson needs besides its subject: three sizes to run it in, and pictures for all."""
 
 import os
 from typing import TypeVar
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.figure import Figure
 
 from trm_lite.errors import UserError
 
@@ -17,3 +21,9 @@ def by_profile(profile: str, *, smoke: Setting, mini: Setting, full: Setting) ->
     if profile not in settings:
         raise UserError(f"There is no profile '{profile}'; use one of {', '.join(PROFILES)}.")
     return settings[profile]
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure in a notebook, with a description for those who do not see it."""
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)

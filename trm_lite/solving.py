@@ -15,6 +15,7 @@ from trm_lite import terminal
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import PuzzleError, UserError
+from trm_lite.nets import Network
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import answer
@@ -54,16 +55,21 @@ class BadLine:
     problem: str
 
 
-def shipped_weights(size: int) -> tuple[Reasoner, dict]:
-    """The trained model that comes with the course for boards of `size` (6 or 9)."""
-    path = WEIGHTS_FOLDER / f"sudoku-{size}x{size}.safetensors"
+def shipped(name: str) -> tuple[Network, dict]:
+    """The trained network `name` that comes with the course, such as "sudoku-6x6"."""
+    path = WEIGHTS_FOLDER / f"{name}.safetensors"
     if not path.exists():
-        here = sorted(p.stem for p in WEIGHTS_FOLDER.glob("sudoku-*.safetensors"))
+        here = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
         raise UserError(
-            f"No weights for {size}x{size} Sudoku come with the course "
-            f"(there are: {', '.join(here) or 'none'}); train some and name them with --weights."
+            f"No weights called '{name}' come with the course "
+            f"(there are: {', '.join(here) or 'none'}); train some and name their file."
         )
     return load_weights(path)
+
+
+def shipped_weights(size: int) -> tuple[Reasoner, dict]:
+    """The best trained model that comes with the course for Sudokus of `size` (6 or 9)."""
+    return shipped(f"sudoku-{size}x{size}")
 
 
 def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
