@@ -94,6 +94,7 @@ def run_row(
     cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
     preset = replace(preset, steps=max(ends.values()))
+    torch.compiler.reset()  # there is a limit to the variants of a function, and rows are some
     trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
     measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
