@@ -47,7 +47,7 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
     scratch = worked_out(inputs, labels, config).to(inputs.device)  # (B, S)
     text = torch.cat((inputs, scratch, labels.masked_fill(labels == IGNORE, PAD)), dim=1)
     target = torch.cat((scratch.masked_fill(scratch == PAD, IGNORE), labels), dim=1)  # (B, S + L)
-    logits = model.scores(text[:, :-1])[:, config.seq_len - 1 :].float()  # (B, S + L, vocabulary)
+    logits = model.read(text[:, :-1])[:, config.seq_len - 1 :].float()  # (B, S + L, vocabulary)
     losses = F.cross_entropy(
         logits.transpose(1, 2), target, ignore_index=IGNORE, reduction="none"
     )  # (B, S + L)

@@ -93,7 +93,7 @@ class Autoregressive(nn.Module):
     It can stand wherever a reasoner can, as one that takes a single supervision step.
     """
 
-    hot = "scores"
+    hot = "read"
 
     def __init__(self, config: AutoregressiveConfig):
         super().__init__()
@@ -115,6 +115,10 @@ class Autoregressive(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.head.weight.device
+
+    def read(self, text: Tensor) -> Tensor:
+        """Logits (B, n, vocabulary) of what follows each token of whole texts (B, n)."""
+        return self.scores(text)
 
     def scores(self, text: Tensor, start: int = 0) -> Tensor:
         """Logits (B, n, vocabulary) of what follows each of the tokens `text` (B, n).
