@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab demo test clean
+.PHONY: lab demo test course clean
 
 lab: .venv/ready  ## open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
@@ -24,6 +24,9 @@ test: .venv/ready  ## what continuous integration runs
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
+
+course: .venv/ready  ## run all lessons into runs/course; PROFILE=smoke is quick
+	$(BIN)/trm-lite course --profile $(or $(PROFILE),mini)
 
 clean:  ## remove the environment
 	rm -rf .venv

@@ -1,6 +1,7 @@
 """What every lesson needs besides its subject: three sizes to run it in, and pictures for all."""
 
 import os
+from pathlib import Path
 from typing import TypeVar
 
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from trm_lite.errors import UserError
 
+RESULTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "results"
 PROFILES = ("smoke", "mini", "full")  # seconds for tests, minutes on a CPU, the paper's on a GPU
 
 Setting = TypeVar("Setting")
@@ -21,6 +23,14 @@ def by_profile(profile: str, *, smoke: Setting, mini: Setting, full: Setting) ->
     if profile not in settings:
         raise UserError(f"There is no profile '{profile}'; use one of {', '.join(PROFILES)}.")
     return settings[profile]
+
+
+def results_file(name: str) -> Path:
+    """The file `name` with measured results that comes with the course."""
+    path = RESULTS_FOLDER / name
+    if not path.exists():
+        raise UserError(f"There is no {name} in {RESULTS_FOLDER}; get the whole course again.")
+    return path
 
 
 def show(figure: Figure, alt: str) -> None:

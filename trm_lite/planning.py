@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trm_lite.device import precision
 from trm_lite.errors import UserError
 from trm_lite.losses import step_loss
 from trm_lite.nets import (
@@ -116,7 +115,7 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
         kept.clear()
         puzzles = torch.ones(batch, config.seq_len, dtype=torch.long)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-        with hooks, precision(torch.device("cpu"), recipe.bfloat16):
+        with hooks, torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             if isinstance(model, Autoregressive):
                 next_token_loss(model, Batch(puzzles, puzzles, puzzles[:, 0]))
             else:
