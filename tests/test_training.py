@@ -146,6 +146,20 @@ def test_ema_lags_behind_and_feeds_the_saved_weights(tiny, tiny_splits, tmp_path
     assert from_dict(about["preset"]) == tiny
 
 
+def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
+    first = Trainer(tiny, splits=tiny_splits, folder=tmp_path, progress=False)
+    first.train(4)
+    first.look(first.step())
+    path = str(tmp_path / "last.safetensors")
+    second = Trainer(replace(tiny, start_from=path, seed=1), splits=tiny_splits, progress=False)
+    learnt = load_weights(path)[0].state_dict()
+    assert_same(dict(second.model.state_dict()), dict(learnt))
+    assert_same(dict(second.ema.module.state_dict()), dict(learnt))
+    wider = replace(tiny, start_from=path, hidden_size=2 * tiny.model.hidden_size)
+    with pytest.raises(UserError, match="another network"):
+        Trainer(wider, splits=tiny_splits, progress=False)
+
+
 def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(2)
     with pytest.raises(UserError, match="holds another run"):

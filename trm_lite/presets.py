@@ -18,6 +18,7 @@ from trm_lite.thinking import Act
 class Recipe:
     """How a model is trained. Rates are per optimiser step; the defaults are the paper's."""
 
+    start_from: str = ""  # a file of weights to begin with, instead of random ones
     steps: int = 65_104  # optimiser steps, each one supervision step of every slot
     batch_size: int = 768  # slots
     lr: float = 1e-4

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device, precision
+from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
 from trm_lite.losses import StepLoss, step_loss, together
-from trm_lite.nets import build_network
+from trm_lite.nets import NetConfig, build_network
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.optim import (
@@ -75,6 +77,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
+        if recipe.start_from:
+            self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
         for module in self.model.modules():
             if isinstance(module, Stack):
@@ -334,6 +338,17 @@ class Trainer:
             self.load(state)
         if self.ranks.first:
             self.folder.rewind(self.history)
+
+
+def weights_for(config: NetConfig, path: str) -> dict:
+    """The weights in `path`; UserError if they are not those of a network like `config`."""
+    model, _ = load_weights(path)
+    if model.config != config:
+        raise UserError(
+            f"{path} holds another network than the one to be trained ({model.config} and not "
+            f"{config}); choose the preset that it was trained with."
+        )
+    return model.state_dict()
 
 
 def detached(tensor: Tensor | None) -> Tensor | None:
