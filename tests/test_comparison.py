@@ -3,16 +3,25 @@
 import json
 
 import pytest
+import torch
 
 from trm_lite import comparison
 from trm_lite.__main__ import main
+from trm_lite.checkpoints import load_weights
 from trm_lite.errors import UserError
 
 SMALL = {"steps": 4, "test": 12, "train": 40, "validation": 8, "eval_every": 100}
 
 
 def test_rows_get_equal_steps_and_equal_compute(tmp_path):
-    table = comparison.compare(tmp_path, rows=("trm", "one-step", "direct"), seeds=2, **SMALL)
+    rows, ship = ("trm", "one-step", "direct"), tmp_path / "weights"
+    table = comparison.compare(tmp_path, rows=rows, seeds=2, ship=ship, **SMALL)
+    for row in rows:
+        shipped, about = load_weights(ship / f"sudoku-6x6-{row}.safetensors")
+        kept, _ = load_weights(tmp_path / f"{row}-seed0" / "last.safetensors")
+        assert about["preset"]["seed"] == 0
+        for one, other in zip(shipped.parameters(), kept.parameters(), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(table))
     assert list(table["rows"]) == ["trm", "one-step", "direct"]
     for name, row in table["rows"].items():

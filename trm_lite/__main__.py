@@ -149,6 +149,7 @@ def compare(
     steps: int | None = None,
     results: Path | None = None,
     compile: bool = False,
+    ship: Path | None = None,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of the outcome.
 
@@ -164,13 +165,14 @@ def compare(
         steps: Optimiser steps, if not the preset's.
         results: File for the table as JSON; OUT/results.json if not given.
         compile: torch.compile the networks, nearly twice as fast.
+        ship: Folder for the weights of seed 0, in half precision.
     """
     from trm_lite import comparison
 
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.ROWS, seeds=seeds, test=test, results=results,
-        compile=compile, **changes,
+        compile=compile, ship=ship, **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

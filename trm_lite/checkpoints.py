@@ -14,13 +14,19 @@ from trm_lite.files import write_atomically
 from trm_lite.nets import Network, build_network, config_from_dict
 
 
-def save_weights(model: Network, path: Path, about: dict) -> None:
-    """Save weights and configuration as safetensors; `about` says where they come from."""
+def save_weights(model: Network, path: Path, about: dict, half: bool = False) -> None:
+    """Save weights and configuration as safetensors; `about` says where they come from.
+
+    With `half` in half precision, which is enough to solve with, not to go on training exactly.
+    """
     metadata = {
         "config": json.dumps(dataclasses.asdict(model.config)),
         "about": json.dumps(about),
     }
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {
+        name: (tensor.half() if half else tensor).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
     write_atomically(path, to_safetensors(tensors, metadata))
 
 

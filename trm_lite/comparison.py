@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from trm_lite.checkpoints import load_weights, save_weights
 from trm_lite.evaluation import evaluate
 from trm_lite.files import write_atomically
 from trm_lite.nets import count_parameters
@@ -42,13 +43,14 @@ def compare(
     test: int = 1000,
     results: Path | None = None,
     compile: bool = False,
+    ship: Path | None = None,
     **changes,
 ) -> dict | None:
     """Train and test every row with every seed, and collect what came out.
 
     `changes` alter every preset alike (for example `steps` or `hidden_size`). The table is
     written to `results`, or into `folder`; it grows with every run. None if it was interrupted;
-    calling again goes on.
+    calling again goes on. The weights of seed 0 go into the folder `ship` too, in half precision.
     """
     reference = replace(get_preset(base), test=test, **changes)
     presets = {
@@ -81,6 +83,9 @@ def compare(
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
+            if ship is not None and seed == 0:
+                weights, about = load_weights(folder / file.stem / "last.safetensors")
+                save_weights(weights, ship / f"{base}-{row}.safetensors", about, half=True)
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
             text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
