@@ -93,3 +93,43 @@ WRONG = {
         ],
     },
 }
+
+WRONG["a3_gradient"] = {
+    "hrm-step": [
+        ("gradient through all applications", "torch.no_grad()", "torch.enable_grad()"),
+        ("the answer after every update", "if step % n == 0:", "if True:"),
+        ("one update too many", "range(1, T * n)", "range(T * n)"),
+        (
+            "the last latent without gradient",
+            "    z = f_L(z + (y + x))\n    y = f_H",
+            "    z = f_L(z + (y + x)).detach()\n    y = f_H",
+        ),
+    ],
+    "flat-gradient": [
+        (
+            "unused parameters are left out",
+            "strict=True)",
+            "strict=True) if part is not None",
+        ),
+        ("the second weight only", "zip(parameters, parts,", "zip(parameters[1:], parts[1:],"),
+    ],
+    "cosine": [
+        ("without the sign", ".item()", ".abs().item()"),
+        ("depends on the length", "(a.norm() * b.norm())", "a.norm()"),
+    ],
+    "neumann": [
+        ("not transposed", "term = J.T @ term", "term = J @ term"),
+        ("one term too few", "range(terms)", "range(terms - 1)"),
+        ("powers cell by cell", "term = J.T @ term", "term = J.T.diag() * term"),
+        ("exact, not transposed", "torch.eye(len(v)) - J.T", "torch.eye(len(v)) - J"),
+    ],
+    "residuals": [
+        ("stands still", "z = new", "pass"),
+        ("not relative", " / z.norm()", ""),
+        ("relative to the start", "/ z.norm()", "/ 2.0"),
+    ],
+    "angle": [
+        ("compares with itself", "for end in (short, y)", "for end in (short, short)"),
+        ("one weight only", "weights = [f_L.weight, f_H.weight]", "weights = [f_L.weight]"),
+    ],
+}
