@@ -133,3 +133,79 @@ WRONG["a3_gradient"] = {
         ("one weight only", "weights = [f_L.weight, f_H.weight]", "weights = [f_L.weight]"),
     ],
 }
+
+WRONG["a4_trm"] = {
+    "model": [
+        (
+            "gradient through all T recursions",
+            "torch.is_grad_enabled() and recursion == self.T - 1",
+            "torch.is_grad_enabled()",
+        ),
+        ("no detach", "y.detach(), z.detach()", "y, z"),
+        ("a halting bias of 0", "nn.init.constant_(self.halt.bias, -5)", "pass"),
+        ("the question is in the answer update", "self.net(y + z)", "self.net(y + z + x)"),
+        (
+            "the start is trained",
+            'self.register_buffer("z_start", nn.init.trunc_normal_(torch.empty(width)))',
+            "self.z_start = nn.Parameter(nn.init.trunc_normal_(torch.empty(width)))",
+        ),
+        ("the answer is read off z", "self.head(y)[:, 1:]", "self.head(z)[:, 1:]"),
+        ("halting is read off z", "self.halt(y[:, 0])", "self.halt(z[:, 0])"),
+    ],
+    "loss": [
+        ("a half right board counts half", ".all(-1)", ".float().mean(-1)"),
+        ("halting counts in full", "0.5 * ", ""),
+        ("halting is forgotten", "answer + 0.5 * ", "answer + 0 * "),
+    ],
+    "average": [
+        (
+            "evaluated before the swap",
+            "    model.load_state_dict(average)\n    try:\n        return test(model)",
+            "    said = test(model)\n    model.load_state_dict(average)\n    try:\n        return said",
+        ),
+        ("no copy is kept", "copy.deepcopy(model.state_dict())", "model.state_dict()"),
+        ("never swapped back", "        model.load_state_dict(own)", "        pass"),
+        ("the rate the wrong way round", "1 - rate", "rate"),
+    ],
+    "solve": [
+        ("the batch stops as a whole", "thinking &= halt <= 0", "thinking &= (halt <= 0).all()"),
+        ("the last answer", "answers[thinking] = logits.argmax(-1)[thinking]",
+         "answers = logits.argmax(-1)"),
+        ("a step too many", "steps[thinking] = step", "steps[thinking] = step + 1"),
+        ("stopped puzzles wake up", "thinking &=", "thinking ="),
+    ],
+    "train": [
+        ("label leak", "model(y, z, tokens)", "model(y, z, labels)"),
+        (
+            "halted slots are not reset",
+            "torch.where(cell, start[0], y), torch.where(cell, start[1], z)",
+            "y, z",
+        ),
+        ("a new batch at each step", "halted = (halt.detach() > 0)", "halted = (halt.detach() < 99)"),
+        ("the average stands still", "update_average(average, model, rate)", "pass"),
+        ("the average is the model", "copy.deepcopy(model.state_dict())", "model.state_dict()"),
+    ],
+}  # fmt: skip
+
+WRONG["a5_investigation"] = {
+    "interval": [
+        ("the plain interval", "return max(0.0, centre - half), min(1.0, centre + half)",
+         "half = z * math.sqrt(p * (1 - p) / count)\n    return p - half, p + half"),
+        ("one sigma", "z, p = 1.96,", "z, p = 1.0,"),
+        ("around the share", "centre - half", "p - half"),
+    ],
+    "paired": [
+        ("not paired", "gain[rows].mean(1)",
+         "np.asarray(b, float)[rows].mean(1) - np.asarray(a, float)[rng.permutation(rows)].mean(1)"),
+        ("a minus b", "np.asarray(b, float) - np.asarray(a, float)",
+         "np.asarray(a, float) - np.asarray(b, float)"),
+        ("the whole range", "[0.025, 0.975]", "[0.0, 1.0]"),
+        ("another draw each time", "default_rng(seed)", "default_rng()"),
+    ],
+    "investigate": [
+        ("a verdict by the sign alone", '"supported" if low > 0', '"supported" if measured >= 0'),
+        ("an anecdote", "smoke=50", "smoke=1"),
+        ("cell accuracy in per cent", "low=low, high=high", "low=-100 * high - 2, high=100 * high + 2"),
+        ("no interval", "low=low, high=high", "low=measured + 0.1, high=measured + 0.2"),
+    ],
+}  # fmt: skip

@@ -138,7 +138,7 @@ def figures(
     from trm_lite.classroom.figures import export
 
     count = export(notebooks, out, format=format, profile=profile)
-    print(f"{count} figures: {out / 'index.html'}")
+    print(f"{count} figure{'' if count == 1 else 's'}: {out / 'index.html'}")
     return 0
 
 
