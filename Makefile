@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab demo test clean
+.PHONY: lab demo test test-nbgrader clean
 
 lab: .venv/ready  ## open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
@@ -15,6 +15,14 @@ test: .venv/ready  ## what continuous integration runs
 	$(BIN)/pytest
 	TRM_LITE_PROFILE=smoke $(BIN)/pytest --nbval-lax notebooks
 
+test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
+	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest tests/test_nbgrader.py
+
+.venv-nbgrader/ready: .venv/ready  # apart: it would put its own pages into everybody's JupyterLab
+	@$(PYTHON) -m venv .venv-nbgrader
+	@.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check nbgrader==0.9.6
+	@touch $@
+
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -26,4 +34,4 @@ test: .venv/ready  ## what continuous integration runs
 	@touch $@
 
 clean:  ## remove the environment
-	rm -rf .venv
+	rm -rf .venv .venv-nbgrader

@@ -1,7 +1,7 @@
 """The masters go through the real nbgrader: generate, autograde, feedback.
 
-nbgrader lives in an environment of its own, named by TRM_LITE_NBGRADER (its command); `.ci/run`
-makes one. Its kernels run in this environment, so that it needs no PyTorch.
+nbgrader lives in an environment of its own, named by TRM_LITE_NBGRADER (its command);
+`make test-nbgrader` makes one. Its kernels run in this environment, so that it needs no PyTorch.
 """
 
 import json
@@ -20,7 +20,7 @@ MASTERS = sorted(FOLDER.glob("a*.ipynb"))
 NBGRADER = os.environ.get("TRM_LITE_NBGRADER")
 
 pytestmark = pytest.mark.skipif(
-    not NBGRADER, reason="TRM_LITE_NBGRADER names no nbgrader; .ci/run installs one and sets it"
+    not NBGRADER, reason="TRM_LITE_NBGRADER names no nbgrader; make test-nbgrader installs one"
 )
 
 
@@ -45,6 +45,7 @@ def nbgrader(course, *arguments):
     """Run an nbgrader command in the course; its log if it succeeded."""
     environment = os.environ | {
         "JUPYTER_PATH": str(course / "jupyter"),
+        "PATH": f"{Path(NBGRADER).parent}{os.pathsep}{os.environ['PATH']}",  # it calls alembic
         "PYTHONPATH": "",
         "TRM_LITE_PROFILE": "smoke",
         "OMP_NUM_THREADS": "1",
@@ -77,7 +78,9 @@ def test_a_master_goes_the_whole_way(course, path):
     assert text.count("is waiting for your code") >= len(assignment.exercises)
     submit(course, "idle", path, released)
     # A student who solved everything: the released notebook with the solutions in its cells.
-    solutions = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in master["cells"]}
+    solutions = {
+        cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in master["cells"]
+    }
     exercises = {cell.name for cell in assignment.exercises}
     solved = json.loads(text)
     for cell in solved["cells"]:

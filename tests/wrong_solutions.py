@@ -161,7 +161,8 @@ WRONG["a4_trm"] = {
         (
             "evaluated before the swap",
             "    model.load_state_dict(average)\n    try:\n        return test(model)",
-            "    said = test(model)\n    model.load_state_dict(average)\n    try:\n        return said",
+            "    said = test(model)\n    model.load_state_dict(average)\n"
+            "    try:\n        return said",
         ),
         ("no copy is kept", "copy.deepcopy(model.state_dict())", "model.state_dict()"),
         ("never swapped back", "        model.load_state_dict(own)", "        pass"),
@@ -169,8 +170,11 @@ WRONG["a4_trm"] = {
     ],
     "solve": [
         ("the batch stops as a whole", "thinking &= halt <= 0", "thinking &= (halt <= 0).all()"),
-        ("the last answer", "answers[thinking] = logits.argmax(-1)[thinking]",
-         "answers = logits.argmax(-1)"),
+        (
+            "the last answer",
+            "answers[thinking] = logits.argmax(-1)[thinking]",
+            "answers = logits.argmax(-1)",
+        ),
         ("a step too many", "steps[thinking] = step", "steps[thinking] = step + 1"),
         ("stopped puzzles wake up", "thinking &=", "thinking ="),
     ],
@@ -181,31 +185,41 @@ WRONG["a4_trm"] = {
             "torch.where(cell, start[0], y), torch.where(cell, start[1], z)",
             "y, z",
         ),
-        ("a new batch at each step", "halted = (halt.detach() > 0)", "halted = (halt.detach() < 99)"),
+        ("a new batch at each step", "halted = (halt.detach() > 0)", "halted = halt < 99"),
         ("the average stands still", "update_average(average, model, rate)", "pass"),
         ("the average is the model", "copy.deepcopy(model.state_dict())", "model.state_dict()"),
     ],
-}  # fmt: skip
+}
 
 WRONG["a5_investigation"] = {
     "interval": [
-        ("the plain interval", "return max(0.0, centre - half), min(1.0, centre + half)",
-         "half = z * math.sqrt(p * (1 - p) / count)\n    return p - half, p + half"),
+        (
+            "the plain interval",
+            "return max(0.0, centre - half), min(1.0, centre + half)",
+            "half = z * math.sqrt(p * (1 - p) / count)\n    return p - half, p + half",
+        ),
         ("one sigma", "z, p = 1.96,", "z, p = 1.0,"),
         ("around the share", "centre - half", "p - half"),
     ],
     "paired": [
-        ("not paired", "gain[rows].mean(1)",
-         "np.asarray(b, float)[rows].mean(1) - np.asarray(a, float)[rng.permutation(rows)].mean(1)"),
-        ("a minus b", "np.asarray(b, float) - np.asarray(a, float)",
-         "np.asarray(a, float) - np.asarray(b, float)"),
+        (
+            "not paired",
+            "gain[rows].mean(1)",
+            "np.asarray(b, float)[rows].mean(1)"
+            " - np.asarray(a, float)[rng.permutation(rows)].mean(1)",
+        ),
+        (
+            "a minus b",
+            "np.asarray(b, float) - np.asarray(a, float)",
+            "np.asarray(a, float) - np.asarray(b, float)",
+        ),
         ("the whole range", "[0.025, 0.975]", "[0.0, 1.0]"),
         ("another draw each time", "default_rng(seed)", "default_rng()"),
     ],
     "investigate": [
         ("a verdict by the sign alone", '"supported" if low > 0', '"supported" if measured >= 0'),
         ("an anecdote", "smoke=50", "smoke=1"),
-        ("cell accuracy in per cent", "low=low, high=high", "low=-100 * high - 2, high=100 * high + 2"),
-        ("no interval", "low=low, high=high", "low=measured + 0.1, high=measured + 0.2"),
+        ("in per cent", "low=low,\n        high=high", "low=-100 * high - 2, high=100 * high + 2"),
+        ("no interval", "low=low,\n        high=high", "low=measured + 0.1, high=measured + 0.2"),
     ],
-}  # fmt: skip
+}

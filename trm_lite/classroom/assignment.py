@@ -54,6 +54,13 @@ class Assignment:
     cells: list[Cell]
 
     @property
+    def title(self) -> str:
+        """The first heading, or else the name of the file."""
+        text = "\n".join(cell.source for cell in self.cells if cell.kind == "text")
+        found = re.search(r"^# (.+)$", text, re.MULTILINE)
+        return found[1].strip() if found else self.name
+
+    @property
     def exercises(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.kind == "exercise"]
 

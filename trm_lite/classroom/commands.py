@@ -106,19 +106,30 @@ def grade(
         print("Network and process isolation are not available here: use a container (see the "
               "lecturer's guide) unless you trust the submissions.")  # fmt: skip
     limits = Limits(cell_seconds, seconds, memory_gb)
+    finished, interrupted = [], False
     with tqdm(total=len(handed_in), unit="submission") as bar:
 
         def done(result) -> None:
+            finished.append(result)
             bar.set_postfix_str(result.submission.student[:20])
             bar.update()
 
-        results = grade_all(read, handed_in, limits, jobs=jobs, by_student=by_student, done=done)
+        try:
+            results = grade_all(
+                read, handed_in, limits, jobs=jobs, by_student=by_student, done=done
+            )
+        except KeyboardInterrupt:
+            results, interrupted = sorted(finished, key=lambda one: one.submission.student), True
+    if interrupted and not results:
+        return 130
     write_all(read.assignment, results, out)
     unread = [one.student for one in handed_in if not one.readable]
     if unread:
         print(f"Not readable, and therefore 0 points: {', '.join(unread)}.")
     print(f"{len(results)} graded: {out / 'summary.html'}, {out / 'grades.csv'}")
-    return 0
+    if interrupted:
+        print(f"Interrupted: the other {len(handed_in) - len(results)} are not in it.")
+    return 130 if interrupted else 0
 
 
 def figures(

@@ -93,9 +93,7 @@ def _run_again(path: Path, profile: str) -> list[dict]:
     notebook.cells.insert(0, first)
     place = {"metadata": {"path": str(path.parent)}}
     try:
-        client = NotebookClient(
-            notebook, timeout=SECONDS, kernel_name="python3", resources=place
-        )
+        client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources=place)
         client.execute(env=os.environ | {"MPLBACKEND": INLINE})
     except CellExecutionError as error:
         raise UserError(f"{path} does not run ({error.ename}: {error.evalue}).") from error

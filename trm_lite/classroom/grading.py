@@ -23,6 +23,11 @@ from trm_lite.classroom.kernel import Kernel, Limits, Outcome
 from trm_lite.classroom.submissions import Submission
 from trm_lite.errors import UserError
 
+
+class MasterError(UserError):
+    """The master itself does not run, so nothing can be graded with it."""
+
+
 NOT_GRADED = "not-graded"  # tag of given cells that only show something
 
 
@@ -138,9 +143,7 @@ def grade(master: Master, submission: Submission, limits: Limits, student: str =
     result = Result(submission, [], remarks=list(submission.remarks))
     if not submission.code:
         why = "The file cannot be read." if not submission.readable else "No exercise was found."
-        nothing = Outcome(False, "Missing", why)
-        result.marks = [Mark(check.exercise, 0, check.points, nothing)
-                        for check in assignment.checks]  # fmt: skip
+        result.marks = _nothing(assignment, why)
         return result
     run = _Run(limits)
     try:
@@ -172,7 +175,7 @@ def _given(run: _Run, cell: Cell, student: str, result: Result, untouched: bool)
         return
     what = f"({outcome.error}: {outcome.message[:200]}); it begins: {cell.source[:60]!r}."
     if untouched:
-        raise UserError(f"A cell of the master itself failed {what} Run the master and mend it.")
+        raise MasterError(f"A cell of the master itself failed {what} Run the master and mend it.")
     result.remarks.append(f"a given cell failed after this student's code {what}")
 
 
@@ -203,6 +206,26 @@ def _follow_up(run: _Run, assignment: Assignment, submission: Submission, name: 
         run.cell(solution.source, solution.seconds)
 
 
+def _nothing(assignment: Assignment, why: str) -> list[Mark]:
+    outcome = Outcome(False, "Missing", why)
+    return [Mark(check.exercise, 0, check.points, outcome) for check in assignment.checks]
+
+
+def _grade_safely(master: Master, submission: Submission, limits: Limits, student: str) -> Result:
+    """As `grade`; trouble with one submission is reported by name, and costs no other."""
+    for last in (False, True):
+        try:
+            return grade(master, submission, limits, student)
+        except MasterError:
+            raise
+        except Exception as error:
+            if last:
+                remark = f"could not be graded ({error}); grade it again, or by hand."
+                marks = _nothing(master.assignment, "It could not be graded yet.")
+                return Result(submission, marks, remarks=[*submission.remarks, remark])
+    raise AssertionError("unreachable")
+
+
 def grade_all(
     master: Master,
     submissions: Iterable[Submission],
@@ -215,7 +238,7 @@ def grade_all(
     """Grade `jobs` submissions at a time; `done` hears of each. Sorted by student."""
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         waiting = [
-            pool.submit(grade, master, one, limits, one.student if by_student else "")
+            pool.submit(_grade_safely, master, one, limits, one.student if by_student else "")
             for one in submissions
         ]
         results = []

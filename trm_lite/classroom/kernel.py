@@ -49,6 +49,10 @@ class Outcome(NamedTuple):
 
 
 LEFT_BEHIND = "The cell left processes running; end what you start."
+# IPython's own exit() says yes and ends the kernel a little later, in the middle of another cell.
+NO_EXIT = """def exit(*_):
+    raise SystemExit("exit() ends the notebook; leave it out")
+quit = exit"""
 STOPPED = {
     "Memory": "The cell took more memory than is allowed, and was stopped.",
     "Processes": "The cell started more processes than are allowed, and was stopped.",
@@ -105,6 +109,7 @@ class Kernel:
             self.client.start_channels(iopub=False, stdin=False, hb=False)
             threading.Thread(target=self._watch, daemon=True).start()
             self._wait_until_ready()
+            self._execute(NO_EXIT, START_SECONDS)
             self.size = len(self._family())
         except BaseException:
             self.close()

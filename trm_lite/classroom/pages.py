@@ -51,11 +51,9 @@ def feedback(assignment: Assignment, result: Result) -> str:
     """The page for one student: points, messages and their own code, but no hidden test."""
     submission = result.submission
     parts = [
-        f"<h1>{escape(assignment.name)}</h1><p><b>{escape(submission.student)}</b>: "
+        f"<h1>{escape(assignment.title)}</h1><p><b>{escape(submission.student)}</b>: "
         f"{number(result.points)} of {number(assignment.points)} points",
-        f", and {len(assignment.questions)} answers in words that a person will mark"
-        if assignment.questions
-        else "",
+        ". Answers in words are marked by a person" if assignment.questions else "",
         ".</p>",
         *(f"<p>Note: {escape(remark)}</p>" for remark in result.remarks),
         "<table><tr><th>exercise</th><th>points</th><th>what happened</th></tr>",
@@ -96,7 +94,7 @@ def summary(assignment: Assignment, results: list[Result]) -> str:
     points = sorted(result.points for result in results)
     middle = points[len(points) // 2]
     parts = [
-        f"<h1>{escape(assignment.name)}: {len(results)} submissions</h1>",
+        f"<h1>{escape(assignment.title)}</h1><h2>{len(results)} submissions</h2>",
         f"<p>Median {number(middle)} of {number(assignment.points)} points.</p>",
         histogram(points, assignment.points),
         "<h2>Exercise by exercise</h2><table><tr><th>exercise</th><th>passed</th>"
@@ -142,8 +140,9 @@ def histogram(points: list[float], most: float, bars: int = 10) -> str:
             f'text-anchor="middle">{count or ""}</text><text x="{20 + 50 * place}" y="158" '
             f'font-size="11">{number(most * place / bars)}</text>'
         )
-    return (f'<svg viewBox="0 0 540 165" role="img" aria-label="Histogram of points">'
-            f"{''.join(drawn)}</svg><p>Points, and how many students reached them.</p>")  # fmt: skip
+    opening = '<svg viewBox="0 0 540 165" role="img" aria-label="Histogram of points">'
+    caption = "<p>Points, and how many students reached them.</p>"
+    return f"{opening}{''.join(drawn)}</svg>{caption}"
 
 
 def file_name(student: str) -> str:

@@ -69,8 +69,9 @@ def _of_folder(student: str, folder: Path, assignment: Assignment, stubs) -> Sub
         return _unreadable(student, folder, f"there is no notebook in the folder {folder.name}.")
     read = [read_submission(student, path, assignment, stubs) for path in files]
     best = max(read, key=lambda one: (len(one.code), one.path.stem == assignment.name))
-    if len(files) > 1:
-        best.remarks.append(f"{len(files)} notebooks were handed in; {best.path.name} was graded.")
+    fitting = sum(bool(one.code) for one in read)
+    if fitting > 1:
+        best.remarks.append(f"{fitting} notebooks were handed in; {best.path.name} was graded.")
     return best
 
 
