@@ -14,6 +14,7 @@ from trm_lite.classroom import grading
 from trm_lite.classroom.assignment import read_master, replace_region, student_version
 from trm_lite.classroom.grading import Master, grade
 from trm_lite.classroom.kernel import Kernel, Limits, isolation
+from trm_lite.classroom.pages import file_name
 from trm_lite.classroom.submissions import collect, read_submission
 from trm_lite.errors import UserError
 
@@ -497,3 +498,17 @@ def test_copied_numbers_show(notebook, tmp_path):
     anna, ottilie = grading.grade_all(master, handed_in, LIMITS, jobs=1, by_student=True)
     assert anna.points == 2 and not anna.remarks
     assert ottilie.points == 0 and "right for 'anna'" in ottilie.remarks[0]
+
+
+def test_no_secret_of_the_grader_is_in_the_environment(monkeypatch):
+    monkeypatch.setenv("LMS_TOKEN", "secret")
+    with Kernel(LIMITS) as kernel:
+        outcome = kernel.run("import os; assert 'secret' not in str(os.environ)", 10)
+    assert outcome.ok
+
+
+def test_pages_of_different_students_are_different_files():
+    names = ["anna", "an na", "an_na", "../anna", "..", "Zoë", "=x"]
+    files = [file_name(name) for name in names]
+    assert len(set(files)) == len(names) and files[0] == "anna"
+    assert not any("/" in file or file.startswith(".") for file in files)

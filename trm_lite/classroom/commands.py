@@ -58,7 +58,6 @@ def check(notebook: Positional[Path], seconds: float = 120.0, memory_gb: float =
     from trm_lite.classroom.grading import own_check
     from trm_lite.classroom.pages import verdict
 
-    os.environ.setdefault("TRM_LITE_PROFILE", "smoke")
     result = own_check(notebook, Limits(cell_seconds=seconds, memory_gb=memory_gb))
     for mark in result.marks:
         print(f"{'ok ' if mark.outcome.ok else '-- '} {mark.exercise:24} {verdict(mark)}")
@@ -97,7 +96,6 @@ def grade(
     from trm_lite.classroom.pages import write_all
     from trm_lite.classroom.submissions import collect
 
-    os.environ.setdefault("TRM_LITE_PROFILE", "smoke")
     read = Master.read(master, hidden)
     if by_student and not read.assignment.varies:
         raise UserError(f"{master} has no numbers that vary by student; leave out --by-student.")

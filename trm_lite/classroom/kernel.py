@@ -49,6 +49,9 @@ class Outcome(NamedTuple):
 
 
 LEFT_BEHIND = "The cell left processes running; end what you start."
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH",
+             "TRM_LITE_CACHE", "TRM_LITE_PROFILE")  # fmt: skip
+
 # IPython's own exit() says yes and ends the kernel a little later, in the middle of another cell.
 NO_EXIT = """def exit(*_):
     raise SystemExit("exit() ends the notebook; leave it out")
@@ -96,15 +99,11 @@ class Kernel:
             str(limits.memory_gb), str(limits.processes), "-f", "{connection_file}",
         ]  # fmt: skip
         self.manager = manager
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         work = Path(self.folder) / "work"
         work.mkdir()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = os.environ | threads | {"MPLBACKEND": "agg", "PYTHONHASHSEED": "0"}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (
-            str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))  # fmt: skip
         try:
-            manager.start_kernel(cwd=str(work), env=environment, **quiet)
+            manager.start_kernel(cwd=str(work), env=_environment(self.folder), **quiet)
             self.client = manager.client()
             self.client.start_channels(iopub=False, stdin=False, hb=False)
             threading.Thread(target=self._watch, daemon=True).start()
@@ -236,6 +235,22 @@ class Kernel:
         with contextlib.suppress(Exception):
             self.manager.cleanup_resources()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """The variables a kernel sees: none of the grader's own that could be a secret."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
+    return {
+        "TRM_LITE_PROFILE": "smoke",  # what only shows something is quick
+        **kept,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "IPYTHONDIR": folder,  # nobody's start-up files or history
+        "MPLBACKEND": "agg",
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
 
 
 def _line_in_cell(traceback: list[str]) -> int | None:

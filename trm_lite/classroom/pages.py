@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import zlib
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -146,8 +147,9 @@ def histogram(points: list[float], most: float, bars: int = 10) -> str:
 
 
 def file_name(student: str) -> str:
-    """A student's name as the name of a file anywhere."""
-    return re.sub(r"[^\w.-]+", "_", student).strip("._") or "unnamed"
+    """A student's name as the name of a file anywhere; different for different names."""
+    plain = re.sub(r"[^\w.-]+", "_", student).strip("._")
+    return plain if plain == student else f"{plain}-{zlib.crc32(student.encode()):08x}"
 
 
 def _page(title: str, body: str) -> str:
