@@ -2,15 +2,16 @@
 
 import csv
 import json
-import os
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from trm_lite.__main__ import main
-from trm_lite.classroom import grading
+from trm_lite.classroom import grading, kernel
 from trm_lite.classroom.assignment import read_master, replace_region, student_version
 from trm_lite.classroom.grading import Master, grade
 from trm_lite.classroom.kernel import Kernel, Limits, isolation
@@ -19,7 +20,7 @@ from trm_lite.classroom.submissions import collect, read_submission
 from trm_lite.errors import UserError
 
 LIMITS = Limits(cell_seconds=4, total_seconds=60, memory_gb=1.0, processes=12)
-linux = pytest.mark.skipif(os.name != "posix" or not isolation(), reason="needs Linux namespaces")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 
 
 def marks(name, *, grade=False, solution=False, points=None):
@@ -305,7 +306,7 @@ HOSTILE = {
 
 @linux
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_cell_costs_only_its_own_exercise(master, notebook, tmp_path, what):
+def test_a_hostile_cell_costs_only_its_own_exercise(master, notebook, tmp_path, left_behind, what):
     source, error = HOSTILE[what]
     started = time.monotonic()
     answers = RIGHT | {"add": source}
@@ -317,16 +318,29 @@ def test_a_hostile_cell_costs_only_its_own_exercise(master, notebook, tmp_path, 
     assert not left_behind()
 
 
-def left_behind():
-    """Kernels of the grader that still run, after a moment to end."""
-    for _ in range(50):
-        listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True)
-        mine = [line for line in listed.stdout.splitlines()
-                if "classroom.launch" in line and f" {os.getpid()} " in line]  # fmt: skip
-        if not mine:
-            return []
-        time.sleep(0.1)
-    return mine
+@pytest.fixture
+def left_behind(monkeypatch):
+    """Says which processes of this test's kernels still run, after a moment to end."""
+    folders = []
+    make = tempfile.mkdtemp
+
+    def note(*arguments, **keywords):
+        folders.append(make(*arguments, **keywords))
+        return folders[-1]
+
+    monkeypatch.setattr(kernel.tempfile, "mkdtemp", note)
+
+    def listed():
+        assert folders, "no kernel was started"
+        for _ in range(50):
+            text = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
+            found = [line for line in text.splitlines() if any(f in line for f in folders)]
+            if not found:
+                return []
+            time.sleep(0.1)
+        return found
+
+    return listed
 
 
 @linux
@@ -340,10 +354,22 @@ def test_a_deleted_cell_costs_only_its_own_exercise(master, notebook, tmp_path):
 
 
 @linux
+@pytest.mark.parametrize("bomb", ["fork bomb", "fork bomb that leaves home"])
+def test_a_fork_bomb_ends_where_there_are_no_namespaces(
+    master, notebook, tmp_path, monkeypatch, left_behind, bomb
+):
+    monkeypatch.setattr(kernel, "isolation", lambda: ())
+    answers = RIGHT | {"add": HOSTILE[bomb][0]}
+    _, points = graded(master, hand_in(tmp_path, notebook, "anna", answers))
+    assert points == {"add": 0, "times": 3, "both": 5}
+    assert not left_behind()
+
+
+@pytest.mark.skipif(not isolation(), reason="no namespaces here, so no isolation from the network")
 def test_there_is_no_network():
     connect = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=2)"
-    with Kernel(LIMITS) as kernel:
-        outcome = kernel.run(connect, 4)
+    with Kernel(LIMITS) as started:
+        outcome = started.run(connect, 4)
     assert outcome.error == "OSError" and "unreachable" in outcome.message.lower(), outcome
 
 
@@ -442,8 +468,8 @@ def test_a_master_that_fails_says_so(notebook, tmp_path):
 
 
 def test_the_package_is_found_wherever_the_grader_runs():
-    with Kernel(LIMITS) as kernel:
-        outcome = kernel.run("import trm_lite; from pathlib import Path; Path('x').touch()", 20)
+    with Kernel(LIMITS) as started:
+        outcome = started.run("import trm_lite; from pathlib import Path; Path('x').touch()", 20)
     assert outcome.ok, outcome
     assert not Path("x").exists(), "cells work in a folder of their own"
 
@@ -502,8 +528,8 @@ def test_copied_numbers_show(notebook, tmp_path):
 
 def test_no_secret_of_the_grader_is_in_the_environment(monkeypatch):
     monkeypatch.setenv("LMS_TOKEN", "secret")
-    with Kernel(LIMITS) as kernel:
-        outcome = kernel.run("import os; assert 'secret' not in str(os.environ)", 10)
+    with Kernel(LIMITS) as started:
+        outcome = started.run("import os; assert 'secret' not in str(os.environ)", 10)
     assert outcome.ok
 
 
