@@ -333,7 +333,7 @@ def left_behind(monkeypatch):
     def listed():
         assert folders, "no kernel was started"
         for _ in range(50):
-            text = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
+            text = subprocess.run(["ps", "-ewwo", "pid,args"], capture_output=True, text=True).stdout
             found = [line for line in text.splitlines() if any(f in line for f in folders)]
             if not found:
                 return []
