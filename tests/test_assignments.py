@@ -146,3 +146,12 @@ def test_each_student_can_have_numbers_of_their_own(path):
 
 def test_the_seed_of_a_student_never_changes():
     assert [seed_of("anna"), seed_of(" Anna "), seed_of("")] == [726263, 726263, 0]
+
+
+@by_master
+def test_the_guide_for_lecturers_names_the_right_points(path):
+    assignment, _ = read_master(path)
+    by_hand = sum(question.points for question in assignment.questions)
+    guide = (FOLDER / "README.md").read_text()
+    (row,) = [line for line in guide.splitlines() if f"({path.name})" in line and line[0] == "|"]
+    assert f"| {assignment.points:g} | {by_hand:g} |" in row

@@ -333,7 +333,9 @@ def left_behind(monkeypatch):
     def listed():
         assert folders, "no kernel was started"
         for _ in range(50):
-            text = subprocess.run(["ps", "-ewwo", "pid,args"], capture_output=True, text=True).stdout
+            text = subprocess.run(
+                ["ps", "-ewwo", "pid,args"], capture_output=True, text=True
+            ).stdout
             found = [line for line in text.splitlines() if any(f in line for f in folders)]
             if not found:
                 return []
@@ -449,6 +451,8 @@ def test_a_student_checks_alone(notebook, tmp_path, capsys):
         (["build"], "Name a master"),
         (["build", "MASTER", "--student-id", "a", "A"], "named twice"),
         (["grade", "MASTER", ".", "--hidden", "nowhere"], "no folder nowhere of private"),
+        (["check", "STUDENT", "--memory-gb", "0.1"], "at least 0.5 GB"),
+        (["check", "STUDENT", "--seconds", "-1"], "must be above 0"),
     ],
 )
 def test_wrong_arguments_are_a_sentence(

@@ -38,6 +38,10 @@ class Limits:
     memory_gb: float = 2.0  # of data; PyTorch itself takes 0.25
     processes: int = 32
 
+    def __post_init__(self):
+        if min(self.cell_seconds, self.total_seconds) <= 0 or self.memory_gb < 0.5:
+            raise UserError("Limits of time must be above 0, and that of memory at least 0.5 GB.")
+
 
 class Outcome(NamedTuple):
     """How running a cell ended."""
