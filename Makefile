@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: lab demo test course clean
+.PHONY: lab demo test test-nbgrader course clean
 
 lab: .venv/ready  ## open the course in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
@@ -14,6 +14,14 @@ test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/pytest
 	TRM_LITE_PROFILE=smoke $(BIN)/pytest --nbval-lax notebooks
+
+test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
+	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest tests/test_nbgrader.py
+
+.venv-nbgrader/ready: .venv/ready  # apart: it would put its own pages into everybody's JupyterLab
+	@$(PYTHON) -m venv .venv-nbgrader
+	@.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check nbgrader==0.9.6
+	@touch $@
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,4 +37,4 @@ course: .venv/ready  ## run all lessons into runs/course; PROFILE=smoke is quick
 	$(BIN)/trm-lite course --profile $(or $(PROFILE),mini)
 
 clean:  ## remove the environment
-	rm -rf .venv
+	rm -rf .venv .venv-nbgrader

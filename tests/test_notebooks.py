@@ -10,9 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_assignments
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS + ASSIGNMENTS, ids=lambda path: path.stem)
 def path(request):
     return request.param
 
@@ -31,6 +32,7 @@ def run(path: Path, output: Path, **parameters):
     )
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_in_the_smoke_profile(path, tmp_path, monkeypatch):
     monkeypatch.delenv("TRM_LITE_PROFILE", raising=False)
     done = run(path, tmp_path / path.name, profile="smoke")

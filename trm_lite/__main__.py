@@ -430,6 +430,13 @@ def course(
     return 1 if failed else 0
 
 
+def classroom(arguments: list[str]) -> int:
+    """Assignments: build, check and grade them; export figures. See its --help."""
+    from trm_lite.classroom.commands import main as run_classroom
+
+    return run_classroom(arguments)
+
+
 COMMANDS = {
     "demo": demo,
     "evaluate": evaluate,
@@ -453,8 +460,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments[:1] == ["train"]:
             return train(arguments[1:])
+        if arguments[:1] == ["classroom"]:
+            return classroom(arguments[1:])
         return tyro.extras.subcommand_cli_from_dict(
-            {**COMMANDS, "train": train},
+            {**COMMANDS, "train": train, "classroom": classroom},
             args=arguments,
             prog="trm-lite",
             description="Tiny recursive models: train them, test them, let them solve puzzles.",

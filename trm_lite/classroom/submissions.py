@@ -1,0 +1,146 @@
+"""What students handed in: files of any shape, and the exercise cells in them.
+
+Notebooks come back renamed, re-ordered, without cell ids, with megabytes of output, or broken.
+A cell is found by its name in the metadata, else by the comment `# exercise: NAME`, else by
+the functions it defines. What cannot be read is reported by name and costs nobody else anything.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trm_lite.classroom.assignment import STUDENT_LINE, Assignment, source_of, top_level_names
+from trm_lite.errors import UserError
+
+LARGEST = 200_000_000  # bytes of a notebook that is still read
+NAMED = re.compile(r"^\s*#\s*exercise:\s*([\w-]+)", re.MULTILINE)
+MOODLE = re.compile(r"_\d+_assignsubmission_.*$")
+
+
+@dataclass
+class Submission:
+    """What one student handed in."""
+
+    student: str
+    path: Path | None
+    code: dict[str, str] = field(default_factory=dict)  # by exercise
+    words: dict[str, str] = field(default_factory=dict)  # by question
+    remarks: list[str] = field(default_factory=list)  # what the grader should know
+    readable: bool = True
+
+
+def collect(folder: Path, assignment: Assignment, stubs: dict[str, str]) -> list[Submission]:
+    """All submissions in `folder`: a notebook or a folder of one for each student, by name.
+
+    nbgrader's STUDENT/ASSIGNMENT/*.ipynb and Moodle's NAME_123_assignsubmission_file are
+    understood. `stubs` is what the exercise cells look like untouched.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder} of submissions; check the path.")
+    found = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        student = MOODLE.sub("", entry.name if entry.is_dir() else entry.stem)
+        if entry.is_dir():
+            found.append(_of_folder(student, entry, assignment, stubs))
+        elif entry.suffix == ".ipynb":
+            found.append(read_submission(student, entry, assignment, stubs))
+        else:
+            found.append(_unreadable(student, entry, f"{entry.name} is not a notebook (.ipynb)."))
+    if not found:
+        raise UserError(f"{folder} is empty; put one notebook or folder of each student into it.")
+    names = [submission.student for submission in found]
+    for submission in found:
+        if names.count(submission.student) > 1:
+            submission.remarks.append("several files for this name; tell the student to send one.")
+            submission.student = submission.path.name if submission.path else submission.student
+    return found
+
+
+def _of_folder(student: str, folder: Path, assignment: Assignment, stubs) -> Submission:
+    files = [
+        path
+        for path in sorted(folder.rglob("*.ipynb"))
+        if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
+    ]
+    if not files:
+        return _unreadable(student, folder, f"there is no notebook in the folder {folder.name}.")
+    read = [read_submission(student, path, assignment, stubs) for path in files]
+    best = max(read, key=lambda one: (len(one.code), one.path.stem == assignment.name))
+    fitting = sum(bool(one.code) for one in read)
+    if fitting > 1:
+        best.remarks.append(f"{fitting} notebooks were handed in; {best.path.name} was graded.")
+    return best
+
+
+def _unreadable(student: str, path: Path | None, remark: str) -> Submission:
+    return Submission(student, path, remarks=[remark], readable=False)
+
+
+def read_submission(
+    student: str, path: Path, assignment: Assignment, stubs: dict[str, str]
+) -> Submission:
+    """The exercise cells of one file; what is wrong with it becomes a remark, not an error."""
+    try:
+        if path.stat().st_size > LARGEST:
+            return _unreadable(student, path, f"{path.name} is larger than {LARGEST:,} bytes.")
+        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        return _unreadable(student, path, f"{path.name} cannot be read: {error.strerror}.")
+    except (ValueError, RecursionError):
+        return _unreadable(student, path, f"{path.name} is not a whole notebook (not valid JSON).")
+    submission = Submission(student, path)
+    try:
+        cells = notebook.get("cells") or notebook["worksheets"][0]["cells"]
+        cells = [cell for cell in cells if isinstance(cell, dict)]
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return _unreadable(student, path, f"{path.name} has no cells; it is not a notebook.")
+    for cell in cells:
+        _take(cell, submission, assignment, stubs)
+    for exercise in assignment.exercises:
+        if exercise.name not in submission.code:
+            submission.remarks.append(f"the cell of exercise '{exercise.name}' is missing.")
+    return submission
+
+
+def _take(cell: dict, submission: Submission, assignment: Assignment, stubs) -> None:
+    """Put a cell where it belongs in `submission`, if it is an exercise or an answer in words."""
+    text = source_of(cell)
+    metadata = cell.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    given_name = marks.get("grade_id") if isinstance(marks, dict) else None
+    if given_name in {question.name for question in assignment.questions}:
+        submission.words[given_name] = text
+        return
+    if cell.get("cell_type") != "code":
+        return
+    if match := STUDENT_LINE.search(text):
+        built_for = match[0].split('"')[1]
+        if built_for and built_for.lower() != submission.student.lower():
+            submission.remarks.append(f"the notebook was built for '{built_for}'.")
+    name = exercise_name(text, given_name, assignment)
+    if name is None:
+        return
+    if name in submission.code and submission.code[name].strip() != text.strip():
+        submission.remarks.append(f"exercise '{name}' stands there twice; the last was graded.")
+        if text.strip() == stubs.get(name, "").strip():
+            return  # a copy that was never filled in
+    submission.code[name] = text
+
+
+def exercise_name(text: str, given_name, assignment: Assignment) -> str | None:
+    """Which exercise a code cell answers; None if it is no answer."""
+    names = {exercise.name for exercise in assignment.exercises}
+    if given_name in names:
+        return given_name
+    if (match := NAMED.search(text)) and match[1] in names:
+        return match[1]
+    if isinstance(given_name, str) and given_name:
+        return None  # a check, or some other cell of the master
+    defined = top_level_names(text)
+    for exercise in assignment.exercises:
+        if exercise.defines and exercise.defines <= defined:
+            return exercise.name
+    return None
