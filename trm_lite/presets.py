@@ -11,6 +11,7 @@ from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
 from trm_lite.puzzles.dataset import Data
 from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
+from trm_lite.puzzles.generated_mazes import MazeData
 from trm_lite.thinking import Act
 
 
@@ -64,7 +65,7 @@ class Preset:
             )
 
 
-DATA = {kind.source: kind for kind in (SudokuData, BuiltData)}
+DATA = {kind.source: kind for kind in (SudokuData, MazeData, BuiltData)}
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
@@ -158,6 +159,13 @@ LAPTOP = _sudoku(
     hidden_size=128,
     **MINI_SHAPE,
 )
+MAZE_9X9 = Preset(
+    "maze-9x9",
+    "mazes of 9x9 cells with a single path; attention, as the paper's",
+    MazeData(),
+    TRMConfig(6, 81, hidden_size=48, num_heads=4, mixing="attention", **MINI_SHAPE),
+    dataclasses.replace(MINI, bfloat16=False),
+)
 
 PRESETS = {
     preset.name: preset
@@ -167,6 +175,7 @@ PRESETS = {
         LAPTOP,
         EASY_9X9,
         MINIMAL_9X9,
+        MAZE_9X9,
         *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
         *_variants(EASY_9X9, paper.CORE),
         *_variants(MINIMAL_9X9, paper.CORE),
