@@ -89,6 +89,21 @@ def test_only_what_an_application_updates_changes():
     assert ((recorded.z_residual > 0) == ~np.array(thinks)).all()
 
 
+def test_what_is_seen_in_the_middle_of_a_step_is_the_state_there():
+    for name in ("TRM", "two nets", "single", "multi-scale"):
+        model, inputs = build(name), torch.from_numpy(sudoku.to_tokens(PUZZLES[:1])).long()
+        x = model.embed(inputs)
+        with torch.inference_mode():
+            start = model.initial_latents(1)
+            once = model.think(x, *start, 0)
+            twice = model.think(x, *once, 1)
+            recursion = model.full_recursion(x, *start)
+        seen = trace(model, PUZZLES[0], 1, grain="application", latents="whole")
+        for frame, state in ((0, once), (1, twice), (CONFIGS[name].n, recursion)):
+            assert (seen.y[frame] == state.y.flatten().numpy()).all()
+            assert name == "single" or (seen.z[frame] == state.z.flatten().numpy()).all()
+
+
 def test_residual_cosine_and_entropy_are_what_they_are_called():
     model = build("HRM")
     recorded = trace(model, PUZZLES[0], 4, latents="whole", probabilities=True)
@@ -205,7 +220,7 @@ def test_an_empty_trace_and_one_of_another_size_are_refused():
     with pytest.raises(UserError, match="empty"):
         Trace(PUZZLES[0], nothing, nothing, nothing[:, 0])
     board = np.zeros((1, 81), np.uint8)
-    with pytest.raises(UserError, match="boards of 81 cells.*36"):
+    with pytest.raises(UserError, match=r"boards of 81 cells.*36"):
         Trace(PUZZLES[0], board, board, board[:, 0])
 
 
