@@ -19,8 +19,8 @@ from trm_lite.nets import (
 from trm_lite.nets.reasoner import Thought
 from trm_lite.puzzles import maze, sudoku
 from trm_lite.thinking import think
-from trm_lite.trace_files import load_traces, save_traces
-from trm_lite.tracing import Push, Trace, record, trace
+from trm_lite.traces import Trace, load_traces, save_traces
+from trm_lite.tracing import Push, record, trace
 
 PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
 SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}

@@ -10,7 +10,6 @@ same batch, bit for bit.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,108 +20,15 @@ from trm_lite.errors import UserError
 from trm_lite.nets import Direct, NetConfig, Network, Reasoner
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles.kinds import FROM_TOKENS, SOLVERS, TO_TOKENS, kind_of
 from trm_lite.thinking import MAX_STEPS
+from trm_lite.traces import Grain, Trace
 
-Grain = Literal["step", "recursion", "application"]
 Keep = Literal["none", "projected", "whole"]  # what is kept of the latents themselves
 
 WORKING = 256 * 2**20  # bytes of latents held at once while recording
 LIMIT = 2**30  # bytes that a recording may keep
 DIRECTIONS = 128  # random directions that latents are projected on
-
-
-@dataclass(frozen=True)
-class Trace:
-    """One puzzle in a network's mind, at each of F moments. L cells, V tokens."""
-
-    puzzle: np.ndarray  # (L,)
-    boards: np.ndarray  # (F, L) the answer as it stood
-    confidence: np.ndarray  # (F, L) probability given to what is shown, 0..1
-    halt: np.ndarray  # (F,) belief that the whole answer is right, 0..1; NaN without such a head
-    solution: np.ndarray | None = None  # (L,) the right answer, if it is unique
-    entropy: np.ndarray | None = None  # (F, L) of each cell's probabilities, in bits
-    y_residual: np.ndarray | None = None  # (F,) root mean square of the change since last frame
-    z_residual: np.ndarray | None = None  # (F,) NaN where there is no z
-    y_cosine: np.ndarray | None = None  # (F,) between y and what it is in the last frame
-    z_cosine: np.ndarray | None = None  # (F,)
-    places: np.ndarray | None = None  # (F, 3) supervision step, recursion, application, from 1
-    probabilities: np.ndarray | None = None  # (F, L, V) of the tokens of each cell, float16
-    y: np.ndarray | None = None  # (F, K) latents, whole or projected
-    z: np.ndarray | None = None  # (F, K)
-    kind: str = "sudoku"  # sudoku, maze or arc: what the cells mean
-    grain: Grain = "step"
-    thinks: int = 0  # latent updates per full recursion; application number `thinks + 1` answers
-
-    def __post_init__(self):
-        if len(self.boards) == 0:
-            raise UserError("This trace is empty; record at least one supervision step.")
-        if self.boards.shape[-1] != self.puzzle.size:
-            raise UserError(
-                f"This trace has boards of {self.boards.shape[-1]} cells, but its puzzle has "
-                f"{self.puzzle.size}; record it again from that puzzle."
-            )
-
-    def __len__(self) -> int:
-        return len(self.boards)
-
-    def faults(self) -> np.ndarray:
-        """(F, L) which cells are wrong; without a known solution, which break a rule."""
-        return self.rule_breaks() if self.solution is None else self.boards != self.solution
-
-    def rule_breaks(self) -> np.ndarray:
-        """(F, L) which cells break a rule of the puzzle or change what was given."""
-        if self.kind == "sudoku":
-            changed_clues = (self.puzzle != 0) & (self.boards != self.puzzle)
-            return sudoku.violations(self.boards) | changed_clues
-        if self.kind == "maze":  # only open cells may become path
-            path = (self.boards == maze.PATH) & (self.puzzle == maze.OPEN)
-            return (self.boards != self.puzzle) & ~path
-        return np.zeros(self.boards.shape, bool)
-
-    def changed(self) -> np.ndarray:
-        """(F, L) which cells are not as in the frame before; none in the first."""
-        changes = np.zeros(self.boards.shape, bool)
-        changes[1:] = self.boards[1:] != self.boards[:-1]
-        return changes
-
-    @property
-    def solved(self) -> bool:
-        """Whether the last board is right, or, without a known solution, breaks no rule."""
-        return not self.faults()[-1].any()
-
-    @property
-    def settled(self) -> int:
-        """The frame (from 1) in which the board changed for the last time."""
-        moving = np.flatnonzero(self.changed().any(1))
-        return int(moving.max()) + 1 if len(moving) else 1
-
-    def label(self, frame: int) -> str:
-        """What frame number `frame` (from 1; 0 is the puzzle) is called."""
-        if frame == 0:
-            return "puzzle"
-        if self.places is None or self.grain == "step":
-            return f"step {frame}"
-        step, recursion, application = self.places[frame - 1]
-        if self.grain == "recursion":
-            return f"step {step}, recursion {recursion}"
-        job = "answer" if application > self.thinks else f"think {application}"
-        return f"step {step}, recursion {recursion}, {job}"
-
-    def first(self, frames: int) -> "Trace":
-        """The first `frames` frames."""
-        parts = {name: getattr(self, name) for name in PER_FRAME}
-        return replace(self, **{k: v[:frames] for k, v in parts.items() if v is not None})
-
-    def until_settled(self, margin: int = 1) -> "Trace":
-        """The trace up to `margin` frames after the board changed for the last time."""
-        return self.first(self.settled + margin)
-
-
-PER_FRAME = (
-    "boards", "confidence", "halt", "entropy", "y_residual", "z_residual", "y_cosine", "z_cosine",
-    "places", "probabilities", "y", "z",
-)  # fmt: skip
 
 
 class Push(NamedTuple):
@@ -171,7 +77,7 @@ def record(
     `probabilities` 2 V more; `latents` "projected" keeps y and z on 128 fixed random directions
     each, "whole" keeps all of both, 8 D (P + L) bytes. More than `limit` bytes are refused.
     """
-    kind, schedule = kind_of(model.config), _schedule(model)
+    kind, schedule = kind_of(model.config.vocab_size, model.config.seq_len), _schedule(model)
     puzzles = np.atleast_2d(puzzles)
     if puzzles.shape[-1] != model.config.seq_len:
         raise UserError(
@@ -217,41 +123,6 @@ def record(
                 )
             )
     return traces
-
-
-# --- what the cells of a network mean ------------------------------------------------------------
-
-
-def kind_of(config: NetConfig) -> str:
-    """Which puzzles a network reads, as its vocabulary and length tell: sudoku, maze or arc."""
-    side = math.isqrt(config.seq_len)
-    if side in sudoku.SIZES and side**2 == config.seq_len and config.vocab_size == side + 2:
-        return "sudoku"
-    if config.vocab_size == len(maze.CHARACTERS) + 1:
-        return "maze"
-    if config.vocab_size == 12 and config.seq_len == 900:
-        return "arc"
-    raise UserError(
-        f"A network of {config.vocab_size} tokens on {config.seq_len} cells reads no puzzle that "
-        "can be drawn here; the microscope knows Sudoku, mazes and ARC."
-    )
-
-
-def _the_solution(puzzle: np.ndarray) -> np.ndarray | None:
-    found = sudoku.solve(puzzle[None])
-    return found.boards[0] if found.counts[0] == 1 else None
-
-
-def _the_path(cells: np.ndarray) -> np.ndarray | None:
-    try:
-        return maze.shortest_path(cells)
-    except UserError:
-        return None
-
-
-SOLVERS = {"sudoku": _the_solution, "maze": _the_path, "arc": lambda tokens: None}
-TO_TOKENS = {"sudoku": sudoku.to_tokens, "maze": maze.to_tokens, "arc": np.asarray}
-FROM_TOKENS = {"sudoku": sudoku.from_tokens, "maze": maze.from_tokens, "arc": np.asarray}
 
 
 # --- watching ------------------------------------------------------------------------------------
@@ -335,7 +206,9 @@ def _start(model: Network, noise: float, seeds: Sequence[int]) -> Latents:
 def _pushed(model: Network, latents: Latents, push: Push | None, step: int) -> Latents:
     if push is None or push.step != step:
         return latents
-    token = int(TO_TOKENS[kind_of(model.config)](np.array([push.value]))[0])
+    token = int(
+        TO_TOKENS[kind_of(model.config.vocab_size, model.config.seq_len)](np.array([push.value]))[0]
+    )
     vote = model.head.weight[token]
     y = latents.y.clone()
     y[:, model.config.prefix_len + push.cell] = vote / vote.square().mean().sqrt()  # of size 1
