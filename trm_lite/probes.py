@@ -21,9 +21,9 @@ from trm_lite.traces import Trace
 def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarray:
     """How much each position takes from each other one, (steps, M, heads, P + L, P + L).
 
-    M mixers, one per block (in the order of `named_modules`), are looked at in the last application of a network in every
-    supervision step; row i says where position i takes from. For attention these are its weights,
-    each row a distribution. For MLP mixing, which has no weights of this kind, it is how strongly
+    M mixers, one per block in the order of `named_modules`, are looked at in the last application
+    of their network in every supervision step; row i says where position i takes from. For
+    attention these are its weights, each row a distribution. For MLP mixing, which has no weights of this kind, it is how strongly
     output i reacts to input j there and then (the mean over features of the absolute derivative),
     each row divided by its sum; there is one "head".
     """
