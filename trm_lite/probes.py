@@ -23,9 +23,9 @@ def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarra
 
     M mixers, one per block in the order of `named_modules`, are looked at in the last application
     of their network in every supervision step; row i says where position i takes from. For
-    attention these are its weights, each row a distribution. For MLP mixing, which has no weights of this kind, it is how strongly
-    output i reacts to input j there and then (the mean over features of the absolute derivative),
-    each row divided by its sum; there is one "head".
+    attention these are its weights, each row a distribution. For MLP mixing, which has no weights
+    of this kind, it is how strongly output i reacts to input j there and then (the mean over
+    features of the absolute derivative), each row divided by its sum; there is one "head".
     """
     seen: dict[str, Tensor] = {}
     hooks, originals = [], []

@@ -54,13 +54,17 @@ class BadLine:
     problem: str
 
 
-def shipped_weights(size: int) -> tuple[Reasoner, dict]:
-    """The trained model that comes with the course for boards of `size` (6 or 9)."""
-    path = WEIGHTS_FOLDER / f"sudoku-{size}x{size}.safetensors"
+def shipped_weights(size: int, network: str = "") -> tuple[Reasoner, dict]:
+    """The trained model that comes with the course for boards of `size` (6 or 9).
+
+    It is a TRM, unless `network` names another one: hrm, direct.
+    """
+    name = f"sudoku-{size}x{size}" + (f"-{network}" if network else "")
+    path = WEIGHTS_FOLDER / f"{name}.safetensors"
     if not path.exists():
         here = sorted(p.stem for p in WEIGHTS_FOLDER.glob("sudoku-*.safetensors"))
         raise UserError(
-            f"No weights for {size}x{size} Sudoku come with the course "
+            f"No weights {name} come with the course "
             f"(there are: {', '.join(here) or 'none'}); train some and name them with --weights."
         )
     return load_weights(path)
