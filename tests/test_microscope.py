@@ -1,14 +1,16 @@
 """The microscope does what its controls say, and tells what goes wrong in place."""
 
 import asyncio
+import base64
 import re
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from trm_lite import microscope, widgets
+from trm_lite import microscope, plots, widgets
 from trm_lite.board_view import BoardView, Look, looks
 from trm_lite.checkpoints import save_weights
 from trm_lite.errors import UserError
@@ -123,10 +125,10 @@ def test_the_slider_moves_through_a_thought_that_is_recorded_once(scope, models,
         scope.slider.value = frame
         assert texts(scope) == digits(expected.boards[frame - 1])
         assert f"step {frame}:" in scope.caption.value
-        markers.add(re.search(r"left:calc\(([\d.]+)%", scope.curves.value)[1])
+        markers.add(re.search(r"left: calc\(([\d.]+)%", scope.marker.value)[1])
     assert len(markers) == 3
     scope.slider.value = 0
-    assert texts(scope) == digits(PUZZLES[0]) and "display:none" in scope.curves.value
+    assert texts(scope) == digits(PUZZLES[0]) and "display: none" in scope.marker.value
 
 
 def test_play_is_linked_to_the_slider_and_the_speed(scope):
@@ -185,6 +187,19 @@ def test_two_runs_in_lockstep(scope, models):
     assert len(scope.views.children) == 1
 
 
+def test_the_marker_stands_on_its_frame(scope):
+    """In the picture as it is sent, whatever the style says about margins."""
+    plots.use_style()
+    scope.slider.value = 2
+    click(scope, 3)
+    picture = plt.imread(
+        BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", scope.curves.value)[1]))
+    )
+    share = float(re.search(r"left: calc\(([\d.]+)%", scope.marker.value)[1]) / 100
+    assert picture.shape[:2] == (504, 468)  # the whole figure of 5.2 x 5.6 inches
+    assert share == pytest.approx(0.17 + 0.62 * (2 - 0.5) / 3, abs=1e-3)
+
+
 def test_a_click_follows_a_cell(scope):
     before = scope.curves.value
     click(scope, 8)
@@ -199,6 +214,7 @@ def test_what_if(scope):
     assert "What if?" in scope.message.value and list(scope.thoughts) == ["TRM"]
     scope.force.click()
     assert "Choose the cell" in scope.message.value
+    assert scope.digit.options == tuple("123456") and scope.digit.value == "1"
     click(scope, 4)
     scope.slider.value = 2
     shown = scope.thoughts["TRM"].boards[1][4]

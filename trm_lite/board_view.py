@@ -93,6 +93,7 @@ class BoardView(widgets.GridBox):
             layout={"grid_template_columns": f"repeat({side}, 34px)", "width": f"{34 * side + 4}px",
                     "overflow": "visible"},
         )  # fmt: skip
+        self.add_class("trm-board")
 
     def show(self, found: list[Look]) -> None:
         for i, look in enumerate(found):

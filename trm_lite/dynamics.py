@@ -365,7 +365,8 @@ def curves(thoughts: dict[str, Trace], cell: int | None = None) -> Figure:
             values = getattr(thought, f"{latent}_residual")
             if values is not None and not np.isnan(values).all():
                 label = latent if style == "-" else None
-                moving.plot(frames, np.maximum(values, 1e-7), style, color=colour, label=label)
+                at = values > 0  # in a fine grain y and z take turns
+                moving.plot(frames[at], values[at], style, color=colour, label=label)
         belief.plot(frames, thought.halt, style, color=HALT)
     wrong.set_ylabel("wrong" if first.solution is not None else "against\na rule")
     wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -61,7 +61,7 @@ class Microscope(Panel):
         narrow, wide = {"width": "210px"}, {"width": "300px"}
         self.model = widgets.Dropdown(options=list(self.models), description="model", layout=narrow)
         self.puzzle = widgets.Dropdown(options=[], description="puzzle", layout=wide)
-        self.grain = widgets.Dropdown(options=GRAINS, description="show", layout=narrow)
+        self.grain = widgets.Dropdown(options=GRAINS, description="show", layout={"width": "250px"})
         self.steps = widgets.BoundedIntText(steps, min=1, max=256, description="steps",
                                             layout={"width": "150px"})  # fmt: skip
         self.noise = widgets.FloatSlider(max=3, step=0.1, description="noise in z",
@@ -80,7 +80,7 @@ class Microscope(Panel):
         self.force = widgets.Button(description="put it there", layout={"width": "110px"},
                                     tooltip="force the chosen cell")  # fmt: skip
         self.caption, self.message = widgets.HTML(), Message()
-        self.views, self.curves = widgets.HBox(), widgets.HTML()
+        self.views, self.curves, self.marker = widgets.HBox(), widgets.HTML(), widgets.HTML()
         self.yours = widgets.VBox()
         note = widgets.HTML(
             f'<span style="color:{FAINT}">Click a cell to follow it. If nothing moves, the kernel '
@@ -95,12 +95,19 @@ class Microscope(Panel):
                 widgets.HBox([self.second, self.digit, self.force]),
                 widgets.HBox([self.play, self.slider, self.speed]),
                 self.caption,
-                widgets.HBox([self.views, self.curves]),
+                widgets.HBox([self.views, self.curves, self.marker]),
                 self.message,
                 folded,
                 note,
             ]
         )
+
+        for part, name in (
+            (self, "microscope"), (self.slider, "frame"), (self.caption, "caption"),
+            (self.message, "message"), (self.curves, "curves"), (self.second, "second"), (self.grain, "grain"),
+            (self.file, "file"), (self.yours, "editor"), (self.model, "model"),
+        ):  # fmt: skip
+            part.add_class(f"trm-{name}")  # for whoever wants to style or to test it
 
     def _wire(self) -> None:
         self.link = widgets.jslink((self.play, "value"), (self.slider, "value"))
@@ -161,7 +168,8 @@ class Microscope(Panel):
                 "widgets.watch(tracing.trace(model, puzzle))."
             )
         if kind == "sudoku":
-            self._set(self.digit, options=[str(d) for d in range(1, config.vocab_size - 1)])
+            digits = [str(digit) for digit in range(1, config.vocab_size - 1)]
+            self._set(self.digit, options=digits, value=digits[0])
             if self.editor is None or self.editor.shape.cells != self.board.size:
                 self.editor = BoardEditor(self.board)
             self.yours.children = [self.editor]
@@ -169,7 +177,7 @@ class Microscope(Panel):
             self.editor.set(self.board)
             self.editor.on_edit = self._edited
         else:
-            self._set(self.digit, options=["path", "open"])
+            self._set(self.digit, options=["path", "open"], value="path")
             self.yours.children = [widgets.HTML("Only Sudokus can be typed in.")]
         self.cell, self.push = None, None
         self.think()
@@ -239,7 +247,13 @@ class Microscope(Panel):
         low, high = figure.axes[0].get_xlim()
         self._marker = (spans[0].x0, spans[0].width, 1 - spans[0].y1, spans[0].y1 - spans[-1].y0,
                         low, high)  # fmt: skip
-        self._curves = base64.b64encode(to_png(figure)).decode()
+        picture = base64.b64encode(to_png(figure)).decode()
+        self.curves.value = (
+            '<div style="position:relative;display:inline-block">'
+            f'<img alt="curves" src="data:image/png;base64,{picture}">'
+            f'<div class="trm-marker trm-marker-{id(self)}" style="position:absolute;width:6px;'
+            f'background:{CHANGED};opacity:0.5"></div></div>'
+        )
 
     def choose(self, cell: int) -> None:
         """Follow one cell (from 0) through time."""
@@ -262,13 +276,10 @@ class Microscope(Panel):
                                                     for _, t in traces))  # fmt: skip
         left, width, top, height, low, high = self._marker
         place = left + width * (frame - low) / (high - low)
-        visible = "block" if frame else "none"
-        self.curves.value = (
-            '<div style="position:relative;display:inline-block">'
-            f'<img alt="curves" src="data:image/png;base64,{self._curves}">'
-            f'<div class="trm-marker" style="display:{visible};position:absolute;'
-            f"left:calc({100 * place:.2f}% - 3px);width:6px;top:{100 * top:.1f}%;"
-            f'height:{100 * height:.1f}%;background:{CHANGED};opacity:0.5"></div></div>'
+        self.marker.value = (  # so little is sent that a move of the slider shows at once
+            f"<style>.trm-marker-{id(self)} {{ display: {'block' if frame else 'none'}; "
+            f"left: calc({100 * place:.2f}% - 3px); top: {100 * top:.1f}%; "
+            f"height: {100 * height:.1f}%; }}</style>"
         )
 
     def _force(self) -> None:

@@ -179,23 +179,29 @@ def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int, rules: bo
     board_legend(figure, trace.solution is not None, trace.kind)
 
 
-def frame(trace: Trace, step: int) -> Figure:
-    """One moment of a thought: the board, and beside it how far the thought has come."""
+def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> Figure:
+    """One moment of a thought: the board, and beside it how far the thought has come.
+
+    `reveal` draws the curves only as far as `step`, for an animation.
+    """
     figure = plt.figure(figsize=(8.4, 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=11)
     left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
     draw_step(left.subplots(), trace, step, confidence=True)
     board_legend(figure, trace.solution is not None, trace.kind)
     wrong, halt = right.subplots(2, 1, sharex=True)
-    steps = np.arange(1, len(trace) + 1)
-    wrong.plot(steps, trace.faults().sum(1), "o-", ms=4, color=WRONG)
+    shown = step if reveal else len(trace)
+    steps, counts = np.arange(1, len(trace) + 1), trace.faults().sum(1)
+    wrong.plot(steps[:shown], counts[:shown], "o-", ms=4, color=WRONG)
     wrong.set_ylabel("cells wrong" if trace.solution is not None else "cells against\na rule")
-    wrong.set_ylim(-0.5, max(4.5, wrong.get_ylim()[1]))
+    wrong.set_ylim(-0.5, max(4.5, 1.05 * counts.max()))
     wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    halt.plot(steps, trace.halt, "o-", ms=4, color=HALT)
+    halt.plot(steps[:shown], trace.halt[:shown], "o-", ms=4, color=HALT)
     if np.isnan(trace.halt).all():
         halt.text(0.5, 0.5, "no halting head", transform=halt.transAxes, ha="center", color=FAINT)
-    unit = {"step": "supervision step"}.get(trace.grain, trace.grain)
+    unit = {"step": "supervision step", "recursion": "full recursion"}.get(trace.grain, trace.grain)
     halt.set(ylabel='"I am done"', ylim=(-0.05, 1.05), xlabel=unit)
+    halt.set_xlim(0.5, len(trace) + 0.5)
     halt.yaxis.set_major_formatter(PercentFormatter(1.0))
     halt.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if step:

@@ -27,7 +27,10 @@ from trm_lite.tracing import Trace, trace
 def to_png(figure: Figure, dpi: int = 90) -> bytes:
     """Render a figure and close it."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=None)
+    with plt.rc_context(
+        {"savefig.bbox": None}
+    ):  # all frames of one size, not cut to what they hold
+        figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
 
@@ -41,6 +44,10 @@ class Panel(widgets.VBox):
 
 class Message(widgets.HTML):
     """A line in which a panel says how it is; what goes wrong in a callback is never swallowed."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("trm-message")
 
     def say(self, text: str, colour: str = plots.INK) -> None:
         self.value = f'<span style="color:{colour}">{html.escape(text)}</span>'
@@ -194,7 +201,7 @@ class BoardEditor(Panel):
     def _style() -> str:
         return f"""<style>
         .trm-cell input {{ text-align: center; font-size: 16px; padding: 0; }}
-        .trm-broken input {{ color: {plots.WRONG}; font-weight: bold; }}
+        .trm-broken input {{ color: {plots.WRONG} !important; font-weight: bold; }}
         .trm-box-top {{ border-top: 2px solid #222; padding-top: 1px; }}
         .trm-box-left {{ border-left: 2px solid #222; padding-left: 1px; }}
         </style>"""

@@ -43,18 +43,20 @@ class MazeData(Data):
         sizes = (self.train, self.validation, self.test)
         if min(sizes) < 0 or sum(sizes) == 0:
             raise UserError("The sizes of the splits must be 0 or more, and one of them not 0.")
-        mazes, answers = maze.generate(
-            round(1.1 * sum(sizes)) + 1, self.size, seed=self.puzzle_seed
-        )
-        seen: dict[bytes, int] = {}
-        for row, cells in enumerate(mazes):
-            seen.setdefault(_canonical(cells), row)
-        rows = np.fromiter(seen.values(), int)
-        if len(rows) < sum(sizes):
+        for spare in (1.1, 2, 4):  # some turn out to be twins, of small mazes most
+            count = round(spare * sum(sizes)) + 1
+            mazes, answers = maze.generate(count, self.size, seed=self.puzzle_seed)
+            seen: dict[bytes, int] = {}
+            for row, cells in enumerate(mazes):
+                seen.setdefault(_canonical(cells), row)
+            if len(seen) >= sum(sizes):
+                break
+        else:
             raise UserError(
-                f"Only {len(rows)} mazes of size {self.size} without twins were found, "
+                f"Only {len(seen)} mazes of size {self.size} without twins were found, "
                 f"{sum(sizes)} were asked for; ask for fewer or for a larger size."
             )
+        rows = np.fromiter(seen.values(), int)
         ends = np.cumsum(sizes)
         parts = np.split(rows[: ends[-1]], ends[:-1])
         return Splits(*(as_set(mazes[part], answers[part]) for part in parts))
