@@ -146,7 +146,7 @@ def test_command_line_animation(tmp_path, ending):
     assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
     thought = trace(shipped_weights(6)[0], PUZZLES[0], MAX_STEPS)
     with Image.open(picture) as frames:
-        assert frames.n_frames == thought.settled + 1  # the puzzle and every step
+        assert frames.n_frames == thought.settled + 2  # the puzzle, every step, one more
         first = np.asarray(frames.convert("RGB"))
         frames.seek(frames.n_frames - 1)
         assert (np.asarray(frames.convert("RGB")) != first).any()

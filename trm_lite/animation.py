@@ -15,7 +15,7 @@ PUZZLE_TIME, FRAME_TIME, END_TIME = 1500, 450, 4000  # milliseconds
 COLOURS = 96  # of all frames together
 
 
-def animate(trace: Trace, path: Path, *, title: str = "", dpi: int = 90) -> None:
+def animate(trace: Trace, path: Path, *, title: str = "", dpi: int = 110) -> None:
     """Write `trace` into `path` as an endless animation: the puzzle, every frame, a pause.
 
     All frames share one palette, so that little but what changes is stored.
@@ -53,4 +53,4 @@ def _one_palette(pictures: list[Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (width, height * len(chosen)))
     for i, picture in enumerate(chosen):
         sheet.paste(picture, (0, i * height))
-    return sheet.quantize(COLOURS)
+    return sheet.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)  # keeps white white

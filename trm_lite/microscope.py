@@ -104,8 +104,8 @@ class Microscope(Panel):
 
         for part, name in (
             (self, "microscope"), (self.slider, "frame"), (self.caption, "caption"),
-            (self.message, "message"), (self.curves, "curves"), (self.second, "second"), (self.grain, "grain"),
-            (self.file, "file"), (self.yours, "editor"), (self.model, "model"),
+            (self.message, "message"), (self.curves, "curves"), (self.second, "second"),
+            (self.grain, "grain"), (self.file, "file"), (self.yours, "editor"),
         ):  # fmt: skip
             part.add_class(f"trm-{name}")  # for whoever wants to style or to test it
 

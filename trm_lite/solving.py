@@ -192,13 +192,13 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
     from trm_lite import animation, plots  # drawing takes a second to import, which few calls need
 
     plots.use_style()
-    thought = trace(model, board, max_steps).until_settled(margin=0)
+    thought = trace(model, board, max_steps)
     if path.suffix.lower() in animation.ENDINGS:
         size = sum(parameter.numel() for parameter in model.parameters())
         title = f"a network of {size / 1000:,.0f} thousand parameters solves a Sudoku"
-        animation.animate(thought.until_settled(), path, title=title)
+        animation.animate(thought.until_settled(), path, title=title)  # and what it believes then
     else:
-        plots.save(plots.contact_sheet(thought), path)
+        plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
 
 
 def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
