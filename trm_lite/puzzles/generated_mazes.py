@@ -19,7 +19,7 @@ class MazeData(Data):
     They are made in a second or two, and therefore not kept on disk.
     """
 
-    size: int = 9
+    size: int = 7
     train: int = 2000
     validation: int = 200
     test: int = 500
