@@ -4,11 +4,13 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trm_lite.errors import PuzzleError
+from trm_lite.errors import PuzzleError, UserError
 from trm_lite.puzzles import hard_mazes, maze
+from trm_lite.puzzles.generated_mazes import MazeData
 
 OPEN_FIELD = "S  \n   \n  G"  # six shortest paths
 
@@ -255,3 +257,22 @@ def test_impossible_hard_mazes_are_refused(monkeypatch):
     ):
         with pytest.raises(PuzzleError, match=words):
             hard_mazes.generate(**{"count": 2, "seed": 0} | options)
+
+
+def test_generated_splits_hold_no_turned_or_mirrored_twins():
+    splits = MazeData(size=5, train=20, validation=4, test=6).build()
+    assert [len(part) for part in splits] == [20, 4, 6]
+    guises = set()
+    for part in splits:
+        for tokens in part.inputs.numpy():
+            square = tokens.reshape(5, 5)
+            turned = [np.rot90(s, k).tobytes() for s in (square, square.T) for k in range(4)]
+            assert not guises & set(turned)
+            guises |= set(turned)
+    generator = torch.Generator().manual_seed(0)
+    batch = splits.train.batch(slice(0, 20), generator)
+    mazes, answers = (maze.from_tokens(part.numpy()) for part in batch[:2])
+    assert maze.is_shortest_path(mazes, answers).all()
+    assert (batch.inputs != splits.train.inputs).any()
+    with pytest.raises(UserError, match="ask for fewer"):
+        MazeData(size=3, train=1000).build()

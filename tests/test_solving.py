@@ -8,7 +8,8 @@ import torch
 
 from trm_lite.__main__ import main
 from trm_lite.puzzles import sudoku
-from trm_lite.solving import WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
+from trm_lite.solving import MAX_STEPS, WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
+from trm_lite.tracing import trace
 
 PUZZLES, SOLUTIONS = sudoku.generate(5, 6, seed=1)
 LINES = [sudoku.to_line(puzzle) for puzzle in PUZZLES]
@@ -133,3 +134,28 @@ def test_what_a_user_can_mend_is_one_sentence_and_status_2(
     assert words in err
     assert err.startswith("trm-lite: ") and len(err.strip().splitlines()) == 1
     assert "Traceback" not in out + err
+
+
+@needs_weights
+@pytest.mark.parametrize("ending", ["gif", "apng", "webp"])
+def test_command_line_animation(tmp_path, ending):
+    from PIL import Image
+
+    (tmp_path / "puzzle.txt").write_text(LINES[0])
+    picture = tmp_path / f"thought.{ending}"
+    assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
+    thought = trace(shipped_weights(6)[0], PUZZLES[0], MAX_STEPS)
+    with Image.open(picture) as frames:
+        assert frames.n_frames == thought.settled + 2  # the puzzle, every step, one more
+        first = np.asarray(frames.convert("RGB"))
+        frames.seek(frames.n_frames - 1)
+        assert (np.asarray(frames.convert("RGB")) != first).any()
+    assert picture.stat().st_size < 2_000_000
+
+
+@needs_weights
+def test_an_animation_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "puzzle.txt").write_text(LINES[0])
+    picture = str(tmp_path / "nowhere" / "thought.gif")
+    assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", picture]) == 2
+    assert "could not be written" in capsys.readouterr().err

@@ -99,7 +99,8 @@ def solve(
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
         max_steps: Supervision steps at the most.
-        picture: Draw the first puzzle, step by step, into this file (png, svg or pdf).
+        picture: Draw the first puzzle, step by step, into this file: png, svg or pdf, or moving:
+            gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, confidence.
     """

@@ -1,7 +1,6 @@
 """Pictures: pure functions from what was measured to a matplotlib figure.
 
-One look for the whole course: the colours of Okabe and Ito, which colour-blind readers can
-tell apart, the same colour for the same thing in every figure.
+`trm_lite.dynamics` has those of how a thought moves.
 """
 
 from collections.abc import Sequence
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,29 +17,20 @@ from torch import Tensor
 
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation
+from trm_lite.grids import draw_arc, draw_maze
 from trm_lite.puzzles import sudoku
-from trm_lite.tracing import Trace
-
-INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
-RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
-CLUE_PAPER = "#ececec"
-
-
-def use_style() -> None:
-    """Set the look of the course for all figures that follow."""
-    sns.set_theme(style="ticks", context="notebook", palette="colorblind")
-    plt.rcParams.update(
-        {
-            "figure.dpi": 100,
-            "savefig.dpi": 150,
-            "savefig.bbox": "tight",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlelocation": "left",
-            "axes.titlesize": "medium",
-            "legend.frameon": False,
-        }
-    )
+from trm_lite.style import (
+    CHANGED,
+    CLUE_PAPER,
+    FAINT,
+    HALT,
+    INK,
+    PAPER,
+    RIGHT,
+    WRONG,
+)
+from trm_lite.style import use_style as use_style  # plots.use_style(), at the top of a lesson
+from trm_lite.traces import Trace
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -62,13 +51,14 @@ def draw_board(
     *,
     faults: np.ndarray | None = None,
     changed: np.ndarray | None = None,
+    broken: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
     """Draw `board` (n*n,) with the clues of `puzzle` on grey.
 
-    Cells in `faults` are vermilion and underlined, `changed` ones lie on yellow, and a digit is
-    the fainter the lower its `confidence` (0..1).
+    Cells in `faults` are vermilion and underlined, `changed` ones lie on yellow, `broken` ones
+    (against a rule) are framed, and a digit is the fainter the lower its `confidence` (0..1).
     """
     shape = sudoku.geometry(sudoku.size_of(board))
     n = shape.size
@@ -96,6 +86,10 @@ def draw_board(
         )
         if faults[cell]:
             ax.plot([column + 0.25, column + 0.75], [row + 0.9] * 2, color=WRONG, lw=1.2)
+    if broken is not None and broken.any():
+        rows, columns = np.divmod(np.flatnonzero(broken), n)
+        ax.plot(columns + 0.5, rows + 0.5, "s", ms=1.25 * point_size, mfc="none", mec=WRONG, lw=0,
+                label="against a rule")  # fmt: skip
     for line in range(n + 1):
         for every, draw in ((shape.box_rows, ax.hlines), (shape.box_columns, ax.vlines)):
             bold = line % every == 0
@@ -106,16 +100,23 @@ def draw_board(
     ax.set_title(title, fontsize=10, loc="center")
 
 
-def board_legend(figure, known: bool = True) -> None:
+def board_legend(figure, known: bool = True, kind: str = "sudoku") -> None:
     """Say below the boards what their colours mean; `known`: whether the solution is."""
     fault = "wrong" if known else "breaks a rule"
-    figure.legend(
-        handles=[
+    handles = {
+        "sudoku": [
             Patch(facecolor=CLUE_PAPER, label="clue"),
             Patch(facecolor=RIGHT, label="right" if known else "breaks no rule"),
             Patch(facecolor=WRONG, label=f"{fault} (underlined)"),
-            Patch(facecolor=CHANGED, label="changed in this step"),
         ],
+        "maze": [
+            Patch(facecolor=RIGHT, label="path as the network sees it"),
+            Patch(facecolor=WRONG, label=f"{fault} (crossed)"),
+        ],
+        "arc": [Patch(facecolor=WRONG, label=f"{fault} (dotted)")] if known else [],
+    }[kind]
+    figure.legend(
+        handles=[*handles, Patch(facecolor=CHANGED, label="changed in this step")],
         loc="outside lower center",
         ncols=4,
         fontsize=9,
@@ -123,64 +124,84 @@ def board_legend(figure, known: bool = True) -> None:
 
 
 def verdict(trace: Trace, step: int) -> str:
-    """What is wrong with the board after `step` (from 1), in two words."""
+    """What is wrong with the board in frame `step` (from 1), in two words."""
     count = int(trace.faults()[step - 1].sum())
     if trace.solution is not None:
         return f"{count} wrong" if count else "solved"
+    if trace.kind == "arc":
+        return f"{trace.changed()[step - 1].sum()} changed"
     return f"{count} break a rule" if count else "no rule broken"
 
 
-def draw_step(ax: Axes, trace: Trace, step: int, *, confidence: bool = False) -> None:
-    """Draw the board of `trace` after `step` supervision steps; step 0 is the puzzle."""
+def draw_step(
+    ax: Axes, trace: Trace, step: int, *, confidence: bool = False, rules: bool = False
+) -> None:
+    """Draw the board of `trace` in frame `step`; 0 is the puzzle. `rules` frames what breaks one.
+
+    A frame is a supervision step, unless the trace is of a finer grain.
+    """
+    draw = {"sudoku": draw_board, "maze": draw_maze, "arc": draw_arc}[trace.kind]
     if step == 0:
-        draw_board(ax, trace.puzzle, trace.puzzle, title="puzzle")
+        draw(ax, trace.puzzle, trace.puzzle, title="puzzle")
         return
-    board = trace.boards[step - 1]
-    draw_board(
+    marks = {"broken": trace.rule_breaks()[step - 1]} if rules and trace.kind == "sudoku" else {}
+    draw(
         ax,
-        board,
+        trace.boards[step - 1],
         trace.puzzle,
         faults=trace.faults()[step - 1],
-        changed=board != trace.boards[step - 2] if step > 1 else None,
+        changed=trace.changed()[step - 1],
         confidence=trace.confidence[step - 1] if confidence else None,
-        title=f"step {step}: {verdict(trace, step)}",
+        title=f"{trace.label(step)}: {verdict(trace, step)}",
+        **marks,
     )
 
 
-def contact_sheet(trace: Trace, *, columns: int = 6, board_inches: float = 1.75) -> Figure:
-    """The puzzle and the board after every supervision step, side by side."""
+def contact_sheet(
+    trace: Trace, *, columns: int = 6, board_inches: float = 1.75, rules: bool = False
+) -> Figure:
+    """The puzzle and the board in every frame, side by side; `rules` frames what breaks one."""
     columns = min(columns, len(trace) + 1)
     rows = -(-(len(trace) + 1) // columns)
     size = (max(columns, 3) * board_inches, rows * (board_inches + 0.28) + 0.35)
     figure = plt.figure(figsize=size, layout="constrained")
-    _fill_contact_sheet(figure, trace, rows, columns)
+    _fill_contact_sheet(figure, trace, rows, columns, rules)
     return figure
 
 
-def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int) -> None:
+def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int, rules: bool = False) -> None:
     axes = figure.subplots(rows, columns, squeeze=False)
     for step, ax in enumerate(axes.flat):
         if step <= len(trace):
-            draw_step(ax, trace, step)
+            draw_step(ax, trace, step, rules=rules)
         else:
             ax.set_visible(False)
-    board_legend(figure, known=trace.solution is not None)
+    board_legend(figure, trace.solution is not None, trace.kind)
 
 
-def frame(trace: Trace, step: int) -> Figure:
-    """One moment of a thought: the board, and beside it how far the thought has come."""
+def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> Figure:
+    """One moment of a thought: the board, and beside it how far the thought has come.
+
+    `reveal` draws the curves only as far as `step`, for an animation.
+    """
     figure = plt.figure(figsize=(8.4, 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=11)
     left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
     draw_step(left.subplots(), trace, step, confidence=True)
-    board_legend(figure, known=trace.solution is not None)
+    board_legend(figure, trace.solution is not None, trace.kind)
     wrong, halt = right.subplots(2, 1, sharex=True)
-    steps = np.arange(1, len(trace) + 1)
-    wrong.plot(steps, trace.faults().sum(1), "o-", ms=4, color=WRONG)
+    shown = step if reveal else len(trace)
+    steps, counts = np.arange(1, len(trace) + 1), trace.faults().sum(1)
+    wrong.plot(steps[:shown], counts[:shown], "o-", ms=4, color=WRONG)
     wrong.set_ylabel("cells wrong" if trace.solution is not None else "cells against\na rule")
-    wrong.set_ylim(-0.5, max(4.5, wrong.get_ylim()[1]))
+    wrong.set_ylim(-0.5, max(4.5, 1.05 * counts.max()))
     wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    halt.plot(steps, trace.halt, "o-", ms=4, color=HALT)
-    halt.set(ylabel='"I am done"', ylim=(-0.05, 1.05), xlabel="supervision step")
+    halt.plot(steps[:shown], trace.halt[:shown], "o-", ms=4, color=HALT)
+    if np.isnan(trace.halt).all():
+        halt.text(0.5, 0.5, "no halting head", transform=halt.transAxes, ha="center", color=FAINT)
+    unit = {"step": "supervision step", "recursion": "full recursion"}.get(trace.grain, trace.grain)
+    halt.set(ylabel='"I am done"', ylim=(-0.05, 1.05), xlabel=unit)
+    halt.set_xlim(0.5, len(trace) + 0.5)
     halt.yaxis.set_major_formatter(PercentFormatter(1.0))
     halt.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if step:

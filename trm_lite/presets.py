@@ -11,6 +11,7 @@ from trm_lite.nets import NetConfig, TRMConfig, config_from_dict
 from trm_lite.puzzles.dataset import Data
 from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
+from trm_lite.puzzles.generated_mazes import MazeData
 from trm_lite.thinking import Act
 
 
@@ -65,7 +66,7 @@ class Preset:
             )
 
 
-DATA = {kind.source: kind for kind in (SudokuData, BuiltData)}
+DATA = {kind.source: kind for kind in (SudokuData, MazeData, BuiltData)}
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
@@ -159,6 +160,13 @@ LAPTOP = _sudoku(
     hidden_size=128,
     **MINI_SHAPE,
 )
+MAZE_7X7 = Preset(
+    "maze-7x7",
+    "mazes of 7x7 cells with a single path",
+    MazeData(),
+    TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
+    dataclasses.replace(MINI, steps=10_000),
+)
 
 PRESETS = {
     preset.name: preset
@@ -168,6 +176,7 @@ PRESETS = {
         LAPTOP,
         EASY_9X9,
         MINIMAL_9X9,
+        MAZE_7X7,
         *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
         *_variants(EASY_9X9, paper.CORE),
         *_variants(MINIMAL_9X9, paper.CORE),

@@ -69,9 +69,12 @@ def shipped(name: str) -> tuple[Network, dict]:
     return load_weights(path)
 
 
-def shipped_weights(size: int) -> tuple[Reasoner, dict]:
-    """The best trained model that comes with the course for Sudokus of `size` (6 or 9)."""
-    return shipped(f"sudoku-{size}x{size}")
+def shipped_weights(size: int, network: str = "") -> tuple[Reasoner, dict]:
+    """The trained network that comes with the course for Sudokus of `size` (6 or 9).
+
+    The best TRM, or another `network`: hrm, direct and others.
+    """
+    return shipped(f"sudoku-{size}x{size}" + (f"-{network}" if network else ""))
 
 
 def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
@@ -158,7 +161,7 @@ def solve_files(
 ) -> int:
     """Solve the puzzles in `files` (standard input if none) and print them.
 
-    The thought about the first one is drawn, step by step, into the file `picture`.
+    The thought about the first one is drawn, step by step, into the file `picture`; a GIF moves.
 
     Returns 0 if all were solved, 1 if the network failed at some, 2 if some lines were bad.
     """
@@ -195,12 +198,17 @@ def solve_files(
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
-    """Save a picture of the board after every step until it settles."""
-    from trm_lite import plots  # drawing takes a second to import, which few calls need
+    """Save a picture of the board after every step until it settles, moving if `path` is."""
+    from trm_lite import animation, plots  # drawing takes a second to import, which few calls need
 
     plots.use_style()
-    thought = trace(model, board, max_steps).until_settled(margin=0)
-    plots.save(plots.contact_sheet(thought), path)
+    thought = trace(model, board, max_steps)
+    if path.suffix.lower() in animation.ENDINGS:
+        size = sum(parameter.numel() for parameter in model.parameters())
+        title = f"a network of {size / 1000:,.0f} thousand parameters solves a Sudoku"
+        animation.animate(thought.until_settled(), path, title=title)  # and what it believes then
+    else:
+        plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
 
 
 def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:

@@ -4,6 +4,10 @@ Only ipywidgets, so they work in JupyterLab, Notebook 7, VS Code and Colab. A th
 recorded once; every frame is drawn once and kept, so moving a slider only swaps a picture.
 """
 
+import asyncio
+import contextlib
+import html
+import traceback
 from collections.abc import Callable, Sequence
 from io import BytesIO
 
@@ -13,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trm_lite import plots
-from trm_lite.errors import PuzzleError
+from trm_lite.errors import PuzzleError, UserError
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import MAX_STEPS
@@ -23,7 +27,10 @@ from trm_lite.tracing import Trace, trace
 def to_png(figure: Figure, dpi: int = 90) -> bytes:
     """Render a figure and close it."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=None)
+    with plt.rc_context(
+        {"savefig.bbox": None}
+    ):  # all frames of one size, not cut to what they hold
+        figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
 
@@ -35,8 +42,37 @@ class Panel(widgets.VBox):
         return "(An interactive panel: run this notebook to use it, for example with `make lab`.)"
 
 
+class Message(widgets.HTML):
+    """A line in which a panel says how it is; what goes wrong in a callback is never swallowed."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("trm-message")
+
+    def say(self, text: str, colour: str = plots.INK) -> None:
+        self.value = f'<span style="color:{colour}">{html.escape(text)}</span>'
+
+    def guard(self, work: Callable[..., object]) -> Callable[..., None]:
+        """`work` as a callback whose errors are told here, in place; the panel stays usable."""
+
+        def run(*arguments) -> None:
+            try:
+                work(*arguments)
+            except UserError as error:
+                self.say(str(error), plots.WRONG)
+            except Exception as error:
+                self.say(f"This should not happen, {type(error).__name__}: {error}", plots.WRONG)
+                details = html.escape(traceback.format_exc())
+                self.value += f"<details><summary>where</summary><pre>{details}</pre></details>"
+
+        return run
+
+
 class Player(Panel):
-    """A flip-book: play, pause, and a slider over the frames `draw(0)` to `draw(count - 1)`."""
+    """A flip-book: play, pause, and a slider over the frames `draw(0)` to `draw(count - 1)`.
+
+    In a notebook the frames that nobody has asked for yet are drawn while the kernel is idle.
+    """
 
     def __init__(self, draw: Callable[[int], Figure], count: int, *, milliseconds: int = 500):
         self.image = widgets.Image(format="png", layout={"max_width": "100%"})
@@ -45,9 +81,10 @@ class Player(Panel):
         )
         self.play = widgets.Play(max=count - 1, interval=milliseconds, show_repeat=False)
         widgets.jslink((self.play, "value"), (self.slider, "value"))
-        self.slider.observe(lambda change: self._show(), names="value")
+        self.message = Message()
+        self.slider.observe(self.message.guard(lambda change: self._show()), names="value")
         self.load(draw, count)
-        super().__init__([widgets.HBox([self.play, self.slider]), self.image])
+        super().__init__([widgets.HBox([self.play, self.slider]), self.image, self.message])
 
     def load(self, draw: Callable[[int], Figure], count: int, start: int = 0) -> None:
         """Put another flip-book in, opened at frame `start`."""
@@ -55,12 +92,28 @@ class Player(Panel):
         self.play.max = self.slider.max = count - 1
         self.slider.value = min(start, count - 1)
         self._show()
+        self._draw_ahead(self._frames)
 
     def _show(self) -> None:
         step = self.slider.value
         if step not in self._frames:
             self._frames[step] = to_png(self._draw(step))
         self.image.value = self._frames[step]
+        self.message.value = ""
+
+    def _draw_ahead(self, frames: dict[int, bytes]) -> None:
+        """Draw the next missing frame as soon as the kernel has nothing else to do."""
+        missing = [step for step in range(self.slider.max + 1) if step not in frames]
+        if not missing:
+            return
+
+        def draw() -> None:
+            if frames is self._frames:  # no other flip-book has been put in
+                frames[missing[0]] = to_png(self._draw(missing[0]))
+                self._draw_ahead(frames)
+
+        with contextlib.suppress(RuntimeError):  # outside of a notebook no time is ever idle
+            asyncio.get_running_loop().call_later(0.1, self.message.guard(draw))
 
 
 def watch(thought: Trace) -> Player:
@@ -78,8 +131,8 @@ class BoardEditor(Panel):
     def __init__(self, board: np.ndarray, on_edit: Callable[[np.ndarray], None] | None = None):
         self.shape = sudoku.geometry(sudoku.size_of(board))
         self.on_edit = on_edit or (lambda board: None)
+        self.message = Message()
         self.cells = [self._cell(i) for i in range(self.shape.cells)]
-        self.message = widgets.HTML()
         n = self.shape.size
         grid = widgets.GridBox(
             self.cells,
@@ -110,7 +163,7 @@ class BoardEditor(Panel):
             cell.add_class("trm-box-top")
         if column % self.shape.box_columns == 0 and column:
             cell.add_class("trm-box-left")
-        cell.observe(lambda change: self._check(), names="value")
+        cell.observe(self.message.guard(lambda change: self._check()), names="value")
         return cell
 
     def _digit(self, text: str) -> int | None:
@@ -125,7 +178,7 @@ class BoardEditor(Panel):
         for i, cell in enumerate(self.cells):
             if self._digit(cell.value) is None:
                 row, column = divmod(i, self.shape.size)
-                self._say(
+                self.message.say(
                     f"Row {row + 1} column {column + 1} holds “{cell.value}”; "
                     f"type a digit from 1 to {self.shape.size}, or nothing.",
                     plots.WRONG,
@@ -138,20 +191,17 @@ class BoardEditor(Panel):
         try:
             sudoku.solve_one(board)
         except PuzzleError as error:
-            self._say(str(error), plots.WRONG)
+            self.message.say(str(error), plots.WRONG)
         else:
             blanks = int((board == 0).sum())
-            self._say(f"A proper puzzle: {blanks} blanks, exactly one solution.", plots.HALT)
+            self.message.say(f"A proper puzzle: {blanks} blanks, exactly one solution.", plots.HALT)
         self.on_edit(board)
-
-    def _say(self, text: str, colour: str) -> None:
-        self.message.value = f'<span style="color:{colour}">{text}</span>'
 
     @staticmethod
     def _style() -> str:
         return f"""<style>
         .trm-cell input {{ text-align: center; font-size: 16px; padding: 0; }}
-        .trm-broken input {{ color: {plots.WRONG}; font-weight: bold; }}
+        .trm-broken input {{ color: {plots.WRONG} !important; font-weight: bold; }}
         .trm-box-top {{ border-top: 2px solid #222; padding-top: 1px; }}
         .trm-box-left {{ border-left: 2px solid #222; padding-left: 1px; }}
         </style>"""
@@ -170,7 +220,8 @@ class Playground(Panel):
         )
         self.player = Player(lambda step: plt.figure(), 1)
         self.editor = BoardEditor(next(iter(examples.values())), self._think)  # thinks at once
-        self.choice.observe(lambda change: self._choose(), names="value")
+        choose = self.editor.message.guard(lambda change: self._choose())
+        self.choice.observe(choose, names="value")
         super().__init__([self.choice, widgets.HBox([self.editor, self.player])])
 
     def _choose(self) -> None:

@@ -1,0 +1,26 @@
+"""One look for the whole course: the colours of Okabe and Ito, which colour-blind readers can
+tell apart, and the same colour for the same thing in every figure."""
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
+RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
+CLUE_PAPER = "#ececec"
+
+
+def use_style() -> None:
+    """Set the look of the course for all figures that follow."""
+    sns.set_theme(style="ticks", context="notebook", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "savefig.bbox": "tight",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": "medium",
+            "legend.frameon": False,
+        }
+    )
