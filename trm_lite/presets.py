@@ -165,7 +165,7 @@ MAZE_7X7 = Preset(
     "mazes of 7x7 cells with a single path",
     MazeData(),
     TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
-    dataclasses.replace(MINI, steps=10_000),
+    dataclasses.replace(MINI, steps=5_000),
 )
 
 PRESETS = {
