@@ -12,7 +12,7 @@ demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest
 	TRM_LITE_PROFILE=smoke $(BIN)/pytest --nbval-lax notebooks
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
