@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
 os.environ["MPLBACKEND"] = "agg"
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -18,6 +19,16 @@ torch.set_num_threads(1)
 
 # What shrinks the mini preset until it trains in a second.
 TINY = {"train": 48, "validation": 8, "test": 8, "hidden_size": 16, "batch_size": 8}
+
+
+# The shape of a network for 6x6 Sudoku that is built in no time.
+SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
+
+
+@pytest.fixture
+def close_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

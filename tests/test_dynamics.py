@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL
 from matplotlib.colors import to_hex
 
 from trm_lite import dynamics, grids, plots, probes
@@ -19,13 +20,9 @@ from trm_lite.traces import Trace
 from trm_lite.tracing import record
 
 PUZZLES, SOLUTIONS = sudoku.generate(4, 6, seed=5)
-SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")

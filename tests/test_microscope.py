@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL
 
 from trm_lite import microscope, plots, widgets
 from trm_lite.board_view import BoardView, Look, looks
@@ -21,13 +22,9 @@ from trm_lite.traces import Trace
 from trm_lite.tracing import trace
 
 PUZZLES, SOLUTIONS = sudoku.generate(2, 6, seed=5)
-SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,7 @@ PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
 PUZZLE, SOLUTION = PUZZLES[0], SOLUTIONS[0]
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL
 
 from trm_lite.errors import UserError
 from trm_lite.nets import (
@@ -23,7 +24,6 @@ from trm_lite.traces import Trace, load_traces, save_traces
 from trm_lite.tracing import Push, record, trace
 
 PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
-SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
 ATTENTION = {"mixing": "attention", "num_heads": 2}
 CONFIGS = {
     "TRM": TRMConfig(**SMALL, T=2, n=3),

@@ -455,16 +455,18 @@ COMMANDS = {
 }
 
 
+# These read the rest of the command line themselves.
+WITH_OWN_OPTIONS = {"train": train, "classroom": classroom}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; errors the user can mend are one sentence and exit status 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments[:1] == ["train"]:
-            return train(arguments[1:])
-        if arguments[:1] == ["classroom"]:
-            return classroom(arguments[1:])
+        if arguments and arguments[0] in WITH_OWN_OPTIONS:
+            return WITH_OWN_OPTIONS[arguments[0]](arguments[1:])
         return tyro.extras.subcommand_cli_from_dict(
-            {**COMMANDS, "train": train, "classroom": classroom},
+            COMMANDS | WITH_OWN_OPTIONS,
             args=arguments,
             prog="trm-lite",
             description="Tiny recursive models: train them, test them, let them solve puzzles.",

@@ -16,7 +16,6 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
-from trm_lite.checkpoints import load_weights
 from trm_lite.device import precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Share, evaluate, share
@@ -26,7 +25,7 @@ from trm_lite.planning import step_flops
 from trm_lite.presets import Preset, from_dict, get_preset, replace
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.dataset import PuzzleSet, Splits, as_set
-from trm_lite.solving import WEIGHTS_FOLDER
+from trm_lite.solving import shipped
 from trm_lite.textbook import TextbookTrainer, TextbookTRM
 from trm_lite.thinking import MAX_STEPS, answer
 from trm_lite.training import Trainer
@@ -94,7 +93,7 @@ def take_turns(
             while (spent := time.perf_counter() - started) < seconds or not calls:
                 run()
                 calls += 1
-            if (time.process_time() - worked) / spent < OURS * min(1, system.threads):
+            if (time.process_time() - worked) / spent < OURS:
                 raise UserError("Something else began to work on this machine; run again later.")
             paces[system].append(calls / spent)
     return paces
@@ -273,7 +272,7 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
 
     The threshold of halting is the lowest at which no validation puzzle is lost.
     """
-    model, about = load_weights(WEIGHTS_FOLDER / f"{name}.safetensors")
+    model, about = shipped(name)
     data = from_dict(about["preset"]).data.build()
     seen = evaluate(model, data.validation, bfloat16=True)
     goal = seen.exact().value

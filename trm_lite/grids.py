@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from trm_lite.puzzles import maze
+from trm_lite.puzzles.arc import SIDE
 from trm_lite.style import CHANGED, CLUE_PAPER, FAINT, INK, PAPER, RIGHT, WRONG
 
 # The ten colours that ARC is shown in; before them padding and the end of a row or column.
@@ -12,7 +13,6 @@ ARC_COLOURS = (
     PAPER, "#d8d8d8", "#000000", "#1e78d2", "#ff4136", "#2ecc40", "#ffdc00",
     "#9a9a9a", "#e53aa3", "#ff851b", "#87d8f1", "#921231",
 )  # fmt: skip
-SIDE = 30  # of the canvas on which ARC's grids stand
 
 
 def draw_maze(
@@ -33,10 +33,8 @@ def draw_maze(
     n = maze.size_of(puzzle)
     blue, white, wall = (np.array(to_rgb(colour)) for colour in (RIGHT, PAPER, INK))
     paint = np.where((puzzle == maze.WALL)[:, None], wall, white)
-    strength = np.ones(n * n) if confidence is None else 0.25 + 0.75 * confidence
     path = board == maze.PATH
-    mixed = strength[:, None] * blue + (1 - strength[:, None]) * white
-    paint[path] = mixed[path]
+    paint[path] = _paler(np.tile(blue, (n * n, 1)), confidence)[path]
     _draw_cells(ax, paint.reshape(n, n, 3), faults, changed, "x", title)
     for value, letter in ((maze.START, "S"), (maze.GOAL, "G")):
         for cell in np.flatnonzero(puzzle == value):
@@ -62,9 +60,7 @@ def draw_arc(
     rows, columns = used.any(1).nonzero()[0], used.any(0).nonzero()[0]
     high, wide = (int(part.max()) + 1 if len(part) else SIDE for part in (rows, columns))
     paint = np.array([to_rgb(colour) for colour in ARC_COLOURS])[board]
-    if confidence is not None:
-        strength = (0.25 + 0.75 * confidence)[:, None]
-        paint = strength * paint + (1 - strength)
+    paint = _paler(paint, confidence)
 
     def cut(part: np.ndarray | None) -> np.ndarray | None:
         return None if part is None else part.reshape(SIDE, SIDE)[:high, :wide]
@@ -72,6 +68,14 @@ def draw_arc(
     _draw_cells(
         ax, paint.reshape(SIDE, SIDE, 3)[:high, :wide], cut(faults), cut(changed), ".", title
     )
+
+
+def _paler(paint: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
+    """Colours (N, 3), the nearer to white the lower the confidence (N,)."""
+    if confidence is None:
+        return paint
+    strength = (0.25 + 0.75 * confidence)[:, None]
+    return strength * paint + (1 - strength)
 
 
 def _draw_cells(ax: Axes, paint, faults, changed, mark: str, title: str) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from trm_lite.errors import UserError
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import arc, maze, sudoku
 
 
 def kind_of(vocab_size: int, seq_len: int) -> str:
@@ -15,7 +15,7 @@ def kind_of(vocab_size: int, seq_len: int) -> str:
         return "sudoku"
     if vocab_size == len(maze.CHARACTERS) + 1:
         return "maze"
-    if vocab_size == 12 and seq_len == 900:
+    if (vocab_size, seq_len) == (arc.VOCAB_SIZE, arc.CELLS):
         return "arc"
     raise UserError(
         f"A network of {vocab_size} tokens on {seq_len} cells reads no puzzle that "
