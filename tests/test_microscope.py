@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import re
+import threading
+import time
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -267,6 +269,27 @@ def test_what_goes_wrong_is_said_in_place_and_the_rest_goes_on(scope, monkeypatc
     monkeypatch.undo()
     scope.steps.value = 5
     assert not scope.message.value and scope.slider.max == 5
+
+
+def test_callbacks_from_two_threads_take_turns(scope):
+    # JupyterLab runs widgets' callbacks in threads; without turns a thought could wipe out
+    # the message of an edit that came after it.
+    inside, most = 0, []
+
+    def work():
+        nonlocal inside
+        inside += 1
+        most.append(inside)
+        time.sleep(0.05)
+        inside -= 1
+
+    threads = [threading.Thread(target=message.guard(work)) for message in
+               (scope.message, scope.editor.message, scope.message)]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
 
 
 def test_a_board_of_another_size_and_too_many_cells(models):

@@ -7,6 +7,7 @@ recorded once; every frame is drawn once and kept, so moving a slider only swaps
 import asyncio
 import contextlib
 import html
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -22,6 +23,9 @@ from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import MAX_STEPS
 from trm_lite.tracing import Trace, trace
+
+# JupyterLab may run callbacks in several threads at once; ours, and matplotlib's, take turns.
+TURNS = threading.RLock()
 
 
 def to_png(figure: Figure, dpi: int = 90) -> bytes:
@@ -53,11 +57,15 @@ class Message(widgets.HTML):
         self.value = f'<span style="color:{colour}">{html.escape(text)}</span>'
 
     def guard(self, work: Callable[..., object]) -> Callable[..., None]:
-        """`work` as a callback whose errors are told here, in place; the panel stays usable."""
+        """`work` as a callback whose errors are told here, in place; the panel stays usable.
+
+        Callbacks of all panels run one at a time, whichever threads they come from.
+        """
 
         def run(*arguments) -> None:
             try:
-                work(*arguments)
+                with TURNS:
+                    work(*arguments)
             except UserError as error:
                 self.say(str(error), plots.WRONG)
             except Exception as error:
