@@ -10,6 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+PAGES = sorted(
+    page for page in ROOT.rglob("*.md")
+    if not page.relative_to(ROOT).parts[0].startswith((".", "runs", "build"))
+)  # fmt: skip
 ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_assignments
 
 
@@ -66,9 +70,71 @@ def test_it_is_stored_clean(path, notebook):
 
 
 def test_its_links_lead_somewhere(path, notebook):
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    check_links("\n\n".join(prose), path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_of_pages_lead_somewhere(page):
+    check_links(page.read_text(), page)
+
+
+def check_links(text: str, file: Path) -> None:
+    """Every relative link of a Markdown text leads to a file, and every anchor to a heading."""
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
+        if target.startswith("http"):
             continue
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", cell.source):
-            if not target.startswith("http"):
-                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+        goal = file.parent / target if target else file
+        assert goal.exists(), f"{file.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(goal), f"{file.name} links to {target}#{anchor}"
+
+
+def anchors(file: Path) -> set[str]:
+    """The names of the headings of a page, as JupyterLab and as GitHub make them."""
+    if file.suffix == ".ipynb":
+        cells = nbformat.read(file, as_version=4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    else:
+        text = file.read_text()
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    github = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return github | {heading.replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_is_described(notebook):
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt) > 20, f"a figure without description:\n{cell.source[-300:]}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_has_the_parts_of_a_lesson(path, notebook):
+    head = notebook.cells[0].source
+    assert head.startswith(f"# {path.stem[:2]} · ")
+    assert "**After this lesson you can**" in head and "**Time:**" in head
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for part in ("**Predict first.**", "## Exercises", "<summary>Hint</summary>"):
+        assert part in prose
+    place = NOTEBOOKS.index(path)
+    ending = notebook.cells[-1].source.splitlines()[-1]
+    for neighbour in NOTEBOOKS[max(0, place - 1) : place] + NOTEBOOKS[place + 1 : place + 2]:
+        assert f"({neighbour.name})" in ending, f"no link to {neighbour.stem} at the end"
+    assert "(../README.md)" in ending
+
+
+# These build nothing that the package holds too: one looks, one looks closer, one tests claims.
+BUILD_NOTHING = ("00", "10", "14")
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in NOTEBOOKS if p.stem[:2] not in BUILD_NOTHING], ids=lambda path: path.stem
+)
+def test_what_it_builds_equals_the_package(notebook):
+    heading = re.compile(r"^## \d+ · (The same in the package|It is the same model)", re.MULTILINE)
+    (place,) = (i for i, cell in enumerate(notebook.cells) if heading.search(cell.source))
+    proof = "\n".join(cell.source for cell in notebook.cells[place:] if cell.cell_type == "code")
+    assert re.search(r"\bassert ", proof) or "assert_close" in proof

@@ -67,12 +67,13 @@ class SignSGD(Optimizer):
             return
         ids, gradients = (self.ranks.gather(torch.cat(parts)) for parts in zip(*used, strict=True))
         group = self.param_groups[0]
-        touched, slot = ids.unique(return_inverse=True)
-        gradient = torch.zeros(len(touched), gradients.shape[-1], device=ids.device)
-        gradient.index_add_(0, slot, gradients.float())
+        first = (ids[:, None] == ids).int().argmax(1)  # the first row with the same identifier
+        gradient = torch.zeros_like(gradients, dtype=torch.float).index_add_(
+            0, first, gradients.float()
+        )  # all rows stay, so that a GPU need not wait to learn how many identifiers there are
         table = self.embedding.table
-        decayed = table[touched] * (1 - group["lr"] * group["weight_decay"])
-        table[touched] = decayed - group["lr"] * gradient.sign()
+        decayed = table[ids] * (1 - group["lr"] * group["weight_decay"])
+        table[ids] = decayed - group["lr"] * gradient[first].sign()
 
 
 def schedule(
