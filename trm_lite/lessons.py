@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from trm_lite.errors import UserError
 
-RESULTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "results"
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+RESULTS_FOLDER = ASSETS / "results"
 PROFILES = ("smoke", "mini", "full")  # seconds for tests, minutes on a CPU, the paper's on a GPU
 
 Setting = TypeVar("Setting")
