@@ -55,9 +55,9 @@ def draw_arc(
 ) -> None:
     """Draw ARC tokens `board` (n*n,), cut to the part of the canvas that is or was in use.
 
-    n is 30, or less on a smaller canvas. A cell is the paler the lower its `confidence`; `faults` are dotted, `changed` framed.
+    A cell is the paler the lower its `confidence`; `faults` are dotted, `changed` framed.
     """
-    side = math.isqrt(len(board))
+    side = math.isqrt(board.size)
     used = ((board > 0) | (puzzle > 0)).reshape(side, side)
     rows, columns = used.any(1).nonzero()[0], used.any(0).nonzero()[0]
     high, wide = (int(part.max()) + 1 if len(part) else side for part in (rows, columns))

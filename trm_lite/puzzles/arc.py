@@ -150,7 +150,7 @@ def from_tokens(tokens: np.ndarray) -> np.ndarray:
     They are (900,), or (n*n,) of a smaller canvas. Of equally large rectangles, it is the one with
     fewest rows. It is empty, (0, 0), if the first token is no colour.
     """
-    side = math.isqrt(len(tokens))
+    side = math.isqrt(tokens.size)
     canvas = tokens.reshape(side, side)
     coloured = (canvas >= BLACK) & (canvas < VOCAB_SIZE)
     # The colours at the left of each row, and then the width that the first r rows have in common.
