@@ -19,6 +19,7 @@ from trm_lite.nets import Autoregressive, Network
 from trm_lite.presets import Preset, from_dict
 from trm_lite.puzzles import maze, sudoku
 from trm_lite.puzzles.dataset import Data, PuzzleSet, as_set
+from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
 from trm_lite.ranks import join
 
@@ -42,8 +43,8 @@ def examine_run(
 
     On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
     of other `kinds`; otherwise `count` is of a seeded sample. `bands` adds the exact match by
-    difficulty. ARC is examined by voting. The result of the whole test split is kept in a run
-    folder as test-last.json or test-best.json. Several processes share the work.
+    difficulty. ARC, if built, is examined by voting. The result of the whole test split is kept in
+    a run folder as test-last.json or test-best.json. Several processes share the work.
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
@@ -60,7 +61,7 @@ def examine_run(
     if isinstance(model, Autoregressive):
         steps = 1  # what it has written stands
     exam = {"preset": preset.name, "seed": preset.seed, "weights": weights, "split": split}
-    if data.puzzle == "arc":
+    if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 
         if split != "test":

@@ -1,11 +1,12 @@
 """Mazes and ARC grids, drawn; Sudokus are in `trm_lite.plots`."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from trm_lite.puzzles import maze
-from trm_lite.puzzles.arc import SIDE
 from trm_lite.style import CHANGED, CLUE_PAPER, FAINT, INK, PAPER, RIGHT, WRONG
 
 # The ten colours that ARC is shown in; before them padding and the end of a row or column.
@@ -52,21 +53,22 @@ def draw_arc(
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
-    """Draw ARC tokens `board` (900,), cut to the part of the canvas that is or was in use.
+    """Draw ARC tokens `board` (n*n,), cut to the part of the canvas that is or was in use.
 
     A cell is the paler the lower its `confidence`; `faults` are dotted, `changed` framed.
     """
-    used = ((board > 0) | (puzzle > 0)).reshape(SIDE, SIDE)
+    side = math.isqrt(board.size)
+    used = ((board > 0) | (puzzle > 0)).reshape(side, side)
     rows, columns = used.any(1).nonzero()[0], used.any(0).nonzero()[0]
-    high, wide = (int(part.max()) + 1 if len(part) else SIDE for part in (rows, columns))
+    high, wide = (int(part.max()) + 1 if len(part) else side for part in (rows, columns))
     paint = np.array([to_rgb(colour) for colour in ARC_COLOURS])[board]
     paint = _paler(paint, confidence)
 
     def cut(part: np.ndarray | None) -> np.ndarray | None:
-        return None if part is None else part.reshape(SIDE, SIDE)[:high, :wide]
+        return None if part is None else part.reshape(side, side)[:high, :wide]
 
     _draw_cells(
-        ax, paint.reshape(SIDE, SIDE, 3)[:high, :wide], cut(faults), cut(changed), ".", title
+        ax, paint.reshape(side, side, 3)[:high, :wide], cut(faults), cut(changed), ".", title
     )
 
 

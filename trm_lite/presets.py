@@ -12,6 +12,7 @@ from trm_lite.puzzles.dataset import Data
 from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
 from trm_lite.puzzles.generated_mazes import MazeData
+from trm_lite.puzzles.small_arc import SmallArcData
 from trm_lite.thinking import Act
 
 
@@ -66,7 +67,7 @@ class Preset:
             )
 
 
-DATA = {kind.source: kind for kind in (SudokuData, MazeData, BuiltData)}
+DATA = {kind.source: kind for kind in (SudokuData, MazeData, SmallArcData, BuiltData)}
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
@@ -167,6 +168,20 @@ MAZE_7X7 = Preset(
     TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
     dataclasses.replace(MINI, steps=5_000),
 )
+MINI_ARC = Preset(
+    "mini-arc",
+    "ARC tasks of at most 6x6 cells, each in 16 guises",
+    SmallArcData(),
+    TRMConfig(12, 36, hidden_size=64, multiple_of=32, T=1, n=2, prefix_len=1, num_puzzles=945),
+    dataclasses.replace(
+        MINI,
+        batch_size=64,
+        max_steps=4,  # fewer than the paper's 16: more puzzles are seen in the same time
+        weight_decay=0.1,
+        puzzle_lr=1e-2,
+        puzzle_weight_decay=0.1,
+    ),
+)
 
 PRESETS = {
     preset.name: preset
@@ -177,6 +192,7 @@ PRESETS = {
         EASY_9X9,
         MINIMAL_9X9,
         MAZE_7X7,
+        MINI_ARC,
         *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
         *_variants(EASY_9X9, paper.CORE),
         *_variants(MINIMAL_9X9, paper.CORE),
@@ -213,7 +229,9 @@ def replace(preset: Preset, **changes) -> Preset:
 
 
 def fit_to_data(preset: Preset) -> Preset:
-    """`preset` with as many puzzle identifiers as its built data has; ARC's depend on settings."""
+    """`preset` with as many puzzle identifiers as its data has; ARC's depend on settings."""
+    if isinstance(preset.data, SmallArcData):
+        return replace(preset, num_puzzles=preset.data.identifiers)
     about = preset.data.about() if isinstance(preset.data, BuiltData) else {}
     return replace(preset, num_puzzles=about["identifiers"]) if "identifiers" in about else preset
 

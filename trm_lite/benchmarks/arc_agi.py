@@ -138,12 +138,16 @@ class Group:
     def __len__(self) -> int:
         return len(self.turns)
 
-    def names(self) -> list[str]:
-        """The name of each puzzle."""
+    def augmentations(self) -> list[Augmentation]:
+        """What was done to the task for each puzzle."""
         return [
-            Augmentation(int(turn), tuple(colours.tolist())).name(self.task.id)
+            Augmentation(int(turn), tuple(colours.tolist()))
             for turn, colours in zip(self.turns, self.colours, strict=True)
         ]
+
+    def names(self) -> list[str]:
+        """The name of each puzzle."""
+        return [augmentation.name(self.task.id) for augmentation in self.augmentations()]
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
         """The pairs that stand in `split`: "train" or "test"."""

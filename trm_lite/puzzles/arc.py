@@ -11,6 +11,7 @@ in the same way: that is an `Augmentation`. It is written into the name of a puz
 answer can be brought back to the original task.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -128,32 +129,33 @@ def draw(canvas: np.ndarray, grid: np.ndarray, row: int, column: int) -> None:
     canvas[row:bottom, right : right + 1] = EOS
 
 
-def to_tokens(grid: np.ndarray, row: int = 0, column: int = 0) -> np.ndarray:
-    """The uint8 tokens (900,) of `grid` with its upper left corner at (row, column).
+def to_tokens(grid: np.ndarray, row: int = 0, column: int = 0, side: int = SIDE) -> np.ndarray:
+    """The uint8 tokens (side*side,) of `grid` with its upper left corner at (row, column).
 
-    Raises PuzzleError if it does not fit on the canvas there.
+    The canvas has `side` rows and columns. Raises PuzzleError if the grid does not fit there.
     """
-    if row + grid.shape[0] > SIDE or column + grid.shape[1] > SIDE or min(row, column) < 0:
+    if row + grid.shape[0] > side or column + grid.shape[1] > side or min(row, column) < 0:
         raise PuzzleError(
             f"A grid of {grid.shape[0]}x{grid.shape[1]} at row {row}, column {column} does not fit "
-            f"on a canvas of {SIDE}x{SIDE}; move it to the upper left."
+            f"on a canvas of {side}x{side}; move it to the upper left."
         )
-    canvas = np.full((SIDE, SIDE), PAD, np.uint8)
+    canvas = np.full((side, side), PAD, np.uint8)
     draw(canvas, grid, row, column)
-    return canvas.reshape(CELLS)
+    return canvas.reshape(-1)
 
 
 def from_tokens(tokens: np.ndarray) -> np.ndarray:
-    """The grid that `tokens` (900,) show: the largest rectangle of colours at the upper left.
+    """The grid that `tokens` show: the largest rectangle of colours at the upper left.
 
-    Of equally large rectangles, the one with fewest rows. It is empty, (0, 0), if the first token
-    is no colour.
+    They are (900,), or (n*n,) of a smaller canvas. Of equally large rectangles, it is the one with
+    fewest rows. It is empty, (0, 0), if the first token is no colour.
     """
-    canvas = tokens.reshape(SIDE, SIDE)
+    side = math.isqrt(tokens.size)
+    canvas = tokens.reshape(side, side)
     coloured = (canvas >= BLACK) & (canvas < VOCAB_SIZE)
     # The colours at the left of each row, and then the width that the first r rows have in common.
     widths = np.minimum.accumulate(coloured.cumprod(axis=1).sum(axis=1))
-    areas = widths * np.arange(1, SIDE + 1)
+    areas = widths * np.arange(1, side + 1)
     rows = int(areas.argmax())
     if areas[rows] == 0:
         return np.zeros((0, 0), np.uint8)
