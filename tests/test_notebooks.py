@@ -65,6 +65,7 @@ def test_it_is_stored_clean(path, notebook):
     assert "widgets" not in notebook.metadata, "widget state is not stored"
     text = path.read_text()
     assert not re.search(r"/(home|root|work|Users|tmp)/", text), "a path of somebody's machine"
+    assert not re.search(r"%\|[^\n]*%\|", text), "a progress bar in all its states"
     sources = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(sources) == 1 and 'profile: str = "mini"' in sources[0].source
 

@@ -329,6 +329,7 @@ def influence_board(
             ax.axhline(line - 0.5, color=FAINT, lw=1)
         for line in range(shape.box_columns, side, shape.box_columns):
             ax.axvline(line - 0.5, color=FAINT, lw=1)
+    ax.spines[:].set_visible(True)
     ax.set(xticks=[], yticks=[])
     ax.set_title(f"{row[:prefix].sum():.0%} to the prefix", fontsize=9, loc="center")
     return ax.figure
