@@ -193,11 +193,17 @@ class Kernel:
             self.manager.interrupt_kernel()
 
     def kill(self) -> None:
-        """End the kernel and everything it started."""
+        """End the kernel and everything it started, also what is born meanwhile."""
         self.alive = False
-        for process in self._family():  # the first one takes its namespace with it
-            with contextlib.suppress(Exception):
-                process.kill()
+        family = self._family()  # the first one takes its namespace with it
+        for _ in range(100):
+            for process in family:
+                with contextlib.suppress(Exception):
+                    process.kill()
+            family = self._strays()
+            if not family:
+                break
+            time.sleep(0.02)
         with contextlib.suppress(Exception):
             os.killpg(self.manager.provisioner.pgid, signal.SIGKILL)
 
@@ -211,6 +217,17 @@ class Kernel:
             first = psutil.Process(process.pid)
             return [first, *first.children(recursive=True)]
         return []
+
+    def _strays(self) -> list:
+        """What still runs of the kernel's, whoever its parent is now: it has its environment."""
+        import psutil
+
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("IPYTHONDIR") == self.folder:
+                    found.append(process)
+        return found
 
     def _watch(self) -> None:
         """End the kernel when its family takes too much memory or grows too large."""
