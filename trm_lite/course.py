@@ -10,7 +10,7 @@ from typing import NamedTuple
 from trm_lite.errors import UserError, nearest
 from trm_lite.exam import cpu_name
 from trm_lite.files import write_atomically
-from trm_lite.lessons import PROFILES
+from trm_lite.lessons import check_profile
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -40,8 +40,7 @@ def run_course(folder: Path, profile: str, names: Sequence[str] = ()) -> list[Ra
 
     A lesson that fails is reported, and the others go on.
     """
-    if profile not in PROFILES:
-        raise UserError(f"There is no profile '{profile}'; use one of {', '.join(PROFILES)}.")
+    check_profile(profile)
     folder.mkdir(parents=True, exist_ok=True)
     went = []
     for path in find_lessons(names):

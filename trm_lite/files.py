@@ -5,6 +5,8 @@ from pathlib import Path
 
 from trm_lite.errors import UserError
 
+ASSETS = Path(__file__).resolve().parent.parent / "assets"  # what comes with the course
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write so that `path` is at any moment the whole old file or the whole new one."""

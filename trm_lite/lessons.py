@@ -9,8 +9,8 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from trm_lite.errors import UserError
+from trm_lite.files import ASSETS
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 RESULTS_FOLDER = ASSETS / "results"
 PROFILES = ("smoke", "mini", "full")  # seconds for tests, minutes on a CPU, the paper's on a GPU
 
@@ -19,11 +19,15 @@ Setting = TypeVar("Setting")
 
 def by_profile(profile: str, *, smoke: Setting, mini: Setting, full: Setting) -> Setting:
     """The setting for `profile`. The environment variable TRM_LITE_PROFILE overrides it (tests)."""
-    profile = os.environ.get("TRM_LITE_PROFILE", profile)
-    settings = dict(zip(PROFILES, (smoke, mini, full), strict=True))
-    if profile not in settings:
+    profile = check_profile(os.environ.get("TRM_LITE_PROFILE", profile))
+    return dict(zip(PROFILES, (smoke, mini, full), strict=True))[profile]
+
+
+def check_profile(profile: str) -> str:
+    """`profile`, if there is such a one; UserError if not."""
+    if profile not in PROFILES:
         raise UserError(f"There is no profile '{profile}'; use one of {', '.join(PROFILES)}.")
-    return settings[profile]
+    return profile
 
 
 def results_file(name: str) -> Path:

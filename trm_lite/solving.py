@@ -16,13 +16,14 @@ from trm_lite import terminal
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device, precision
 from trm_lite.errors import PuzzleError, UserError
+from trm_lite.files import ASSETS
 from trm_lite.nets import Network
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import answer
 from trm_lite.tracing import trace
 
-WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "weights"
+WEIGHTS_FOLDER = ASSETS / "weights"
 MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
 BATCH = 256  # boards thought about at once
 HALT_ABOVE = 4.0  # logit at which to stop; at 0 the head is over-eager (validation puzzles)

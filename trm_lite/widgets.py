@@ -31,9 +31,7 @@ TURNS = threading.RLock()
 def to_png(figure: Figure, dpi: int = 90) -> bytes:
     """Render a figure and close it."""
     buffer = BytesIO()
-    with plt.rc_context(
-        {"savefig.bbox": None}
-    ):  # all frames of one size, not cut to what they hold
+    with plt.rc_context({"savefig.bbox": None}):  # all frames of one size, whatever they hold
         figure.savefig(buffer, format="png", dpi=dpi)
     plt.close(figure)
     return buffer.getvalue()
