@@ -157,7 +157,7 @@ LAPTOP = _sudoku(
     "sudoku-extreme-laptop",
     "extreme 9x9 Sudoku from 1,000 puzzles made here; overnight on a CPU",
     SudokuData(size=9, kinds=("evolved",), train=1_000, validation=400, test=2_000),
-    dataclasses.replace(ON_9X9, steps=100_000, hints=0.5),
+    dataclasses.replace(ON_9X9, steps=100_000, hints=0.75),
     hidden_size=128,
     **MINI_SHAPE,
 )
