@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import TINY
 
+from trm_lite import device
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
@@ -224,3 +226,23 @@ def test_training_ends_on_a_plateau_if_asked_to(tiny, tiny_splits):
     shares = [look["exact"] for look in trainer.history]
     assert max(shares[-3:]) <= max(shares[:-3])
     assert len(shares) == 4 or max(shares[-4:-1]) > max(shares[:-4])  # and not a look later
+
+
+@pytest.mark.parametrize("quick", ["float32", "bfloat16"])
+def test_a_processor_computes_in_the_format_in_which_it_is_quick(quick, monkeypatch):
+    """Some multiply bfloat16 at half the speed of float32, and yet say that they support it."""
+
+    class Stopwatch:
+        def __init__(self, code, globals, num_threads):
+            self.name = str(globals["matrix"].dtype).removeprefix("torch.")
+
+        def timeit(self, number):
+            return SimpleNamespace(mean=1.0 if self.name == quick else 2.0)
+
+    monkeypatch.setattr(device, "Timer", Stopwatch)
+    monkeypatch.setattr(device, "cpu_prefers_bfloat16", device.cpu_prefers_bfloat16.__wrapped__)
+    a = torch.ones(4, 4)
+    with device.precision(torch.device("cpu"), bfloat16=True):
+        assert (a @ a).dtype == getattr(torch, quick)
+    with device.precision(torch.device("cpu"), bfloat16=False):
+        assert (a @ a).dtype == torch.float32
