@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -15,29 +12,6 @@ from trm_lite.__main__ import main
 from trm_lite.nets import count_parameters
 from trm_lite.presets import PRESETS, get_preset, replace
 from trm_lite.writing import trainer_for
-
-# Trains for two steps and prints the bytes that were needed on top of those before the first.
-CHILD = """
-import re, sys
-import torch
-torch.set_num_threads(1)
-from trm_lite.presets import get_preset, replace
-from trm_lite.puzzles.generated import SudokuData
-from trm_lite.training import Trainer
-import dataclasses
-def peak():
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])
-name, batch, recompute = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "recompute"
-preset = replace(get_preset(name), batch_size=batch, hidden_size=256, bfloat16=False)
-preset = dataclasses.replace(preset, data=SudokuData(9, ("20-blanks",), 64, 4, 4))
-small = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, batch_size=1))
-Trainer(small, device="cpu", progress=False).step()  # libraries are loaded, buffers are there
-trainer = Trainer(preset, device="cpu", progress=False, recompute=recompute)
-before = peak()
-trainer.step()
-trainer.step()
-print(peak() - before)
-"""
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("sudoku-6x6")])
@@ -61,17 +35,34 @@ def test_recomputing_costs_what_is_planned(tiny):
     assert planning.step_flops(preset, recompute=True) == pytest.approx(counted, rel=0.02)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells the peak")
-@pytest.mark.parametrize("how", ["plain", "recompute"])
-def test_memory_is_what_a_small_run_needs(how):
-    name, batch = "sudoku-extreme-mlp", 24
-    child = [sys.executable, "-c", CHILD, name, str(batch), how]
-    measured = int(subprocess.run(child, capture_output=True, text=True, check=True).stdout)
-    preset = replace(get_preset(name), batch_size=batch, hidden_size=256, bfloat16=False)
-    needs = planning.memory(preset)
-    example = needs.example if how == "plain" else needs.example_recomputed
-    weights = 3 * 4 * count_parameters(preset.model)  # gradients and moments; the rest was there
-    assert measured == pytest.approx(batch * example + needs.slots + weights, rel=0.25)
+@pytest.mark.parametrize("recompute", [False, True], ids=["plain", "recompute"])
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("sudoku-9x9-minimal", {}),
+        ("sudoku-extreme-mlp", {"hidden_size": 256, "batch_size": 16}),
+        ("sudoku-extreme-att", {"hidden_size": 256, "batch_size": 16}),
+        ("sudoku-6x6-hrm-ema", {"bfloat16": False}),
+    ],
+)
+def test_memory_is_what_a_step_takes(name, changes, recompute):
+    preset = replace(get_preset(name), **changes)
+    needs, count = planning.memory(preset), preset.recipe.batch_size
+    example = needs.example_recomputed if recompute else needs.example
+    measured = planning.measured_memory(preset, count, recompute)
+    assert needs.fixed + count * example == pytest.approx(measured, rel=0.15)
+
+
+def test_a_plan_can_be_held_against_a_measured_step(capsys):
+    command = ["plan", "sudoku-9x9-minimal", "--gpu", "L4", "--measure", "16"]
+    for how in ([], ["--recompute"]):
+        assert main([*command, *how, "--json"]) == 0
+        seen = json.loads(capsys.readouterr().out)["measured"]
+        assert seen["planned_bytes"] == pytest.approx(seen["bytes"], rel=0.15)
+    assert main(command) == 0
+    assert "measured on this CPU at 16: " in capsys.readouterr().out
+    assert main(["plan", "sudoku-6x6-tokens", "--measure", "16"]) == 2
+    assert "has no slots to measure" in capsys.readouterr().err
 
 
 def test_a_plan_says_what_fits():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trm_lite.bench import peak_bytes
+from trm_lite.planning import peak_bytes
 from trm_lite.nets import build_network
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.presets import PRESETS, get_preset, replace

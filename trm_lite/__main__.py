@@ -124,19 +124,28 @@ def list_presets() -> int:
     return 0
 
 
-def plan(preset: Positional[str], gpu: str | None = None, json: bool = False) -> int:
+def plan(
+    preset: Positional[str],
+    gpu: str | None = None,
+    measure: int = 0,
+    recompute: bool = False,
+    json: bool = False,
+) -> int:
     """Say what training a preset will cost: operations, memory, disk, and hours by GPU.
 
     Args:
         preset: Its name; 'trm-lite list' shows all.
         gpu: Only this one, such as L4 or "RTX 4090".
+        measure: Try a micro-batch of so many slots on this CPU, and say what memory it took;
+            minutes at full size.
+        recompute: With --measure: as with 'trm-lite train --recompute'.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
 
     from trm_lite import planning
 
-    figures = planning.plan(get_preset(preset), gpu)
+    figures = planning.plan(get_preset(preset), gpu, measure, recompute)
     print(dumps(figures) if json else planning.plan_text(figures))
     return 0
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import psutil
 import torch
-from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from trm_lite.device import precision
@@ -21,7 +20,7 @@ from trm_lite.errors import UserError
 from trm_lite.evaluation import Share, evaluate, share
 from trm_lite.exam import circumstances
 from trm_lite.nets.trm import TRMConfig
-from trm_lite.planning import step_flops
+from trm_lite.planning import peak_bytes, step_flops
 from trm_lite.presets import Preset, from_dict, get_preset, replace
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.dataset import PuzzleSet, Splits, as_set
@@ -109,19 +108,6 @@ def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
         (paces,) = take_turns(product, rounds, seconds).values()
         rates[name] = 2 * size**3 * max(paces)
     return rates
-
-
-def peak_bytes(run: Callable[[], object]) -> int:
-    """Memory on the CPU that `run` takes on top of what is there before, at its peak."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        run()
-    events = profiler.profiler.kineto_results.events()
-    now = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            peak = max(peak, now)
-    return peak
 
 
 # --- contenders ---------------------------------------------------------------------------

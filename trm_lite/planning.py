@@ -6,10 +6,12 @@ divided by a rate that somebody reached, and say so.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from trm_lite.errors import UserError
 from trm_lite.losses import step_loss
@@ -23,8 +25,9 @@ from trm_lite.nets import (
 )
 from trm_lite.nets.layers import Stack, inner_width
 from trm_lite.presets import Preset, get_preset
-from trm_lite.puzzles.dataset import Batch
-from trm_lite.writing import next_token_loss
+from trm_lite.puzzles.dataset import Batch, PuzzleSet, Splits
+from trm_lite.thinking import refill
+from trm_lite.writing import next_token_loss, trainer_for
 
 MICRO_BATCHES = (16, 64, 256, 768)
 
@@ -56,6 +59,7 @@ AUTHORS_RUNS = {
     "maze-hard": ("maze-hard", "L40S", 4, 24.0),
     "arc-agi": ("arc-agi-1", "H100", 4, 72.0),
 }
+USABLE = 0.8  # share of a card's memory; the rest goes to gaps and to what others keep there
 GOOD_SHARE = 0.35  # of the peak, what well-compiled transformers of some size reach
 
 
@@ -132,7 +136,7 @@ class Memory(NamedTuple):
     weights: int  # with gradients, two moments, the moving average, and in bfloat16 for use
     puzzles: int  # the table of puzzle embeddings
     slots: int  # y and z of all slots, before and after a step
-    example: int  # activations of one example, and room to work with them
+    example: int  # activations of one example that are kept for the backward pass
     example_recomputed: int  # the same with `recompute`
 
     @property
@@ -149,17 +153,65 @@ def memory(preset: Preset) -> Memory:
         latents = 1 + getattr(config, "num_latents", 0 if config.kind == "Direct" else 1)
     embedding = getattr(config, "puzzle_embedding_size", None) or config.hidden_size
     kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
-    # The backward pass through one application of a network needs about what it had kept; and
-    # where that is computed again, it is there once more.
+    # What is kept is at its most when the backward pass begins, which then sets free as it goes;
+    # where things are computed again, one application of a network at a time is there in full.
     layers = config.L_layers if isinstance(config, HRMConfig) else config.num_layers
     one_application = kept * layers // config.gradient_depth
     return Memory(
         weights=(5 * 4 + 2 * recipe.bfloat16) * count_parameters(config),
         puzzles=4 * getattr(config, "num_puzzles", 0) * embedding,
         slots=2 * 4 * recipe.batch_size * latents * config.length * config.hidden_size,
-        example=kept + one_application,
-        example_recomputed=inputs_alone + 2 * one_application,
+        example=kept,
+        example_recomputed=inputs_alone + one_application,
     )
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Memory on the CPU that `run` takes on top of what is there before, at its peak."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    events = profiler.profiler.kineto_results.events()
+    now = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            peak = max(peak, now)
+    return peak
+
+
+def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -> int:
+    """Bytes on the CPU at the peak of a training step of `preset`, by doing it.
+
+    All slots are there, on boards of random tokens, and room for what they will think, but only the
+    first micro-batch does: the others would use the same memory again, and take time. UserError for networks that write
+    token by token, which have no slots.
+    """
+    if isinstance(preset.model, AutoregressiveConfig):
+        raise UserError(f"'{preset.name}' has no slots to measure; plan it without --measure.")
+    config, count = preset.model, preset.recipe.batch_size
+    generator = torch.Generator().manual_seed(0)
+    boards = torch.randint(1, config.vocab_size, (count, config.seq_len), generator=generator)
+    puzzles = PuzzleSet(boards, boards, torch.arange(count) % getattr(config, "num_puzzles", 1))
+
+    def first_part_of_a_step() -> None:
+        trainer = trainer_for(
+            preset,
+            splits=Splits(puzzles, puzzles, puzzles),
+            device="cpu",
+            progress=False,
+            micro_batch=micro_batch,
+            recompute=recompute,
+        )
+        fresh = puzzles.batch(slice(None))
+        carry = refill(trainer.model, trainer.carry, fresh)
+        rest = slice(micro_batch, None)
+        thought = [torch.empty_like(latent[rest]) for latent in carry.latents]  # noqa: F841
+        trainer.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=preset.recipe.bfloat16):
+            trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
+        trainer.update_weights()
+
+    return peak_bytes(first_part_of_a_step)
 
 
 # --- the plan -----------------------------------------------------------------------------
@@ -176,7 +228,7 @@ class Fit(NamedTuple):
 
 def fit(preset: Preset, gpu: GPU, needs: Memory) -> Fit:
     """The largest micro-batch for `preset` on `gpu`, without recomputing if possible; and hours."""
-    room, (micro_batch, recompute) = 0.9 * gpu.memory * 1e9 - needs.fixed, (0, False)
+    room, (micro_batch, recompute) = USABLE * gpu.memory * 1e9 - needs.fixed, (0, False)
     for recomputing, example in ((False, needs.example), (True, needs.example_recomputed)):
         fitting = [size for size in _sizes(preset) if size * example < room]
         if fitting:
@@ -215,10 +267,15 @@ def get_gpus(name: str | None) -> dict[str, GPU]:
     raise UserError(f"There is no figure for a '{name}' here; choose {', '.join(GPUS)}.")
 
 
-def plan(preset: Preset, gpu: str | None = None) -> dict:
-    """All figures about a run of `preset`, on every GPU or on one."""
+def plan(
+    preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bool = False
+) -> dict:
+    """All figures about a run of `preset`, on every GPU or on one.
+
+    With `measure` also the memory of a micro-batch of that size, as planned and as it really is.
+    """
     gpus, needs, recipe = get_gpus(gpu), memory(preset), preset.recipe
-    return {
+    figures = {
         "preset": preset.name,
         "parameters": count_parameters(preset.model),
         "puzzle_embeddings": needs.puzzles // 4,
@@ -239,6 +296,20 @@ def plan(preset: Preset, gpu: str | None = None) -> dict:
         "authors_share": authors_share(preset),
         "gpus": {name: fit(preset, card, needs)._asdict() for name, card in gpus.items()},
     }
+    if measure:
+        example = needs.example_recomputed if recompute else needs.example
+        figures["measured"] = {
+            "micro_batch": measure,
+            "recompute": recompute,
+            "planned_bytes": needs.fixed + measure * example,
+            "bytes": measured_memory(preset, measure, recompute),
+        }
+    return figures
+
+
+def in_words(size: int) -> str:
+    """Bytes to read: "4.7 GB" or "64 MB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def plan_text(figures: dict) -> str:
@@ -252,13 +323,20 @@ def plan_text(figures: dict) -> str:
         f"  optimiser steps  {steps:,} of {figures['batch_size']} slots, "
         f"{passes} forward pass{'es' if passes > 1 else ''} each",
         f"  operations       {each:.2e} per step, {each * steps:.2e} in all",
-        f"  disk             {figures['bytes_on_disk'] / 1e9:.2f} GB for the run, without the data",
+        f"  disk             {in_words(figures['bytes_on_disk'])} for the run, without the data",
         "",
         "  memory by --micro-batch      plain  --recompute",
     ]
     for size, needs in figures["bytes_by_micro_batch"].items():
-        plain, recompute = (needs[how] / 1e9 for how in ("plain", "recompute"))
-        lines.append(f"  {size:23} {plain:7.1f} GB {recompute:9.1f} GB")
+        plain, recompute = (in_words(needs[how]) for how in ("plain", "recompute"))
+        lines.append(f"  {size:23} {plain:>10} {recompute:>12}")
+    if "measured" in figures:
+        seen = figures["measured"]
+        lines.append(
+            f"  measured on this CPU at {seen['micro_batch']}"
+            f"{' with --recompute' if seen['recompute'] else ''}: {in_words(seen['bytes'])}, "
+            f"planned {in_words(seen['planned_bytes'])}"
+        )
     share = figures["authors_share"]
     lines += ["", f"  hours on one GPU        at {figures['good_share']:.0%} of peak"]
     lines[-1] += f"   at {share:.1%}" if share else ""

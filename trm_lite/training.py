@@ -112,8 +112,8 @@ class Trainer:
     def supervise(self, fresh: Batch) -> StepLoss:
         """One supervision step of every slot, halted ones on `fresh` puzzles: the gradients."""
         self.model.train()
-        carry = refill(self.model, self.carry, fresh)
-        parts = [self._supervise_part(carry.rows(rows)) for rows in self.micro_batches()]
+        carry = self.carry = refill(self.model, self.carry, fresh)  # the old one is let go
+        parts = [self.supervise_part(carry.rows(rows)) for rows in self.micro_batches()]
         thoughts, losses = zip(*parts, strict=True)
         latents = zip(*(thought.latents for thought in thoughts), strict=True)
         thought = Thought(
@@ -132,7 +132,7 @@ class Trainer:
         )
         return together(losses)
 
-    def _supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
+    def supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
         """Gradients of some slots; they do not depend on each other."""
         with precision(self.device, self.recipe.bfloat16):
             thought = self.model(part.latents, part.batch.inputs, part.batch.puzzle_ids)
