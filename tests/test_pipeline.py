@@ -118,7 +118,7 @@ def test_every_network_thinks_and_learns_at_full_size(name, folders):
     preset = replace(get_preset(name), folder=str(folder_of(name, folders)), batch_size=1)
     preset = fit_to_data(preset)
     trainer = Trainer(preset, device="cpu", progress=False)
-    loss = trainer.supervise(trainer._next_batch(0))
+    loss = trainer.supervise(trainer.next_batch(0))
     assert torch.isfinite(loss.total)
     gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
     assert all(gradient.isfinite().all() for gradient in gradients)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trm_lite.planning import peak_bytes
 from trm_lite.nets import build_network
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.planning import peak_bytes
 from trm_lite.presets import PRESETS, get_preset, replace
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.dataset import Splits, as_set
@@ -53,7 +53,7 @@ def test_a_training_step_never_waits(tiny, tiny_splits, act, micro_batch):
         replace(tiny, act=act), splits=tiny_splits, device="cpu", progress=False,
         micro_batch=micro_batch,
     )  # fmt: skip
-    fresh = trainer._next_batch(0)
+    fresh = trainer.next_batch(0)
     with Waits() as waits:
         trainer.supervise(fresh)
         trainer.optimizer.step()

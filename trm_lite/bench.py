@@ -15,6 +15,7 @@ import psutil
 import torch
 from tqdm import tqdm
 
+from trm_lite.bench_data import batch_share, data_table
 from trm_lite.device import precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Share, evaluate, share
@@ -33,6 +34,7 @@ CPU = torch.device("cpu")
 IDLE = 0.15  # share of the machine that others may use
 OURS = 0.9  # share of a core that a turn on one core must have had, or somebody disturbed it
 CASES = {"sudoku-6x6": 32, "sudoku-9x9": 32, "sudoku-extreme-mlp": 8}  # slots, by preset
+MADE_HERE = ("sudoku-6x6", "maze-7x7")  # presets of which the drawing of batches is timed
 PEER = "tiny_recursive_model"
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -124,20 +126,26 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
     batch_size, bfloat16 = preset.recipe.batch_size, system.format == "bfloat16"
     puzzles = some_puzzles(preset.model, batch_size)
     if system.what == "here":
-        return Trainer(
-            replace(preset, bfloat16=bfloat16),
+        ours = Trainer(
+            replace(preset, bfloat16=False),  # the format is chosen here, not by the processor
             splits=Splits(puzzles, puzzles, puzzles),
             device="cpu",
             progress=False,
             compile=system.compiled,
-        ).step
+        )
+
+        def our_step() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                ours.step()
+
+        return our_step
     kind = TextbookTrainer if system.what == "textbook" else PeerTrainer
     trainer = kind(preset.model, puzzles.batch(slice(None)))
     if system.compiled:
         trainer.model.compile()
 
     def step() -> None:
-        with precision(CPU, bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             loss = trainer.loss()
         trainer.learn(loss)
 
@@ -218,6 +226,8 @@ def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) ->
                 for name in names or CASES
             },
             "evaluation": evaluation_table("sudoku-6x6", rounds, seconds),
+            "batch_share": {name: batch_share(get_preset(name)) for name in MADE_HERE},
+            "data": {what: made._asdict() for what, made in data_table().items()},
         }
     finally:
         torch.set_num_threads(threads)
@@ -338,5 +348,12 @@ def bench_text(figures: dict) -> str:
         f"average, {table['fewer_applications']:.1f} times fewer applications, {speedup} times the "
         "pace of 16 steps,",
         f"  solved {Share(**table['exact_halting'])} instead of {Share(**table['exact_sixteen'])}",
+        "",
+        "making data, and a loop that makes it puzzle by puzzle",
     ]
+    for what, made in figures["data"].items():
+        here, loop = made["here"], made["loop"]
+        lines.append(f"  {what:44} {here:9,.0f} /s, {here / loop:.0f} times the loop")
+    for name, part in figures["batch_share"].items():
+        lines.append(f"  {f'drawing a batch of {name}':44} {part:9.1%} of a training step")
     return "\n".join(lines)

@@ -93,7 +93,7 @@ class Trainer:
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
         )
         self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
-        self.carry = empty_carry(self.model, self._next_batch(step=0, symmetric=False))
+        self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
         self.steps_done = 0
         self.seconds = 0.0  # spent training, over all sittings
         self.history: list[dict] = []
@@ -105,7 +105,7 @@ class Trainer:
 
     def step(self) -> StepLoss:
         """One optimiser step: every slot thinks one supervision step, and the weights follow."""
-        loss = self.supervise(self._next_batch(self.steps_done))
+        loss = self.supervise(self.next_batch(self.steps_done))
         self.update_weights()
         return loss
 
@@ -273,7 +273,7 @@ class Trainer:
             self.folder.note(look, self.ema.module, best=look["exact"] >= best)
         return look
 
-    def _next_batch(self, step: int, symmetric: bool = True) -> Batch:
+    def next_batch(self, step: int, symmetric: bool = True) -> Batch:
         generator = self.generator if symmetric else None
         batch = self.splits.train.batch(self.deck.rows(step), generator)
         if symmetric and self.recipe.hints:

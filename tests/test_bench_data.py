@@ -1,0 +1,32 @@
+"""The loops that the bench holds the builders against make the same things."""
+
+import numpy as np
+
+from trm_lite import bench_data
+from trm_lite.puzzles import arc, sudoku
+
+
+def test_the_loops_do_what_the_builders_do():
+    boards, solutions = sudoku.generate(5, 9, seed=1)
+    lines = bench_data.csv_lines(boards, solutions)
+    assert bench_data.read(lines) == 5
+    for row, board, solution in zip(
+        bench_data.loop_over_rows(lines), boards, solutions, strict=True
+    ):
+        assert (row[0].ravel() == board).all() and (row[1].ravel() == solution).all()
+
+    twins = np.array(bench_data.loop_over_twins(boards[0], solutions[0], 20))  # (20, 2, 81)
+    questions, answers = (sudoku.from_tokens(twins[:, side]) for side in (0, 1))
+    assert (sudoku.solve(questions).boards == answers).all()
+    assert len(np.unique(questions, axis=0)) == 20
+
+    task = bench_data.some_task()
+    guises = bench_data.loop_over_guises(task, 10)
+    inputs, labels = bench_data.arc_guises(task, 9)  # and the original
+    assert np.shape(guises) == (10, 4, 2, arc.CELLS) and inputs.shape == labels.shape
+    for tokens in (*np.array(guises)[:, :, 0].reshape(-1, arc.CELLS), *inputs[1]):
+        assert (tokens >= arc.BLACK).sum() == 12 * 14
+
+
+def test_a_share_is_a_part(tiny):
+    assert 0 < bench_data.batch_share(tiny, steps=2, batches=2) < 1
