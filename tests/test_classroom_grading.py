@@ -239,9 +239,28 @@ def test_folders_are_understood(master, notebook, tmp_path):
     (folder / "fritz.docx").write_text("my solution")
     found = {one.student: one for one in collect(folder, master.assignment, master.stubs)}
     assert sorted(found) == ["Bo Li", "anna", "carl", "dora", "emil", "fritz"]
+    assert found["Bo Li"].id == "4711" and found["carl"].id == ""
     assert found["dora"].code["add"] == RIGHT["add"] and "2 notebooks" in found["dora"].remarks[0]
     assert not found["emil"].readable and "no notebook" in found["emil"].remarks[0]
     assert not found["fritz"].readable
+
+
+def test_students_of_one_name_keep_a_row_and_a_page_each(master_path, notebook, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, answers in ((11, RIGHT), (12, {"add": RIGHT["add"]})):
+        hand_in(folder / f"Bo Li_{number}_assignsubmission_file", notebook, "x", answers)
+    hand_in(folder / "bo li", notebook, "x")
+    assert main(["classroom", "grade", str(master_path), str(folder), "--out", str(out)]) == 0
+    rows = list(csv.DictReader((out / "grades.csv").read_text("utf-8-sig").splitlines()))
+    assert [(row["student"], row["id"], row["points"]) for row in rows] == [
+        ("Bo Li_11_assignsubmission_file", "11", "10"),
+        ("Bo Li_12_assignsubmission_file", "12", "2"),
+        ("bo li", "", "0"),
+    ]
+    assert all("two students, or one twice?" in row["remarks"] for row in rows)
+    pages = [path.read_text() for path in (out / "feedback").iterdir()]
+    assert sorted(points for page in pages for points in (0, 2, 10)
+                  if f"</b>: {points} of 10 points" in page) == [0, 2, 10]  # fmt: skip
 
 
 def test_a_copied_cell_counts_once_and_a_forgotten_stub_behind_it_does_not(
@@ -510,7 +529,7 @@ def test_what_is_graded_before_an_interruption_is_kept(
     out = tmp_path / "out"
     asked = ["grade", str(master_path), str(tmp_path / "in"), "--out", str(out), "--jobs", "1"]
     assert main(["classroom", *asked]) == 130
-    assert "anna,10" in (out / "grades.csv").read_text("utf-8-sig")
+    assert "anna,,10" in (out / "grades.csv").read_text("utf-8-sig")
     assert "the other 1 are not in it" in capsys.readouterr().out
 
 

@@ -109,7 +109,7 @@ def grade(
 
         def done(result) -> None:
             finished.append(result)
-            bar.set_postfix_str(result.submission.student[:20])
+            bar.set_postfix_str(result.submission.label[:20])
             bar.update()
 
         try:
@@ -117,11 +117,11 @@ def grade(
                 read, handed_in, limits, jobs=jobs, by_student=by_student, done=done
             )
         except KeyboardInterrupt:
-            results, interrupted = sorted(finished, key=lambda one: one.submission.student), True
+            results, interrupted = sorted(finished, key=lambda one: one.submission.label), True
     if interrupted and not results:
         return 130
     write_all(read.assignment, results, out)
-    unread = [one.student for one in handed_in if not one.readable]
+    unread = [one.label for one in handed_in if not one.readable]
     if unread:
         print(f"Not readable, and therefore 0 points: {', '.join(unread)}.")
     print(f"{len(results)} graded: {out / 'summary.html'}, {out / 'grades.csv'}")

@@ -249,7 +249,7 @@ def grade_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    results = sorted(results, key=lambda result: result.submission.student)
+    results = sorted(results, key=lambda result: result.submission.label)
     _note_copied_numbers(results, master) if by_student else None
     return results
 
@@ -261,7 +261,7 @@ def _note_copied_numbers(results: list[Result], master: Master) -> None:
         for mark in result.marks:
             code = result.submission.code.get(mark.exercise, "")
             if mark.outcome.ok:
-                right[mark.exercise, _bare(code)] = result.submission.student
+                right[mark.exercise, _bare(code)] = result.submission.label
     for result in results:
         for mark in result.marks:
             code = result.submission.code.get(mark.exercise, "")
@@ -298,7 +298,8 @@ def as_json(results: list[Result]) -> str:
     return json.dumps(
         [
             {
-                "student": result.submission.student,
+                "student": result.submission.label,
+                "id": result.submission.id,
                 "points": result.points,
                 "seconds": round(result.seconds, 2),
                 "remarks": result.remarks,
