@@ -414,6 +414,25 @@ def test_private_tests_take_points(master_path, notebook, tmp_path):
         Master.read(master_path, tmp_path / "private" / "..")
 
 
+def test_a_broken_private_test_is_noticed_before_anybody_loses_points(
+    master_path, notebook, tmp_path, capsys
+):
+    private, out = tmp_path / "private", tmp_path / "out"
+    private.mkdir()
+    hand_in(tmp_path / "in", notebook, "anna", RIGHT)
+    asked = ["classroom", "grade", str(master_path), str(tmp_path / "in"), "--out", str(out),
+             "--hidden", str(private)]  # fmt: skip
+    (private / "add.py").write_text("assert add(1, 1) == 2, 'one and one'")
+    (private / "times.py").write_text("assert tmes(2, 2) == 4, 'misspelt'")
+    assert main(asked) == 2 and not out.exists()
+    said = capsys.readouterr().err
+    assert "private test times.py fails" in said and "exercise 'times' (NameError" in said
+    (private / "times.py").write_bytes("assert True, 'zwölf'".encode("latin-1"))
+    assert main(asked) == 2 and "times.py is not UTF-8" in capsys.readouterr().err
+    (private / "times.py").unlink()
+    assert main(asked) == 0 and "anna,,10" in (out / "grades.csv").read_text("utf-8-sig")
+
+
 # --- the whole class -----------------------------------------------------------------------
 
 
@@ -466,6 +485,7 @@ def test_a_student_checks_alone(notebook, tmp_path, capsys):
         (["grade", "MASTER", "nowhere"], "no folder nowhere"),
         (["grade", "nowhere.ipynb", "."], "cannot be read"),
         (["grade", "STUDENT", "."], "is a student version"),
+        (["grade", ".", "."], "is a folder; name one master notebook"),
         (["check", "nowhere.ipynb"], "cannot be read"),
         (["build"], "Name a master"),
         (["build", "MASTER", "--student-id", "a", "A"], "named twice"),
