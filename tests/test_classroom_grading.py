@@ -489,17 +489,41 @@ def test_a_student_checks_alone(notebook, tmp_path, capsys):
         (["check", "nowhere.ipynb"], "cannot be read"),
         (["build"], "Name a master"),
         (["build", "MASTER", "--student-id", "a", "A"], "named twice"),
+        (["build", "MASTER", "--student-id", "../../evil"], "cannot be called '../../evil'"),
+        (["build", "MASTER", "--student-id", "a", ".."], "cannot be called '..'"),
+        (["build", "MASTER", "--student-id", "a\\b"], "cannot be called"),
+        (["build", "SAME", "--student-id", "a", "b"], "has no numbers that vary by student"),
+        (["grade", "SAME", ".", "--by-student"], "has no numbers that vary by student"),
         (["grade", "MASTER", ".", "--hidden", "nowhere"], "no folder nowhere of private"),
         (["check", "STUDENT", "--memory-gb", "0.1"], "at least 0.5 GB"),
         (["check", "STUDENT", "--seconds", "-1"], "must be above 0"),
     ],
 )
 def test_wrong_arguments_are_a_sentence(
-    master_path, notebook, tmp_path, capsys, arguments, message
+    master_path, notebook, tmp_path, monkeypatch, capsys, arguments, message
 ):
-    names = {"MASTER": str(master_path), "STUDENT": str(hand_in(tmp_path, notebook, "anna"))}
+    same = tmp_path / "same.ipynb"
+    same.write_text(json.dumps(notebook | {"cells": notebook["cells"][2:]}))
+    names = {"MASTER": str(master_path), "STUDENT": str(hand_in(tmp_path, notebook, "anna")),
+             "SAME": str(same)}  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     assert main(["classroom", *(names.get(word, word) for word in arguments)]) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "release").exists(), "nothing was built"
+
+
+def test_each_student_gets_a_version_that_is_known_again(master_path, tmp_path):
+    built = tmp_path / "built"
+    names = ["anna", "Zoë"]
+    arguments = ["--out", str(built), "--student-id", *names]
+    assert main(["classroom", "build", str(master_path), *arguments]) == 0
+    master = Master.read(master_path)
+    found = collect(built, master.assignment, master.stubs)
+    assert sorted(one.student for one in found) == sorted(names)
+    assert not any(one.remarks for one in found), "each was built for the student who hands it in"
+    (built / "anna").rename(built / "otto")
+    found = {one.student: one for one in collect(built, master.assignment, master.stubs)}
+    assert found["otto"].remarks == ["the notebook was built for 'anna'."]
 
 
 def test_a_master_that_fails_says_so(notebook, tmp_path):
