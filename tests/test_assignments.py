@@ -105,12 +105,14 @@ def test_everything_a_lecturer_needs_stands_in_it(path):
         above = above + cell.source if cell.kind in ("text", "given") else ""
 
 
-def spaces(path, student=""):
-    """What is defined just before each exercise, in one pass through the master."""
+def spaces(path, student="", last=""):
+    """What is defined just before each exercise, in one pass through the master, up to `last`."""
     space, before = {"__name__": "__main__"}, {}
     for cell in read_master(path)[0].cells:
         if cell.kind == "exercise":
             before[cell.name] = dict(space)
+            if cell.name == last:
+                break
         source = set_student(cell.source, student) if "parameters" in cell.tags else cell.source
         if cell.kind in ("given", "exercise", "check") and NOT_GRADED not in cell.tags:
             exec(compile(source, cell.name or "given", "exec"), space)
@@ -139,13 +141,30 @@ def test_wrong_solutions_lose_the_points_for_their_reason(path):
 
 
 @by_master
-def test_each_student_can_have_numbers_of_their_own(path):
+def test_each_student_has_a_number_of_their_own_and_a_copied_one_is_wrong(path):
     assignment, _ = read_master(path)
-    if not any("my_" in cell.source for cell in assignment.checks):
-        pytest.skip("no graded number of their own: every student trains, or investigates")
     assert assignment.varies
-    for student in ("otto", "Zoë"):
-        spaces(path, student)  # the solutions pass with any seed
+    own = [check for check in assignment.checks if "my_" in check.source]
+    if not own and path.stem == "a5_investigation":
+        pytest.skip("each student measures on puzzles of their own; no number is the right one")
+    (check,) = own
+    (exercise,) = [cell for cell in assignment.exercises if cell.name == check.exercise]
+    (function,) = exercise.defines
+    otto, zoe = (spaces(path, who, exercise.name)[exercise.name] for who in ("otto", "Zoë"))
+    for space in (otto, zoe):
+        exec(exercise.source, space)
+        exec(check.source, space)  # the solution passes with any seed
+    copied = zoe[function]()
+    otto[function] = lambda: copied
+    with pytest.raises(AssertionError):
+        exec(check.source, otto)
+
+
+def test_everybody_investigates_puzzles_of_their_own():
+    path = FOLDER / "a5_investigation.ipynb"
+    seeds = {spaces(path, who, "interval")["interval"]["seed"] for who in ("", "otto", "Zoë")}
+    assert len(seeds) == 3 and min(seeds) >= 1_000_000, "none of them is a seed of a training"
+    spaces(path, "otto")  # the solution passes with any seed
 
 
 def test_the_seed_of_a_student_never_changes():
