@@ -1,13 +1,17 @@
 """The assignments: solutions score everything, stubs nothing, and wrong solutions lose points."""
 
 import ast
+import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from test_classroom_grading import HOSTILE
 from wrong_solutions import WRONG
 
+from trm_lite.__main__ import main
 from trm_lite.classroom import seed_of
 from trm_lite.classroom.assignment import (
     HIDDEN,
@@ -165,6 +169,37 @@ def test_everybody_investigates_puzzles_of_their_own():
     seeds = {spaces(path, who, "interval")["interval"]["seed"] for who in ("", "otto", "Zoë")}
     assert len(seeds) == 3 and min(seeds) >= 1_000_000, "none of them is a seed of a training"
     spaces(path, "otto")  # the solution passes with any seed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_a_class_with_assignment_1_gets_the_same_grades_twice(tmp_path):
+    path, folder = FOLDER / "a1_direct.ipynb", tmp_path / "in"
+    assignment, notebook = read_master(path)
+    _, old, new = WRONG["a1_direct"]["exact-match"][0]
+    solutions = {exercise.name: exercise.source for exercise in assignment.exercises}
+    attacks = {"board-loss": "exit", "chance": "two gigabytes"}
+    answers = {
+        "anna": solutions,
+        "bo": solutions | {"exact-match": solutions["exact-match"].replace(old, new)},
+        "dora": solutions | {name: HOSTILE[attack][0] for name, attack in attacks.items()},
+    }
+    folder.mkdir()
+    for student, cells in answers.items():
+        made = student_version(notebook)
+        for cell in made["cells"]:
+            name = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            cell["source"] = cells.get(name, source_of(cell))
+        (folder / f"{student}.ipynb").write_text(json.dumps(made))
+    tables = []
+    for out in (tmp_path / "once", tmp_path / "twice"):
+        arguments = ["--out", str(out), "--jobs", "2"]
+        assert main(["classroom", "grade", str(path), str(folder), *arguments]) == 0
+        tables.append((out / "grades.csv").read_text("utf-8-sig"))
+    assert tables[0] == tables[1]
+    anna, bo, dora = csv.DictReader(tables[0].splitlines())
+    assert anna["points"] == anna["out of"]
+    assert [name for name in solutions if bo[name] == "0"] == ["exact-match"]
+    assert [name for name in solutions if dora[name] == "0"] == list(attacks)
 
 
 def test_the_seed_of_a_student_never_changes():
