@@ -1,13 +1,17 @@
 """The assignments: solutions score everything, stubs nothing, and wrong solutions lose points."""
 
 import ast
+import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from test_classroom_grading import HOSTILE
 from wrong_solutions import WRONG
 
+from trm_lite.__main__ import main
 from trm_lite.classroom import seed_of
 from trm_lite.classroom.assignment import (
     HIDDEN,
@@ -98,15 +102,21 @@ def test_everything_a_lecturer_needs_stands_in_it(path):
             )
     for exercise in assignment.exercises:
         assert exercise.source.startswith(f"# exercise: {exercise.name}\n")
-    assert text.count("<details><summary>Hint") >= len(assignment.exercises) - 1
+    above = ""
+    for cell in assignment.cells:
+        if cell.kind == "exercise":
+            assert "<details><summary>Hint" in above, f"{cell.name} has no hint"
+        above = above + cell.source if cell.kind in ("text", "given") else ""
 
 
-def spaces(path, student=""):
-    """What is defined just before each exercise, in one pass through the master."""
+def spaces(path, student="", last=""):
+    """What is defined just before each exercise, in one pass through the master, up to `last`."""
     space, before = {"__name__": "__main__"}, {}
     for cell in read_master(path)[0].cells:
         if cell.kind == "exercise":
             before[cell.name] = dict(space)
+            if cell.name == last:
+                break
         source = set_student(cell.source, student) if "parameters" in cell.tags else cell.source
         if cell.kind in ("given", "exercise", "check") and NOT_GRADED not in cell.tags:
             exec(compile(source, cell.name or "given", "exec"), space)
@@ -135,13 +145,61 @@ def test_wrong_solutions_lose_the_points_for_their_reason(path):
 
 
 @by_master
-def test_each_student_can_have_numbers_of_their_own(path):
+def test_each_student_has_a_number_of_their_own_and_a_copied_one_is_wrong(path):
     assignment, _ = read_master(path)
-    if not any("my_" in cell.source for cell in assignment.checks):
-        pytest.skip("no graded number of their own: every student trains, or investigates")
     assert assignment.varies
-    for student in ("otto", "Zoë"):
-        spaces(path, student)  # the solutions pass with any seed
+    own = [check for check in assignment.checks if "my_" in check.source]
+    if not own and path.stem == "a5_investigation":
+        pytest.skip("each student measures on puzzles of their own; no number is the right one")
+    (check,) = own
+    (exercise,) = [cell for cell in assignment.exercises if cell.name == check.exercise]
+    (function,) = exercise.defines
+    otto, zoe = (spaces(path, who, exercise.name)[exercise.name] for who in ("otto", "Zoë"))
+    for space in (otto, zoe):
+        exec(exercise.source, space)
+        exec(check.source, space)  # the solution passes with any seed
+    copied = zoe[function]()
+    otto[function] = lambda: copied
+    with pytest.raises(AssertionError):
+        exec(check.source, otto)
+
+
+def test_everybody_investigates_puzzles_of_their_own():
+    path = FOLDER / "a5_investigation.ipynb"
+    seeds = {spaces(path, who, "interval")["interval"]["seed"] for who in ("", "otto", "Zoë")}
+    assert len(seeds) == 3 and min(seeds) >= 1_000_000, "none of them is a seed of a training"
+    spaces(path, "otto")  # the solution passes with any seed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_a_class_with_assignment_1_gets_the_same_grades_twice(tmp_path):
+    path, folder = FOLDER / "a1_direct.ipynb", tmp_path / "in"
+    assignment, notebook = read_master(path)
+    _, old, new = WRONG["a1_direct"]["exact-match"][0]
+    solutions = {exercise.name: exercise.source for exercise in assignment.exercises}
+    attacks = {"board-loss": "exit", "chance": "two gigabytes"}
+    answers = {
+        "anna": solutions,
+        "bo": solutions | {"exact-match": solutions["exact-match"].replace(old, new)},
+        "dora": solutions | {name: HOSTILE[attack][0] for name, attack in attacks.items()},
+    }
+    folder.mkdir()
+    for student, cells in answers.items():
+        made = student_version(notebook)
+        for cell in made["cells"]:
+            name = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            cell["source"] = cells.get(name, source_of(cell))
+        (folder / f"{student}.ipynb").write_text(json.dumps(made))
+    tables = []
+    for out in (tmp_path / "once", tmp_path / "twice"):
+        arguments = ["--out", str(out), "--jobs", "2"]
+        assert main(["classroom", "grade", str(path), str(folder), *arguments]) == 0
+        tables.append((out / "grades.csv").read_text("utf-8-sig"))
+    assert tables[0] == tables[1]
+    anna, bo, dora = csv.DictReader(tables[0].splitlines())
+    assert anna["points"] == anna["out of"]
+    assert [name for name in solutions if bo[name] == "0"] == ["exact-match"]
+    assert [name for name in solutions if dora[name] == "0"] == list(attacks)
 
 
 def test_the_seed_of_a_student_never_changes():

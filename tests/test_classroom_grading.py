@@ -239,9 +239,28 @@ def test_folders_are_understood(master, notebook, tmp_path):
     (folder / "fritz.docx").write_text("my solution")
     found = {one.student: one for one in collect(folder, master.assignment, master.stubs)}
     assert sorted(found) == ["Bo Li", "anna", "carl", "dora", "emil", "fritz"]
+    assert found["Bo Li"].id == "4711" and found["carl"].id == ""
     assert found["dora"].code["add"] == RIGHT["add"] and "2 notebooks" in found["dora"].remarks[0]
     assert not found["emil"].readable and "no notebook" in found["emil"].remarks[0]
     assert not found["fritz"].readable
+
+
+def test_students_of_one_name_keep_a_row_and_a_page_each(master_path, notebook, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, answers in ((11, RIGHT), (12, {"add": RIGHT["add"]})):
+        hand_in(folder / f"Bo Li_{number}_assignsubmission_file", notebook, "x", answers)
+    hand_in(folder / "bo li", notebook, "x")
+    assert main(["classroom", "grade", str(master_path), str(folder), "--out", str(out)]) == 0
+    rows = list(csv.DictReader((out / "grades.csv").read_text("utf-8-sig").splitlines()))
+    assert [(row["student"], row["id"], row["points"]) for row in rows] == [
+        ("Bo Li_11_assignsubmission_file", "11", "10"),
+        ("Bo Li_12_assignsubmission_file", "12", "2"),
+        ("bo li", "", "0"),
+    ]
+    assert all("two students, or one twice?" in row["remarks"] for row in rows)
+    pages = [path.read_text() for path in (out / "feedback").iterdir()]
+    assert sorted(points for page in pages for points in (0, 2, 10)
+                  if f"</b>: {points} of 10 points" in page) == [0, 2, 10]  # fmt: skip
 
 
 def test_a_copied_cell_counts_once_and_a_forgotten_stub_behind_it_does_not(
@@ -395,6 +414,25 @@ def test_private_tests_take_points(master_path, notebook, tmp_path):
         Master.read(master_path, tmp_path / "private" / "..")
 
 
+def test_a_broken_private_test_is_noticed_before_anybody_loses_points(
+    master_path, notebook, tmp_path, capsys
+):
+    private, out = tmp_path / "private", tmp_path / "out"
+    private.mkdir()
+    hand_in(tmp_path / "in", notebook, "anna", RIGHT)
+    asked = ["classroom", "grade", str(master_path), str(tmp_path / "in"), "--out", str(out),
+             "--hidden", str(private)]  # fmt: skip
+    (private / "add.py").write_text("assert add(1, 1) == 2, 'one and one'")
+    (private / "times.py").write_text("assert tmes(2, 2) == 4, 'misspelt'")
+    assert main(asked) == 2 and not out.exists()
+    said = capsys.readouterr().err
+    assert "private test times.py fails" in said and "exercise 'times' (NameError" in said
+    (private / "times.py").write_bytes("assert True, 'zwölf'".encode("latin-1"))
+    assert main(asked) == 2 and "times.py is not UTF-8" in capsys.readouterr().err
+    (private / "times.py").unlink()
+    assert main(asked) == 0 and "anna,,10" in (out / "grades.csv").read_text("utf-8-sig")
+
+
 # --- the whole class -----------------------------------------------------------------------
 
 
@@ -447,20 +485,45 @@ def test_a_student_checks_alone(notebook, tmp_path, capsys):
         (["grade", "MASTER", "nowhere"], "no folder nowhere"),
         (["grade", "nowhere.ipynb", "."], "cannot be read"),
         (["grade", "STUDENT", "."], "is a student version"),
+        (["grade", ".", "."], "is a folder; name one master notebook"),
         (["check", "nowhere.ipynb"], "cannot be read"),
         (["build"], "Name a master"),
         (["build", "MASTER", "--student-id", "a", "A"], "named twice"),
+        (["build", "MASTER", "--student-id", "../../evil"], "cannot be called '../../evil'"),
+        (["build", "MASTER", "--student-id", "a", ".."], "cannot be called '..'"),
+        (["build", "MASTER", "--student-id", "a\\b"], "cannot be called"),
+        (["build", "SAME", "--student-id", "a", "b"], "has no numbers that vary by student"),
+        (["grade", "SAME", ".", "--by-student"], "has no numbers that vary by student"),
         (["grade", "MASTER", ".", "--hidden", "nowhere"], "no folder nowhere of private"),
         (["check", "STUDENT", "--memory-gb", "0.1"], "at least 0.5 GB"),
         (["check", "STUDENT", "--seconds", "-1"], "must be above 0"),
     ],
 )
 def test_wrong_arguments_are_a_sentence(
-    master_path, notebook, tmp_path, capsys, arguments, message
+    master_path, notebook, tmp_path, monkeypatch, capsys, arguments, message
 ):
-    names = {"MASTER": str(master_path), "STUDENT": str(hand_in(tmp_path, notebook, "anna"))}
+    same = tmp_path / "same.ipynb"
+    same.write_text(json.dumps(notebook | {"cells": notebook["cells"][2:]}))
+    names = {"MASTER": str(master_path), "STUDENT": str(hand_in(tmp_path, notebook, "anna")),
+             "SAME": str(same)}  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     assert main(["classroom", *(names.get(word, word) for word in arguments)]) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "release").exists(), "nothing was built"
+
+
+def test_each_student_gets_a_version_that_is_known_again(master_path, tmp_path):
+    built = tmp_path / "built"
+    names = ["anna", "Zoë"]
+    arguments = ["--out", str(built), "--student-id", *names]
+    assert main(["classroom", "build", str(master_path), *arguments]) == 0
+    master = Master.read(master_path)
+    found = collect(built, master.assignment, master.stubs)
+    assert sorted(one.student for one in found) == sorted(names)
+    assert not any(one.remarks for one in found), "each was built for the student who hands it in"
+    (built / "anna").rename(built / "otto")
+    found = {one.student: one for one in collect(built, master.assignment, master.stubs)}
+    assert found["otto"].remarks == ["the notebook was built for 'anna'."]
 
 
 def test_a_master_that_fails_says_so(notebook, tmp_path):
@@ -510,7 +573,7 @@ def test_what_is_graded_before_an_interruption_is_kept(
     out = tmp_path / "out"
     asked = ["grade", str(master_path), str(tmp_path / "in"), "--out", str(out), "--jobs", "1"]
     assert main(["classroom", *asked]) == 130
-    assert "anna,10" in (out / "grades.csv").read_text("utf-8-sig")
+    assert "anna,,10" in (out / "grades.csv").read_text("utf-8-sig")
     assert "the other 1 are not in it" in capsys.readouterr().out
 
 

@@ -168,6 +168,12 @@ WRONG["a4_trm"] = {
         ("never swapped back", "        model.load_state_dict(own)", "        pass"),
         ("the rate the wrong way round", "1 - rate", "rate"),
     ],
+    "memory": [
+        ("the rate the wrong way round", "my_rate**count", "(1 - my_rate) ** count"),
+        ("loses as much each time", "my_rate**count", "1 - count * (1 - my_rate)"),
+        ("one update too few", "my_rate**count", "my_rate ** (count + 1)"),
+        ("one update too many", "return count", "return count + 1"),
+    ],
     "solve": [
         ("the batch stops as a whole", "thinking &= halt <= 0", "thinking &= (halt <= 0).all()"),
         (

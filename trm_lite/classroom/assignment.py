@@ -172,7 +172,9 @@ def student_version(notebook: dict, student: str = "") -> dict:
 
 def set_student(source: str, student: str) -> str:
     """`source` of the cell of parameters with the name of a student in it."""
-    return STUDENT_LINE.sub(lambda _: f"student: str = {json.dumps(student)}", source)
+    return STUDENT_LINE.sub(
+        lambda _: f"student: str = {json.dumps(student, ensure_ascii=False)}", source
+    )
 
 
 def replace_region(source: str, begin: str, end: str, stub: str | None) -> str:

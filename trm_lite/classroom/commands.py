@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,9 @@ from trm_lite.classroom.assignment import read_master, student_version
 from trm_lite.classroom.kernel import Limits, isolation
 from trm_lite.errors import UserError
 from trm_lite.files import write_atomically
+
+NO_NAME = re.compile(r'[/\\:*?"<>|]')  # what some system forbids in the name of a folder
+NOT_VARIED = "has no numbers that vary by student"
 
 
 def build(
@@ -33,8 +37,14 @@ def build(
         raise UserError("Name a master notebook, or a folder of them.")
     if len({student_id_.lower() for student_id_ in student_id}) < len(student_id):
         raise UserError("A student is named twice; upper and lower case count as the same.")
-    for path in paths:
-        assignment, notebook = read_master(path)
+    for student in student_id:
+        if NO_NAME.search(student) or not student.strip(" ."):
+            raise UserError(f"A folder cannot be called '{student}'; give the student another id.")
+    read = [(path, *read_master(path)) for path in paths]
+    for path, assignment, _ in read:
+        if student_id and not assignment.varies:
+            raise UserError(f"{path} {NOT_VARIED}; build it without --student-id.")
+    for path, assignment, notebook in read:
         for student in student_id or ("",):
             target = out / student / path.name
             if target.resolve() == path.resolve():
@@ -98,7 +108,7 @@ def grade(
 
     read = Master.read(master, hidden)
     if by_student and not read.assignment.varies:
-        raise UserError(f"{master} has no numbers that vary by student; leave out --by-student.")
+        raise UserError(f"{master} {NOT_VARIED}; leave out --by-student.")
     handed_in = collect(submissions, read.assignment, read.stubs)
     if not isolation():
         print("Network and process isolation are not available here: use a container (see the "
@@ -109,7 +119,7 @@ def grade(
 
         def done(result) -> None:
             finished.append(result)
-            bar.set_postfix_str(result.submission.student[:20])
+            bar.set_postfix_str(result.submission.label[:20])
             bar.update()
 
         try:
@@ -117,11 +127,11 @@ def grade(
                 read, handed_in, limits, jobs=jobs, by_student=by_student, done=done
             )
         except KeyboardInterrupt:
-            results, interrupted = sorted(finished, key=lambda one: one.submission.student), True
+            results, interrupted = sorted(finished, key=lambda one: one.submission.label), True
     if interrupted and not results:
         return 130
     write_all(read.assignment, results, out)
-    unread = [one.student for one in handed_in if not one.readable]
+    unread = [one.label for one in handed_in if not one.readable]
     if unread:
         print(f"Not readable, and therefore 0 points: {', '.join(unread)}.")
     print(f"{len(results)} graded: {out / 'summary.html'}, {out / 'grades.csv'}")

@@ -72,6 +72,8 @@ class Master:
     @classmethod
     def read(cls, path: Path, hidden: Path | None = None) -> "Master":
         """The master at `path`, with private tests from the folder `hidden` (EXERCISE.py)."""
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name one master notebook.")
         assignment, notebook = read_master(path)
         if not assignment.checks:
             raise UserError(f"{path} has no exercises with checks; is it an assignment?")
@@ -90,13 +92,22 @@ def _private_tests(folder: Path | None, assignment: Assignment) -> dict[str, str
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder} of private tests; check the path.")
     known = {exercise.name for exercise in assignment.exercises}
-    tests = {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.py"))}
+    tests = {path.stem: _read_test(path) for path in sorted(folder.glob("*.py"))}
     if not tests.keys() & known:
         raise UserError(
             f"{folder} holds no private test for {assignment.name}; name the files like its "
             f"exercises: {', '.join(sorted(known))} with .py behind."
         )
     return {name: test for name, test in tests.items() if name in known}
+
+
+def _read_test(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text; save it again as UTF-8.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 class _Run:
@@ -173,10 +184,18 @@ def _given(run: _Run, cell: Cell, student: str, result: Result, untouched: bool)
     outcome = run.cell(source, cell.seconds)
     if outcome.ok:
         return
-    what = f"({outcome.error}: {outcome.message[:200]}); it begins: {cell.source[:60]!r}."
     if untouched:
-        raise MasterError(f"A cell of the master itself failed {what} Run the master and mend it.")
-    result.remarks.append(f"a given cell failed after this student's code {what}")
+        raise _master_fails(cell, outcome)
+    result.remarks.append(f"a given cell failed after this student's code {_what(cell, outcome)}")
+
+
+def _master_fails(cell: Cell, outcome: Outcome) -> MasterError:
+    what = _what(cell, outcome)
+    return MasterError(f"A cell of the master itself failed {what} Run the master and mend it.")
+
+
+def _what(cell: Cell, outcome: Outcome) -> str:
+    return f"({outcome.error}: {outcome.message[:200]}); it begins: {cell.source[:60]!r}."
 
 
 def _exercise(run: _Run, cell: Cell, submission: Submission) -> Outcome:
@@ -226,6 +245,28 @@ def _grade_safely(master: Master, submission: Submission, limits: Limits, studen
     raise AssertionError("unreachable")
 
 
+def try_private_tests(master: Master, limits: Limits) -> None:
+    """MasterError if a private test fails on the master's own solutions, and so on everybody's."""
+    run = _Run(limits)
+    try:
+        for cell in master.assignment.cells:
+            if cell.kind not in ("given", "exercise", "check") or NOT_GRADED in cell.tags:
+                continue
+            outcome = run.cell(cell.source, cell.seconds, keep=cell.kind != "check")
+            if not outcome.ok:
+                raise _master_fails(cell, outcome)
+            if cell.kind == "check" and (test := master.private.get(cell.exercise)):
+                outcome = run.cell(test, cell.seconds, keep=False)
+                if not outcome.ok:
+                    raise MasterError(
+                        f"The private test {cell.exercise}.py fails on the master's own solution "
+                        f"of exercise '{cell.exercise}' ({outcome.error}: "
+                        f"{outcome.message[:200]}); mend the test, or everybody loses its points."
+                    )
+    finally:
+        run.kernel.close()
+
+
 def grade_all(
     master: Master,
     submissions: Iterable[Submission],
@@ -236,6 +277,8 @@ def grade_all(
     done: Callable[[Result], None] = lambda _: None,
 ) -> list[Result]:
     """Grade `jobs` submissions at a time; `done` hears of each. Sorted by student."""
+    if master.private:
+        try_private_tests(master, limits)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         waiting = [
             pool.submit(_grade_safely, master, one, limits, one.student if by_student else "")
@@ -249,7 +292,7 @@ def grade_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    results = sorted(results, key=lambda result: result.submission.student)
+    results = sorted(results, key=lambda result: result.submission.label)
     _note_copied_numbers(results, master) if by_student else None
     return results
 
@@ -261,7 +304,7 @@ def _note_copied_numbers(results: list[Result], master: Master) -> None:
         for mark in result.marks:
             code = result.submission.code.get(mark.exercise, "")
             if mark.outcome.ok:
-                right[mark.exercise, _bare(code)] = result.submission.student
+                right[mark.exercise, _bare(code)] = result.submission.label
     for result in results:
         for mark in result.marks:
             code = result.submission.code.get(mark.exercise, "")
@@ -298,7 +341,8 @@ def as_json(results: list[Result]) -> str:
     return json.dumps(
         [
             {
-                "student": result.submission.student,
+                "student": result.submission.label,
+                "id": result.submission.id,
                 "points": result.points,
                 "seconds": round(result.seconds, 2),
                 "remarks": result.remarks,

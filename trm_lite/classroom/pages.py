@@ -29,13 +29,13 @@ def as_csv(assignment: Assignment, results: list[Result]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     checks = assignment.checks
-    rows.writerow(["student", "points", "out of", "percent", *(c.exercise for c in checks),
+    rows.writerow(["student", "id", "points", "out of", "percent", *(c.exercise for c in checks),
                    *(f"{q.name} (by hand)" for q in assignment.questions), "remarks"])  # fmt: skip
     for result in results:
         percent = 100 * result.points / assignment.points
         points = {mark.exercise: number(mark.points) for mark in result.marks}
         rows.writerow([
-            _not_a_formula(result.submission.student), number(result.points),
+            _not_a_formula(result.submission.label), result.submission.id, number(result.points),
             number(assignment.points), f"{percent:.1f}",
             *(points[check.exercise] for check in checks),
             *("" for _ in assignment.questions), _not_a_formula(" ".join(result.remarks)),
@@ -52,7 +52,7 @@ def feedback(assignment: Assignment, result: Result) -> str:
     """The page for one student: points, messages and their own code, but no hidden test."""
     submission = result.submission
     parts = [
-        f"<h1>{escape(assignment.title)}</h1><p><b>{escape(submission.student)}</b>: "
+        f"<h1>{escape(assignment.title)}</h1><p><b>{escape(submission.label)}</b>: "
         f"{number(result.points)} of {number(assignment.points)} points",
         ". Answers in words are marked by a person" if assignment.questions else "",
         ".</p>",
@@ -74,7 +74,7 @@ def feedback(assignment: Assignment, result: Result) -> str:
         words = submission.words.get(question.name, "(nothing was handed in)")
         parts.append(f"<h2>{escape(question.name)} ({number(question.points)} points, by hand)</h2>"
                      f"<pre>{escape(words[:20_000])}</pre>")  # fmt: skip
-    return _page(f"{assignment.name}: {submission.student}", "".join(parts))
+    return _page(f"{assignment.name}: {submission.label}", "".join(parts))
 
 
 def verdict(mark: Mark) -> str:
@@ -113,14 +113,14 @@ def summary(assignment: Assignment, results: list[Result]) -> str:
         parts.append(f"<tr><td>{escape(check.exercise)}</td><td>{passed}</td><td>{idle}</td>"
                      f"<td>{escape(common)}</td></tr>")  # fmt: skip
     parts.append("</table>")
-    noted = [(result.submission.student, remark) for result in results for remark in result.remarks]
+    noted = [(result.submission.label, remark) for result in results for remark in result.remarks]
     if noted:
         parts.append("<h2>To look at</h2><ul>")
         parts += (f"<li><b>{escape(who)}</b>: {escape(what)}</li>" for who, what in noted)
         parts.append("</ul>")
     parts.append("<h2>Students</h2><table>")
     for result in results:
-        who = result.submission.student
+        who = result.submission.label
         parts.append(f'<tr><td><a href="feedback/{file_name(who)}.html">{escape(who)}</a></td>'
                      f"<td>{number(result.points)}</td></tr>")  # fmt: skip
     return _page(f"{assignment.name}: summary", "".join(parts) + "</table>")
@@ -159,7 +159,7 @@ def _page(title: str, body: str) -> str:
 def write_all(assignment: Assignment, results: list[Result], out: Path) -> None:
     """grades.csv, results.json, summary.html and feedback/STUDENT.html in the folder `out`."""
     for result in results:
-        page = out / "feedback" / f"{file_name(result.submission.student)}.html"
+        page = out / "feedback" / f"{file_name(result.submission.label)}.html"
         write_atomically(page, feedback(assignment, result).encode())
     write_atomically(out / "grades.csv", as_csv(assignment, results).encode("utf-8-sig"))
     write_atomically(out / "results.json", as_json(results).encode())

@@ -7,6 +7,7 @@ the functions it defines. What cannot be read is reported by name and costs nobo
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from trm_lite.errors import UserError
 
 LARGEST = 200_000_000  # bytes of a notebook that is still read
 NAMED = re.compile(r"^\s*#\s*exercise:\s*([\w-]+)", re.MULTILINE)
-MOODLE = re.compile(r"_\d+_assignsubmission_.*$")
+MOODLE = re.compile(r"_(?P<id>\d+)_assignsubmission_.*$")
 
 
 @dataclass
@@ -28,6 +29,13 @@ class Submission:
     words: dict[str, str] = field(default_factory=dict)  # by question
     remarks: list[str] = field(default_factory=list)  # what the grader should know
     readable: bool = True
+    id: str = ""  # the participant's number, if Moodle wrote it behind the name
+    entry: str = ""  # name of the file or folder, if others bear the student's name
+
+    @property
+    def label(self) -> str:
+        """What no other submission is called."""
+        return self.entry or self.student
 
 
 def collect(folder: Path, assignment: Assignment, stubs: dict[str, str]) -> list[Submission]:
@@ -38,24 +46,30 @@ def collect(folder: Path, assignment: Assignment, stubs: dict[str, str]) -> list
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder} of submissions; check the path.")
-    found = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        student = MOODLE.sub("", entry.name if entry.is_dir() else entry.stem)
-        if entry.is_dir():
-            found.append(_of_folder(student, entry, assignment, stubs))
-        elif entry.suffix == ".ipynb":
-            found.append(read_submission(student, entry, assignment, stubs))
-        else:
-            found.append(_unreadable(student, entry, f"{entry.name} is not a notebook (.ipynb)."))
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    found = [_of_entry(entry, assignment, stubs) for entry in entries]
     if not found:
         raise UserError(f"{folder} is empty; put one notebook or folder of each student into it.")
-    names = [submission.student for submission in found]
-    for submission in found:
-        if names.count(submission.student) > 1:
-            submission.remarks.append("several files for this name; tell the student to send one.")
-            submission.student = submission.path.name if submission.path else submission.student
+    names = Counter(submission.student.lower() for submission in found)
+    for entry, submission in zip(entries, found, strict=True):
+        if names[submission.student.lower()] > 1:
+            submission.entry = entry.name
+            submission.remarks.append(
+                f"'{submission.student}' stands on several submissions: two students, or one twice?"
+            )
+    return found
+
+
+def _of_entry(entry: Path, assignment: Assignment, stubs) -> Submission:
+    name = entry.name if entry.is_dir() else entry.stem
+    moodle, student = MOODLE.search(name), MOODLE.sub("", name)
+    if entry.is_dir():
+        found = _of_folder(student, entry, assignment, stubs)
+    elif entry.suffix == ".ipynb":
+        found = read_submission(student, entry, assignment, stubs)
+    else:
+        found = _unreadable(student, entry, f"{entry.name} is not a notebook (.ipynb).")
+    found.id = moodle["id"] if moodle else ""
     return found
 
 
