@@ -42,9 +42,19 @@ def test_a_failing_lesson_is_reported_and_the_others_go_on(lessons, tmp_path, ca
         assert f'<a href="{name}.html">' in page and (out / f"{name}.html").exists()
     assert page.count("ran to its end") == 2 and "ZeroDivisionError" in page
     record = json.loads((out / "times.json").read_text())
-    assert record["profile"] == "smoke" and list(record["seconds"]) == ["00_fine", "02_after"]
+    assert record["profile"] == "smoke" and list(record["lessons"]) == ["00_fine", "02_after"]
+    assert all(0 <= it["longest_wait"] <= it["seconds"] for it in record["lessons"].values())
     ran = nbformat.read(out / "00_fine.ipynb", as_version=4)
     assert ran.cells[-1].outputs[0].text == "smoke\n"
+
+
+def test_times_are_told_in_words():
+    assert [course.spoken(seconds) for seconds in (3, 80, 106, 1000)] == [
+        "a few seconds",
+        "a minute and a half",
+        "two minutes",
+        "five minutes or more",
+    ]
 
 
 def test_lessons_are_chosen_by_their_numbers(lessons):

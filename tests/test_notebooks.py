@@ -8,12 +8,15 @@ import nbformat
 import papermill
 import pytest
 
+from trm_lite.course import spoken
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 PAGES = sorted(
     page for page in ROOT.rglob("*.md")
     if not page.relative_to(ROOT).parts[0].startswith((".", "runs", "build"))
 )  # fmt: skip
+TIMES = ROOT / "assets" / "results" / "times.json"
 ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_assignments
 
 
@@ -125,6 +128,24 @@ def test_it_has_the_parts_of_a_lesson(path, notebook):
     for neighbour in NOTEBOOKS[max(0, place - 1) : place] + NOTEBOOKS[place + 1 : place + 2]:
         assert f"({neighbour.name})" in ending, f"no link to {neighbour.stem} at the end"
     assert "(../README.md)" in ending
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_stated_time_is_the_measured_one_and_nobody_waits_long(path, notebook):
+    """By `trm-lite course`, whose times.json is kept in assets/results."""
+    times = json.loads(TIMES.read_text())["lessons"][path.stem]
+    assert times["seconds"] <= 240 and times["longest_wait"] <= 120
+    words = spoken(times["seconds"])
+    assert f"**Time:** {words} of computing" in notebook.cells[0].source
+    readme = (ROOT / "README.md").read_text().splitlines()
+    (row,) = (line for line in readme if f"](notebooks/{path.name}) |" in line)
+    assert row.endswith(f"| {words} |")
+
+
+def test_the_whole_course_runs_in_half_an_hour():
+    lessons = json.loads(TIMES.read_text())["lessons"]
+    assert len(lessons) == len(NOTEBOOKS)
+    assert sum(times["seconds"] for times in lessons.values()) <= 35 * 60
 
 
 # These build nothing that the package holds too: one looks, one looks closer, one tests claims.

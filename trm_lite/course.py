@@ -15,12 +15,32 @@ from trm_lite.lessons import check_profile
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
+# What a reader is told about seconds, by the most that they may be.
+SPOKEN = {
+    15: "a few seconds",
+    45: "half a minute",
+    75: "one minute",
+    105: "a minute and a half",
+    150: "two minutes",
+    210: "three minutes",
+    270: "four minutes",
+}
+
+
 class Ran(NamedTuple):
     """How a lesson went."""
 
     lesson: str
     seconds: float
+    longest_wait: float  # seconds of the slowest cell
     problem: str  # empty if there was none
+
+
+def spoken(seconds: float) -> str:
+    """A time of computing as lessons and README state it: "two minutes"."""
+    return next(
+        (words for most, words in SPOKEN.items() if seconds <= most), "five minutes or more"
+    )
 
 
 def find_lessons(names: Sequence[str] = ()) -> list[Path]:
@@ -47,10 +67,19 @@ def run_course(folder: Path, profile: str, names: Sequence[str] = ()) -> list[Ra
         print(f"{path.stem}, profile {profile}:", flush=True)
         went.append(run_lesson(path, folder, profile))
         write_atomically(folder / "index.html", summary_page(went, profile).encode())
-        times = {ran.lesson: round(ran.seconds) for ran in went if not ran.problem}
-        record = {"profile": profile, "processor": cpu_name(), "seconds": times}
-        write_atomically(folder / "times.json", (json.dumps(record, indent=1) + "\n").encode())
+        write_atomically(folder / "times.json", times_record(went, profile).encode())
     return went
+
+
+def times_record(went: Sequence[Ran], profile: str) -> str:
+    """Seconds of the lessons that ran to their end, and of the slowest cell of each, as JSON."""
+    times = {
+        ran.lesson: {"seconds": round(ran.seconds), "longest_wait": round(ran.longest_wait)}
+        for ran in went
+        if not ran.problem
+    }
+    record = {"profile": profile, "processor": cpu_name(), "lessons": times}
+    return json.dumps(record, indent=1) + "\n"
 
 
 def run_lesson(path: Path, folder: Path, profile: str) -> Ran:
@@ -61,9 +90,9 @@ def run_lesson(path: Path, folder: Path, profile: str) -> Ran:
     except ImportError as error:
         raise UserError(f"{error.name} is missing; run: pip install -r requirements.txt") from error
     target = folder / path.name
-    started, problem = time.monotonic(), ""
+    started, problem, waits = time.monotonic(), "", [0.0]
     try:
-        papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             str(path),
             str(target),
             {"profile": profile},
@@ -71,20 +100,22 @@ def run_lesson(path: Path, folder: Path, profile: str) -> Ran:
             kernel_name="python3",
             progress_bar={"desc": path.stem, "unit": "cell"},
         )
+        waits += [cell.metadata.papermill.duration or 0.0 for cell in executed.cells]
     except papermill.PapermillExecutionError as error:
         problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
         print(f"  {problem}")
     seconds = time.monotonic() - started
     page, _ = HTMLExporter().from_filename(str(target))
     write_atomically(target.with_suffix(".html"), page.encode())
-    return Ran(path.stem, seconds, problem)
+    return Ran(path.stem, seconds, max(waits), problem)
 
 
 def summary_page(went: Sequence[Ran], profile: str) -> str:
     """A table of what was run, as HTML."""
     rows = "".join(
         f'<tr><td><a href="{ran.lesson}.html">{html.escape(ran.lesson)}</a></td>'
-        f"<td>{ran.seconds:.0f} s</td><td>{html.escape(ran.problem) or 'ran to its end'}</td></tr>"
+        f"<td>{ran.seconds:.0f} s</td><td>{ran.longest_wait:.0f} s</td>"
+        f"<td>{html.escape(ran.problem) or 'ran to its end'}</td></tr>"
         for ran in went
     )
     total = sum(ran.seconds for ran in went)
@@ -92,6 +123,7 @@ def summary_page(went: Sequence[Ran], profile: str) -> str:
         "<!doctype html><meta charset='utf-8'><title>The course</title>"
         "<style>body{font:16px sans-serif;max-width:50em;margin:2em auto}"
         "td,th{padding:.3em 1em .3em 0;text-align:left}</style>"
-        f"<h1>The course, profile {profile}</h1><table><tr><th>lesson<th>time<th></tr>{rows}"
+        f"<h1>The course, profile {profile}</h1>"
+        f"<table><tr><th>lesson<th>time<th>slowest cell<th></tr>{rows}"
         f"</table><p>{total / 60:.1f} minutes in all on {html.escape(cpu_name())}.</p>"
     )
