@@ -204,6 +204,7 @@ def test_a_class_with_assignment_1_gets_the_same_grades_twice(tmp_path):
 
 def test_the_seed_of_a_student_never_changes():
     assert [seed_of("anna"), seed_of(" Anna "), seed_of("")] == [726263, 726263, 0]
+    assert seed_of("Zo\u00eb") == seed_of("Zoe\u0308")  # one sign, or two
 
 
 @by_master

@@ -5,6 +5,7 @@ within limits, `grading` puts the three together, `pages` writes what came out f
 The markers and the metadata are nbgrader's (schema 3), so that a school can use either.
 """
 
+import unicodedata
 import zlib
 from contextlib import contextmanager
 
@@ -13,7 +14,8 @@ __all__ = ["seed_of", "when_solved"]
 
 def seed_of(student: str) -> int:
     """The seed of a student's own numbers, 0..999,999; the same on every machine."""
-    return zlib.crc32(student.strip().lower().encode()) % 1_000_000
+    name = unicodedata.normalize("NFC", student.strip().lower())  # macOS writes é as two signs
+    return zlib.crc32(name.encode()) % 1_000_000
 
 
 @contextmanager
