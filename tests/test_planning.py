@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trm_lite import planning
 from trm_lite.__main__ import main
-from trm_lite.nets import count_parameters
 from trm_lite.presets import PRESETS, get_preset, replace
 from trm_lite.writing import trainer_for
 

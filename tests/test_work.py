@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trm_lite.planning import peak_bytes
 from trm_lite.nets import build_network
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.planning import peak_bytes
 from trm_lite.presets import PRESETS, get_preset, replace
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.dataset import Splits, as_set

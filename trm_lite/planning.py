@@ -183,8 +183,8 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
     """Bytes on the CPU at the peak of a training step of `preset`, by doing it.
 
     All slots are there, on boards of random tokens, and room for what they will think, but only the
-    first micro-batch does: the others would use the same memory again, and take time. UserError for networks that write
-    token by token, which have no slots.
+    first micro-batch does: the others would use the same memory again, and take time. UserError
+    for networks that write token by token, which have no slots.
     """
     if isinstance(preset.model, AutoregressiveConfig):
         raise UserError(f"'{preset.name}' has no slots to measure; plan it without --measure.")
@@ -267,9 +267,7 @@ def get_gpus(name: str | None) -> dict[str, GPU]:
     raise UserError(f"There is no figure for a '{name}' here; choose {', '.join(GPUS)}.")
 
 
-def plan(
-    preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bool = False
-) -> dict:
+def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bool = False) -> dict:
     """All figures about a run of `preset`, on every GPU or on one.
 
     With `measure` also the memory of a micro-batch of that size, as planned and as it really is.
