@@ -124,3 +124,18 @@ def test_a_folder_in_use_is_left_alone(tiny, tiny_splits, tmp_path):
     with first.folder.in_use(), pytest.raises(UserError, match="Another process"):
         second.train(1)
     assert second.train(1)
+
+
+def test_a_refused_process_changes_nothing_in_the_folder(tiny, tiny_splits, tmp_path):
+    def trainer(preset):
+        return Trainer(preset, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+
+    running = trainer(tiny)
+    running.train(5)
+    with running.folder.in_use():
+        running.look(running.step())  # a look that is not in last.pt yet
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises(UserError, match="Another process"):
+            trainer(replace(tiny, steps=50)).train()
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert before["metrics.jsonl"].count(b"\n") == 2 and b'"steps": 12' in before["preset.json"]

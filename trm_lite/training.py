@@ -211,6 +211,8 @@ class Trainer:
         shown: dict[str, str] = {}
         alone = self.folder.in_use() if self.folder and self.ranks.first else nullcontext()
         with alone, bar, stop_requests() as stop:
+            if self.folder and self.ranks.first:
+                self.folder.begin(self.history)
             saved_at = time.monotonic()
             while self.steps_done < goal and not self.out_of_patience:
                 if self._agreed(bool(stop)):
@@ -336,8 +338,6 @@ class Trainer:
         state = self.folder.saved_state()
         if state is not None:
             self.load(state)
-        if self.ranks.first:
-            self.folder.rewind(self.history)
 
 
 def weights_for(config: NetConfig, path: str) -> dict:
