@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 
-from trm_lite import paper, reports
+from trm_lite import evaluation, paper, reports
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run
@@ -139,6 +140,26 @@ def test_two_processes_vote_like_one(folders, tmp_path):
     assert done.stdout.count("K = 2 ") == 1
 
 
+def test_only_a_whole_vote_is_kept_and_best_beside_last(folders, tmp_path):
+    small = [*SHRUNK, "--folder", str(folders / "arc-agi-1"), "--device", "cpu", "--T", "1",
+             "--n", "1", "--steps", "4", "--eval-every", "4", "--out", str(tmp_path)]  # fmt: skip
+    assert main(["train", "arc-agi-1", *small]) == 0
+    kept = ("test-last.json", "submission.json", "votes.json")
+    before = {name: (tmp_path / name).read_bytes() for name in kept}
+    votes = json.loads(before["votes.json"])
+    assert sorted(votes) == ["e0", "e1", "e2"]
+    for (test,) in votes.values():
+        assert test["votes"] == 4 and 1 <= test["grids"] <= 4  # the original and 3 augmentations
+        assert len(test["candidates"]) == min(test["grids"], 3)
+        assert 0 < test["candidates"][0]["confidence"] < 1
+    command = ["evaluate", str(tmp_path), "--device", "cpu", "--steps", "2"]
+    assert main([*command, "--count", "1"]) == 0
+    assert main([*command, "--weights", "best"]) == 0
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == before
+    for name in ("test-best.json", "submission-best.json", "votes-best.json"):
+        assert (tmp_path / name).exists()
+
+
 def exam_of(folder, seed, value, name="sudoku-extreme-mlp"):
     """A run folder that says it reached `value`."""
     folder.mkdir()
@@ -185,3 +206,20 @@ def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
     assert os.path.exists(tmp_path / "test-last.json")
     with pytest.raises(UserError, match="at least 1"):
         examine_run(tmp_path, count=0, device="cpu")
+
+
+def test_the_exam_computes_as_the_looks_of_training_do(tiny, tiny_splits, tmp_path, monkeypatch):
+    asked = []
+
+    def precision(_, bfloat16):
+        asked.append(bfloat16)
+        return nullcontext()
+
+    for bfloat16 in (True, False):
+        folder = tmp_path / str(bfloat16)
+        preset = replace(tiny, bfloat16=bfloat16)
+        Trainer(preset, folder=folder, splits=tiny_splits, device="cpu", progress=False).train()
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluation, "precision", precision)
+            examine_run(folder, device="cpu")
+    assert asked == [True, False]

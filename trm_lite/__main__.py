@@ -45,7 +45,8 @@ def evaluate(
 ) -> int:
     """Test a run, or a file of weights, on puzzles it has not seen.
 
-    ARC is solved by voting; what was voted for goes into RUN/submission.json.
+    ARC is solved by voting; what a whole vote brought goes into RUN/submission.json, for Kaggle,
+    and RUN/votes.json, where the winners stand with those who voted for them.
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
