@@ -195,12 +195,15 @@ def compare(
 def report(
     runs: Positional[tuple[Path, ...]], picture: Path | None = None, json: bool = False
 ) -> int:
-    """Set what runs reached beside the paper's figures, as a Markdown table.
+    """Set what runs reached beside the paper's figures, as Markdown tables.
+
+    Every table of the paper that a run belongs to, with empty cells for what was not run.
 
     Args:
-        runs: Folders of runs that were tested; seeds of one preset become one line.
+        runs: Folders of runs that were tested; seeds of one preset become one line, and runs with
+            settings of their own are set apart.
         picture: Also draw it into this file (png, svg or pdf).
-        json: Print one JSON object instead of a table.
+        json: Print one JSON object instead of tables.
     """
     from json import dumps
 

@@ -196,3 +196,23 @@ BENCHMARKS = (
         1_191_730, 4, _ARC | {"steps": 722_098},
     ),
 )  # fmt: skip
+
+
+def tables() -> dict[str, dict[str, float | None]]:
+    """The paper's tables by title: its figures by full-size preset, None where it has none."""
+    on_sudoku = {
+        "below HRM (table 4: direct prediction)": LADDER,
+        "ablations (tables 1 and 2)": ABLATIONS,
+        "not in the paper": FURTHER,
+        "how much recursion (table 3)": SWEEP,
+    }
+    made = {
+        f"Sudoku-Extreme, {title}": {ablation_name(row): row.accuracy for row in rows}
+        for title, rows in on_sudoku.items()
+    }
+    titles = ("Maze-Hard (table 4)", "ARC-AGI-1, pass@2 (table 5)", "ARC-AGI-2, pass@2 (table 5)")
+    for title, benchmark in zip(titles, BENCHMARKS[1:], strict=True):
+        made[title] = {
+            benchmark.preset_name(kind): figure for kind, figure in benchmark.accuracy.items()
+        }
+    return made
