@@ -337,7 +337,8 @@ class TrainOptions:
     """Train a preset. Every field of the preset can be overridden.
 
     Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was. On several
-    GPUs: torchrun --nproc-per-node 8 -m trm_lite train PRESET.
+    GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes torchrun
+    takes --n for an option of its own.
     """
 
     preset: OmitArgPrefixes[Preset]

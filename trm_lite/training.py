@@ -33,12 +33,11 @@ from trm_lite.optim import (
 )
 from trm_lite.presets import Preset
 from trm_lite.puzzles.dataset import Batch, Deck, Splits, with_hints
-from trm_lite.ranks import join
+from trm_lite.ranks import Wishes, join
 from trm_lite.run_folder import RunFolder
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
-AGREE_EVERY = 10  # steps between the moments at which several processes ask each other to stop
 
 
 class Trainer:
@@ -214,9 +213,15 @@ class Trainer:
             if self.folder and self.ranks.first:
                 self.folder.begin(self.history)
             saved_at = time.monotonic()
+            wishes = Wishes(self.ranks)
             while self.steps_done < goal and not self.out_of_patience:
-                if self._agreed(bool(stop)):
+                late = time.monotonic() - saved_at > SAVE_EVERY_SECONDS
+                stopping, saving = wishes.agreed(bool(stop), late)
+                if stopping:
                     break
+                if saving:
+                    self.save()
+                    saved_at = time.monotonic()
                 started = time.perf_counter()
                 loss = self.step()
                 self.seconds += time.perf_counter() - started
@@ -228,9 +233,6 @@ class Trainer:
                     look = self.look(loss)
                     shown["unseen solved"] = f"{look['exact']:.1%}"
                     bar.set_postfix(shown)
-                if self._agreed(time.monotonic() - saved_at > SAVE_EVERY_SECONDS):
-                    self.save()
-                    saved_at = time.monotonic()
             self.save()
         return self.steps_done >= goal or self.out_of_patience
 
@@ -242,12 +244,6 @@ class Trainer:
             return False
         shares = [look["exact"] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
-
-    def _agreed(self, wish: bool) -> bool:
-        """Whether some process wishes it; several of them ask each other only now and then."""
-        if self.ranks.size == 1:
-            return wish
-        return self.steps_done % AGREE_EVERY == 0 and self.ranks.any(wish)
 
     def look(self, loss: StepLoss) -> dict:
         """Measure the EMA weights on the validation puzzles and write the result down."""
