@@ -148,6 +148,30 @@ def test_ema_lags_behind_and_feeds_the_saved_weights(tiny, tiny_splits, tmp_path
     assert from_dict(about["preset"]) == tiny
 
 
+def test_metrics_go_to_tensorboard_where_it_is_installed(tiny, tiny_splits, tmp_path, monkeypatch):
+    written, folders = [], []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            folders.append(folder)
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def flush(self):
+            written.append("flush")
+
+    module = SimpleNamespace(SummaryWriter=SummaryWriter)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()
+    assert folders == [tmp_path]
+    expected = []
+    for look in trainer.history:
+        expected += [(name, value, look["step"]) for name, value in look.items()] + ["flush"]
+    assert written == expected and len(trainer.history) == 3
+
+
 def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
     first = Trainer(tiny, splits=tiny_splits, folder=tmp_path, progress=False)
     first.train(4)
