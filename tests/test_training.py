@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from trm_lite import device
+from trm_lite import device, files
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
@@ -170,6 +170,29 @@ def test_metrics_go_to_tensorboard_where_it_is_installed(tiny, tiny_splits, tmp_
     for look in trainer.history:
         expected += [(name, value, look["step"]) for name, value in look.items()] + ["flush"]
     assert written == expected and len(trainer.history) == 3
+
+
+def test_a_full_disk_at_a_look_loses_nothing(tiny, tiny_splits, tmp_path, monkeypatch):
+    def trainer():
+        return Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+
+    first = trainer()
+    first.train(5)
+    before = (tmp_path / "metrics.jsonl").read_text()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(UserError, match=r"metrics\.jsonl could not be written: No space left"):
+            first.look(first.step())
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    assert not list(tmp_path.glob(".*.tmp"))
+    second = trainer()
+    assert second.steps_done == 5 and second.train()
+    looks = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [look["step"] for look in looks] == [5, 10, 12]
 
 
 def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):

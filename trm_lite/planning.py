@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from trm_lite.errors import UserError
+from trm_lite.files import in_words
 from trm_lite.losses import step_loss
 from trm_lite.nets import (
     Autoregressive,
@@ -340,11 +341,6 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
             "bytes": measured_memory(preset, measure, recompute),
         }
     return figures
-
-
-def in_words(size: int) -> str:
-    """Bytes to read: "4.7 GB" or "64 MB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def plan_text(figures: dict) -> str:

@@ -72,13 +72,19 @@ class RunFolder:
         """
         described = json.dumps(dataclasses.asdict(self.preset), indent=1)
         write_atomically(self.marker, described.encode())
+        self._write_metrics(history)
+
+    def _write_metrics(self, history: list[dict]) -> None:
         lines = "".join(json.dumps(look) + "\n" for look in history)
         write_atomically(self.path / "metrics.jsonl", lines.encode())
 
-    def note(self, look: dict, model: Network, best: bool) -> None:
-        """Add a look to the metrics and keep the weights that it was taken of."""
-        with open(self.path / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(look) + "\n")
+    def note(self, history: list[dict], model: Network, best: bool) -> None:
+        """Write the metrics down, and keep the weights that the last look was taken of.
+
+        Raises UserError if the disk is full; the metrics so far stay as they are.
+        """
+        self._write_metrics(history)
+        look = history[-1]
         about = {"preset": dataclasses.asdict(self.preset), "look": look}
         for name in ("last", "best") if best else ("last",):
             save_weights(model, self.path / f"{name}.safetensors", about)

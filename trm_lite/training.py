@@ -268,7 +268,7 @@ class Trainer:
         best = max((earlier["exact"] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(look, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
         return look
 
     def _next_batch(self, step: int, symmetric: bool = True) -> Batch:
