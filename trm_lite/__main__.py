@@ -265,16 +265,21 @@ def convert(
     return official.convert(file, out, export=export, puzzles=puzzles, given=given)
 
 
-def download(name: Positional[str], out: Path = Path("checkpoints")) -> int:
-    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub.
+def download(name: Positional[str], out: Path | None = None) -> int:
+    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub; or ConceptARC from GitHub.
 
     Args:
-        name: Such as trm-sudoku-mlp; an unknown name shows all of them.
-        out: Folder to keep it in.
+        name: Such as trm-sudoku-mlp; an unknown name shows all of them. Or concept-arc.
+        out: Folder to keep it in; checkpoints, or data for ConceptARC, if not given.
     """
+    from trm_lite.benchmarks.concept_arc import NAME, fetch_concept_arc
     from trm_lite.hub import fetch
 
-    path = fetch(name, out)
+    if name == NAME:
+        path = fetch_concept_arc(out or Path("data"))
+        print(f"{path}\nNext: trm-lite data arc-agi-1 --concept {path}")
+        return 0
+    path = fetch(name, out or Path("checkpoints"))
     print(f"{path}\nNext: trm-lite convert {path}")
     return 0
 
@@ -312,7 +317,8 @@ def data(
             otherwise.
         seed: Of everything that is drawn at random.
         official_order: Draw exactly what the authors' code draws after seeding numpy so.
-        concept: A copy of ConceptARC, which the paper also learns from.
+        concept: A copy of ConceptARC, which the paper also learns from; 'trm-lite download
+            concept-arc' fetches one.
     """
     from trm_lite.benchmarks.catalog import build
 
