@@ -15,11 +15,13 @@ import torch
 from conftest import TINY
 
 from trm_lite import device, files
+from trm_lite.benchmarks.sampler import OfficialDeck
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
 from trm_lite.optim import schedule
 from trm_lite.presets import PRESETS, from_dict, get_preset, replace
+from trm_lite.puzzles.dataset import Deck
 from trm_lite.training import Trainer
 
 # Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
@@ -92,8 +94,11 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
     assert looks[0] == looks[1] == list(range(25, 201, 25))
 
 
-def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path):
+@pytest.mark.parametrize("official_epochs", [0, 2])
+def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, official_epochs):
+    tiny = replace(tiny, official_epochs=official_epochs)
     whole = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
+    assert isinstance(whole.deck, OfficialDeck if official_epochs else Deck)
     whole.train()
     first = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     first.train(5)  # a moment at which it looks anyway

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from trm_lite.benchmarks.sampler import OfficialDeck
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device, precision
 from trm_lite.errors import UserError
@@ -91,7 +92,12 @@ class Trainer:
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
         )
-        self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
+        if recipe.official_epochs:
+            self.deck = OfficialDeck(
+                self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
+            )
+        else:
+            self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
         self.carry = empty_carry(self.model, self._next_batch(step=0, symmetric=False))
         self.steps_done = 0
         self.seconds = 0.0  # spent training, over all sittings
