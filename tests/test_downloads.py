@@ -1,14 +1,18 @@
 """Files of public data sets: fetched in one piece or several, and never taken for others."""
 
 import hashlib
+import io
+import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from zipfile import ZipFile
 
 import pytest
 
 from trm_lite import hub
 from trm_lite.__main__ import main
-from trm_lite.benchmarks import maze_hard
+from trm_lite.benchmarks import concept_arc, maze_hard
 from trm_lite.errors import UserError
 from trm_lite.hub import DataFile, fetch_data
 from trm_lite.puzzles import maze
@@ -138,6 +142,61 @@ def test_a_full_disk_keeps_what_is_there(server, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"a\.csv\.part could not be written: No space left"):
         fetch_data(data_file(), tmp_path)
     monkeypatch.undo()
+
+
+def packed(tasks: int, folder: str = "corpus") -> bytes:
+    """A ZIP file of the form of ConceptARC's, one training and one test pair per task."""
+    content = io.BytesIO()
+    with ZipFile(content, "w") as file:
+        file.writestr("ConceptARC-abc/README.md", "# ConceptARC")
+        file.writestr(f"ConceptARC-abc/{folder}/../../escaped.json", "{}")
+        for number in range(tasks):
+            pair = [{"input": [[number % 10]], "output": [[1]]}]
+            task = json.dumps({"train": pair, "test": pair})
+            file.writestr(f"ConceptARC-abc/{folder}/Copy/Copy{number}.json", task)
+        file.writestr(f"ConceptARC-abc/{folder}/Copy/CopyMinimal.json", task)
+    return content.getvalue()
+
+
+def test_concept_arc_from_github(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(hub, "GITHUB", os.environ["HF_ENDPOINT"])
+    monkeypatch.setattr(concept_arc, "CONCEPT_PAIRS", 320)
+    zip_file = f"{concept_arc.ARCHIVE.commit}.zip"
+    command = ["download", "concept-arc", "--out", str(tmp_path / "data")]
+
+    def refusal():
+        assert main(command) == 2
+        assert not list((tmp_path / "data").glob("*")), "nothing is left behind"
+        return capsys.readouterr().err
+
+    for content, said in (
+        (
+            packed(159),
+            "There are 159 tasks with 318 pairs, but ConceptARC has 160 with 320; run again",
+        ),
+        (packed(160, "elsewhere"), "That is not ConceptARC ("),
+        (packed(160)[:-500], "is no whole ZIP file"),
+    ):
+        server.files[zip_file] = content
+        assert said in refusal()
+    server.files[zip_file] = packed(160)
+    assert main(command) == 0
+    there = tmp_path / "data" / "concept-arc"
+    assert f"Next: trm-lite data arc-agi-1 --concept {there}" in capsys.readouterr().out
+    assert server.asked[-1][0] == f"/victorvikram/ConceptARC/archive/{zip_file}"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["concept-arc"]
+    asked = len(server.asked)
+    assert main(command) == 0 and len(server.asked) == asked
+    (there / "Copy" / "Copy3.json").unlink()
+    assert main(command) == 2 and f"delete {there} and run again" in capsys.readouterr().err
+
+
+def test_concept_arc_without_a_connection(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(hub, "GITHUB", "http://127.0.0.1:9")
+    assert main(["download", "concept-arc", "--out", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr().err
+    assert "/victorvikram/ConceptARC/archive/" in said and "or unpack it elsewhere" in said
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_benchmark_from_the_hub(server, tmp_path, monkeypatch, capsys):

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from trm_lite import paper, reports
+from trm_lite import evaluation, paper, plots, reports
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run
@@ -108,7 +110,10 @@ def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys)
     picture = tmp_path / "report.png"
     assert main(["report", str(run), "--picture", str(picture)]) == 0
     table = capsys.readouterr().out
-    assert f"| {name} |" in table and str(reports.papers_figures()[name]) in table
+    assert f"| {name} (changed) |" in table and "hidden_size 32" in table
+    figure = next(figures[name] for figures in paper.tables().values() if name in figures)
+    (own,) = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
+    assert own.endswith(f"|  | {figure} |  |")  # not run, so no gap
     assert picture.stat().st_size > 5_000
 
 
@@ -139,29 +144,112 @@ def test_two_processes_vote_like_one(folders, tmp_path):
     assert done.stdout.count("K = 2 ") == 1
 
 
-def exam_of(folder, seed, value, name="sudoku-extreme-mlp"):
+def test_only_a_whole_vote_is_kept_and_best_beside_last(folders, tmp_path):
+    small = [*SHRUNK, "--folder", str(folders / "arc-agi-1"), "--device", "cpu", "--T", "1",
+             "--n", "1", "--steps", "4", "--eval-every", "4", "--out", str(tmp_path)]  # fmt: skip
+    assert main(["train", "arc-agi-1", *small]) == 0
+    kept = ("test-last.json", "submission.json", "votes.json")
+    before = {name: (tmp_path / name).read_bytes() for name in kept}
+    votes = json.loads(before["votes.json"])
+    assert sorted(votes) == ["e0", "e1", "e2"]
+    for (test,) in votes.values():
+        assert test["votes"] == 4 and 1 <= test["grids"] <= 4  # the original and 3 augmentations
+        assert len(test["candidates"]) == min(test["grids"], 3)
+        assert 0 < test["candidates"][0]["confidence"] < 1
+    command = ["evaluate", str(tmp_path), "--device", "cpu", "--steps", "2"]
+    assert main([*command, "--count", "1"]) == 0
+    assert main([*command, "--weights", "best"]) == 0
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == before
+    for name in ("test-best.json", "submission-best.json", "votes-best.json"):
+        assert (tmp_path / name).exists()
+
+
+def exam_of(run, seed, value, name="sudoku-extreme-mlp", *, best=None, more=None, **changes):
     """A run folder that says it reached `value`."""
-    folder.mkdir()
-    preset = replace(get_preset(name), seed=seed)
-    (folder / "preset.json").write_text(json.dumps(dataclasses.asdict(preset)))
-    exact = {"value": value, "low": value - 0.1, "high": value + 0.1, "count": 500}
-    around = {"device": "a card", "torch": "2", "commit": "abc", "look": {"step": 65_104}}
-    text = json.dumps({"exact": exact, "circumstances": around})
-    (folder / "test-last.json").write_text(text)
-    return folder
+    run.mkdir()
+    preset = replace(get_preset(name), seed=seed, **changes)
+    (run / "preset.json").write_text(json.dumps(dataclasses.asdict(preset)))
+    around = {"device": "a card", "torch": "2", "commit": "abc"}
+    around["look"] = {"step": preset.recipe.steps}
+    for weights, reached in (("last", value), ("best", best)):
+        if reached is not None:
+            exact = {"value": reached, "low": reached - 0.1, "high": reached + 0.1, "count": 500}
+            exam = {"exact": exact, "circumstances": around} | (more or {})
+            (run / f"test-{weights}.json").write_text(json.dumps(exam))
+    return run
+
+
+def rows_of(text, name):
+    return [line for line in text.splitlines() if line.startswith(f"| {name} ")]
 
 
 def test_seeds_become_one_line_of_the_report(tmp_path):
     runs = [exam_of(tmp_path / str(seed), seed, value) for seed, value in enumerate((0.8, 0.9))]
-    runs.append(exam_of(tmp_path / "hrm", 0, 0.5, "sudoku-extreme-hrm"))
+    runs.append(exam_of(tmp_path / "hrm", 0, 0.5, "sudoku-extreme-hrm", best=0.54))
     lines = reports.collect(runs)
-    assert [line["preset"] for line in lines] == ["sudoku-extreme-mlp", "sudoku-extreme-hrm"]
-    assert lines[0]["measured"] == pytest.approx(85.0)
-    assert (lines[0]["low"], lines[0]["high"]) == pytest.approx((80.0, 90.0))
-    assert (lines[1]["low"], lines[1]["high"]) == pytest.approx((40.0, 60.0))
-    table = reports.as_markdown(lines)
-    assert "| sudoku-extreme-mlp | 5,028,866 | 85.0 [80.0, 90.0] | 2 | 87.4 | -2.4 |" in table
-    assert "65,104 optimiser steps, a card, commit abc" in table
+    run = {line["preset"]: line for line in lines if line["measured"] is not None}
+    assert list(run) == ["sudoku-extreme-hrm", "sudoku-extreme-mlp"]
+    trm, hrm = run["sudoku-extreme-mlp"], run["sudoku-extreme-hrm"]
+    assert trm["measured"] == pytest.approx(85.0)
+    assert (trm["low"], trm["high"]) == pytest.approx((80.0, 90.0))
+    assert (hrm["low"], hrm["high"]) == pytest.approx((40.0, 60.0))
+    text = reports.as_markdown(lines)
+    assert rows_of(text, "sudoku-extreme-mlp") == [
+        "| sudoku-extreme-mlp | 5,028,866 | 85.0 [80.0, 90.0] |  | 0, 1 | 87.4 | -2.4 |"
+    ]
+    assert (
+        "| 50.0 [40.0, 60.0] | 54.0 | 0 | 55.0 | -5.0 |" in rows_of(text, "sudoku-extreme-hrm")[0]
+    )
+    assert "65,104 optimiser steps, a card, commit abc" in text
+    # One table of the paper, whole; what was not run has the paper's figure alone.
+    assert {line["table"] for line in lines} == {"Sudoku-Extreme, ablations (tables 1 and 2)"}
+    assert len(lines) == len(paper.ABLATIONS)
+    assert rows_of(text, "sudoku-extreme-att")[0].endswith("|  |  |  | 74.7 |  |")
+
+
+def test_changed_runs_stand_apart_and_have_no_gap(tmp_path):
+    runs = [
+        exam_of(tmp_path / "own", 0, 0.8),
+        exam_of(tmp_path / "elsewhere", 1, 0.9, folder="elsewhere"),
+        exam_of(tmp_path / "small", 0, 0.1, hidden_size=64, batch_size=8),
+        exam_of(tmp_path / "stopped", 2, 0.2),
+    ]
+    stopped = json.loads((runs[3] / "test-last.json").read_text())
+    stopped["circumstances"]["look"]["step"] = 1_000
+    (runs[3] / "test-last.json").write_text(json.dumps(stopped))
+    text = reports.as_markdown(reports.collect(runs))
+    own, small, stopped = rows_of(text, "sudoku-extreme-mlp")
+    assert "| 85.0 [80.0, 90.0] |  | 0, 1 | 87.4 | -2.4 |" in own
+    assert "(changed)" in small and small.endswith("| 10.0 [0.0, 20.0] |  | 0 |  |  |")
+    assert "(changed)" in stopped and stopped.endswith("| 2 |  |  |")
+    assert "changed: hidden_size 64, batch_size 8" in text
+    assert "changed: tested at step 1,000" in text
+
+
+def test_every_benchmark_has_its_table_and_its_picture(tmp_path):
+    path = {"shortest_path": {"value": 0.9}}
+    tasks = {"pass_at": {}}
+    runs = [
+        exam_of(tmp_path / "maze", 0, 0.8, "maze-hard", more=path),
+        exam_of(tmp_path / "arc", 0, 0.4, "arc-agi-1", more=tasks, num_puzzles=876_000),
+        exam_of(tmp_path / "fewer", 0, 0.4, "arc-agi-1", more=tasks, num_puzzles=700_000),
+        exam_of(tmp_path / "mini", 0, 0.9, "sudoku-6x6"),
+    ]
+    lines = reports.collect(runs)
+    titles = ["Maze-Hard (table 4)", "ARC-AGI-1, pass@2 (table 5)", "Other presets"]
+    assert list(reports.by_table(lines)) == titles
+    text = reports.as_markdown(lines)
+    assert [text.index(title) for title in titles] == sorted(text.index(t) for t in titles)
+    assert "| 80.0 [70.0, 90.0] |  | 90.0 | 0 | 85.3 | -5.3 |" in rows_of(text, "maze-hard")[0]
+    assert text.count("any shortest path") == 1
+    assert "arc-agi-1: 500 test tasks" in text and "maze-hard: 500 test puzzles" in text
+    ours, fewer = rows_of(text, "arc-agi-1")
+    assert ours.endswith("| 44.6 | -4.6 |") and fewer.endswith("|  |  |")
+    assert rows_of(text, "sudoku-6x6")[0].endswith("| 0 |  |  |")
+    figure = plots.beside_the_paper(lines)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == titles
+    assert "arc-agi-1 (changed)" in [t.get_text() for t in figure.axes[1].get_yticklabels()]
+    plt.close(figure)
 
 
 def test_what_cannot_be_reported(tmp_path):
@@ -169,7 +257,9 @@ def test_what_cannot_be_reported(tmp_path):
         reports.collect([tmp_path])
     with pytest.raises(UserError, match="Name the folders"):
         reports.collect([])
-    exam_of(tmp_path / "run", 0, 0.5)
+    runs = [exam_of(tmp_path / name, 0, 0.5) for name in ("run", "again")]
+    with pytest.raises(UserError, match="again is seed 0 of 'sudoku-extreme-mlp', and so is"):
+        reports.collect(runs)
     (tmp_path / "run" / "test-last.json").write_text("[]")
     with pytest.raises(UserError, match="damaged"):
         reports.collect([tmp_path / "run"])
@@ -185,3 +275,20 @@ def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
     assert os.path.exists(tmp_path / "test-last.json")
     with pytest.raises(UserError, match="at least 1"):
         examine_run(tmp_path, count=0, device="cpu")
+
+
+def test_the_exam_computes_as_the_looks_of_training_do(tiny, tiny_splits, tmp_path, monkeypatch):
+    asked = []
+
+    def precision(_, bfloat16):
+        asked.append(bfloat16)
+        return nullcontext()
+
+    for bfloat16 in (True, False):
+        folder = tmp_path / str(bfloat16)
+        preset = replace(tiny, bfloat16=bfloat16)
+        Trainer(preset, folder=folder, splits=tiny_splits, device="cpu", progress=False).train()
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluation, "precision", precision)
+            examine_run(folder, device="cpu")
+    assert asked == [True, False]

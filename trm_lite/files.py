@@ -1,4 +1,4 @@
-"""Writing files so that nothing is lost."""
+"""Writing files so that nothing is lost, and saying how large they are."""
 
 import os
 from pathlib import Path
@@ -22,3 +22,10 @@ def write_atomically(path: Path, content: bytes) -> None:
         if path.parent.is_dir():
             unfinished.unlink(missing_ok=True)
         raise UserError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def in_words(size: int) -> str:
+    """Bytes to read: "4.7 GB", "64 MB" or "3 kB"."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

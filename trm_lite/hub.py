@@ -1,4 +1,7 @@
-"""The Hugging Face Hub: public checkpoints, for which its library is needed, and files of data."""
+"""Downloads: public checkpoints and files of data from the Hugging Face Hub, archives from GitHub.
+
+Only checkpoints need the Hub's own library.
+"""
 
 import hashlib
 import os
@@ -28,6 +31,7 @@ REPOSITORIES = {
     "hrm-maze": "sapientinc/HRM-checkpoint-maze-30x30-hard",
     "hrm-arc-2": "sapientinc/HRM-checkpoint-ARC-2",
 }
+GITHUB = "https://github.com"
 TIMEOUT = 60  # seconds without an answer
 PIECE = 1 << 20  # bytes read at once
 CHECKPOINT = re.compile(r"(^|/)(step_(\d+)|checkpoint|[^/]+\.(pt|pth|ckpt|safetensors))$")
@@ -95,6 +99,30 @@ class DataFile(NamedTuple):
         return f"{hub}/datasets/{self.repository}/resolve/{self.revision}/{self.name}"
 
 
+class GitHubArchive(NamedTuple):
+    """A repository on GitHub as a ZIP file, at one commit."""
+
+    repository: str
+    commit: str
+    name: str  # of the file here
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"{GITHUB}/{self.repository}/archive/{self.commit}.zip"
+
+
+def fetch_archive(archive: GitHubArchive, folder: Path) -> Path:
+    """Download `archive` into `folder`. Its bytes are not known beforehand: check the contents.
+
+    Raises UserError without a connection and for a full disk.
+    """
+    part = folder / f"{archive.name}.part"
+    part.unlink(missing_ok=True)  # packed anew each time, it cannot be continued
+    _download(archive, part, "unpack it elsewhere and name the folder with --concept")
+    return part.rename(folder / archive.name)
+
+
 def fetch_data(file: DataFile, folder: Path) -> Path:
     """The path of `file` in `folder`, downloaded if it is not there yet.
 
@@ -107,7 +135,9 @@ def fetch_data(file: DataFile, folder: Path) -> Path:
             raise UserError(f"{path} is damaged; delete it and run again.")
         return path
     part = path.with_name(f"{path.name}.part")
-    _download(file, part)
+    _download(
+        file, part, f"download {file.name} elsewhere and name the folder it is in with --from"
+    )
     if sha256(part) != file.sha256:
         part.unlink()
         raise UserError(
@@ -128,10 +158,10 @@ def sha256(path: Path) -> str:
         raise UserError(f"{path} could not be read: {error.strerror or error}.") from error
 
 
-def _download(file: DataFile, part: Path) -> None:
-    """Fetch into `part`, from where an earlier attempt ended."""
+def _download(file: DataFile | GitHubArchive, part: Path, instead: str) -> None:
+    """Fetch into `part`, from where an earlier attempt ended; what to do `instead`, if it fails."""
     have = part.stat().st_size if part.exists() else 0
-    answer = _answer(file, have)
+    answer = _answer(file, have, instead)
     if answer is None:
         return
     with answer:
@@ -154,7 +184,7 @@ def _download(file: DataFile, part: Path) -> None:
         )
 
 
-def _answer(file: DataFile, have: int) -> HTTPResponse | None:
+def _answer(file: DataFile | GitHubArchive, have: int, instead: str) -> HTTPResponse | None:
     """The bytes of `file` from `have` on; None if there are no more."""
     headers = {"User-Agent": "trm-lite"}
     if have:
@@ -166,8 +196,7 @@ def _answer(file: DataFile, have: int) -> HTTPResponse | None:
             return None
         reason = getattr(error, "reason", None) or error
         raise UserError(
-            f"{file.url} could not be fetched ({reason}); check the connection, or download "
-            f"{file.name} elsewhere and name the folder it is in with --from."
+            f"{file.url} could not be fetched ({reason}); check the connection, or {instead}."
         ) from error
 
 

@@ -140,13 +140,17 @@ class Benchmark:
     """A benchmark of the paper at full size: its shape, its training, and what networks reach.
 
     `accuracy` is exact match in per cent (of ARC with two tries) by network: TRM with
-    "attention" or "mlp" mixing, "hrm", and "direct" prediction.
+    "attention" or "mlp" mixing, "hrm", and "direct" prediction. `learnt` and `tested` are upper
+    bounds for ARC, some of whose tasks have fewer augmentations.
     """
 
     name: str
     vocab_size: int
     seq_len: int
     accuracy: dict[str, float]
+    learnt: int  # examples to learn from and for validation, as `trm-lite data` stores them
+    tested: int
+    download: int = 0  # bytes of the public files, which are kept
     num_puzzles: int = 1  # identifiers, of ARC with 1000 augmentations as the authors draw them
     n: int = 6
     recipe: dict = field(default_factory=dict)
@@ -171,9 +175,12 @@ class Benchmark:
 
 
 _ARC = {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
+GUISES = 1_001  # of each ARC task at the most, the original included
+CONCEPT_PAIRS = 427 + 480  # demonstrations and test pairs of ConceptARC
 SUDOKU = Benchmark(
-    "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0}
-)
+    "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
+    2_000, 422_786, 798_000_000,
+)  # fmt: skip
 
 
 def ablation_name(row: Row) -> str:
@@ -185,14 +192,37 @@ def ablation_name(row: Row) -> str:
 BENCHMARKS = (
     SUDOKU,
     Benchmark(
-        "maze-hard", 6, 900, {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0}, n=4
+        "maze-hard", 6, 900, {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0},
+        1_000, 1_000, 2 * 1_807_030, n=4,
     ),
     Benchmark(
         "arc-agi-1", 12, 900, {"attention": 44.6, "mlp": 29.6, "hrm": 40.3, "direct": 21.0},
+        GUISES * (1_302 + 416 + 1_363 + CONCEPT_PAIRS), GUISES * 419, 0,
         876_406, 4, _ARC | {"steps": 518_226},
     ),
     Benchmark(
         "arc-agi-2", 12, 900, {"attention": 7.8, "mlp": 2.4, "hrm": 5.0, "direct": 0.0},
+        GUISES * (3_232 + 1_076 + 358 + CONCEPT_PAIRS), GUISES * 172, 0,
         1_191_730, 4, _ARC | {"steps": 722_098},
     ),
 )  # fmt: skip
+
+
+def tables() -> dict[str, dict[str, float | None]]:
+    """The paper's tables by title: its figures by full-size preset, None where it has none."""
+    on_sudoku = {
+        "below HRM (table 4: direct prediction)": LADDER,
+        "ablations (tables 1 and 2)": ABLATIONS,
+        "not in the paper": FURTHER,
+        "how much recursion (table 3)": SWEEP,
+    }
+    made = {
+        f"Sudoku-Extreme, {title}": {ablation_name(row): row.accuracy for row in rows}
+        for title, rows in on_sudoku.items()
+    }
+    titles = ("Maze-Hard (table 4)", "ARC-AGI-1, pass@2 (table 5)", "ARC-AGI-2, pass@2 (table 5)")
+    for title, benchmark in zip(titles, BENCHMARKS[1:], strict=True):
+        made[title] = {
+            benchmark.preset_name(kind): figure for kind, figure in benchmark.accuracy.items()
+        }
+    return made

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from trm_lite.errors import UserError
+from trm_lite.files import in_words
 from trm_lite.losses import step_loss
 from trm_lite.nets import (
     Autoregressive,
@@ -24,8 +25,10 @@ from trm_lite.nets import (
     count_parameters,
 )
 from trm_lite.nets.layers import Stack, inner_width
+from trm_lite.paper import BENCHMARKS, Benchmark
 from trm_lite.presets import Preset, get_preset
 from trm_lite.puzzles.dataset import Batch, PuzzleSet, Splits
+from trm_lite.puzzles.folder import BuiltData
 from trm_lite.thinking import refill
 from trm_lite.writing import next_token_loss, trainer_for
 
@@ -60,7 +63,8 @@ AUTHORS_RUNS = {
     "arc-agi": ("arc-agi-1", "H100", 4, 72.0),
 }
 USABLE = 0.8  # share of a card's memory; the rest goes to gaps and to what others keep there
-GOOD_SHARE = 0.35  # of the peak, what well-compiled transformers of some size reach
+GOOD_SHARE = 0.35  # of the peak; an assumption, not measured
+INDEX_BYTES = 3 * 4 + 8  # of an example on disk beside its tokens: identifier, two starts, rating
 
 
 # --- floating-point operations ------------------------------------------------------------
@@ -95,6 +99,33 @@ def step_flops(preset: Preset, recompute: bool = False) -> int:
     if recompute:
         per_example += config.gradient_depth * block
     return recipe.batch_size * per_example
+
+
+def exam_flops(preset: Preset) -> int | None:
+    """Operations of the test on all test puzzles when training is done; None if not foreseen."""
+    config, tested = preset.model, tested_examples(preset)
+    if tested is None or isinstance(config, AutoregressiveConfig):
+        return None
+    forward = config.effective_depth * block_flops(config) + head_flops(config)
+    return tested * preset.recipe.max_steps * forward
+
+
+def tested_examples(preset: Preset) -> int | None:
+    """How many examples the test split has, if that is known without building it."""
+    benchmark = benchmark_of(preset)
+    return benchmark.tested if benchmark else getattr(preset.data, "test", None)
+
+
+def benchmark_of(preset: Preset) -> Benchmark | None:
+    """The benchmark of the paper that a preset is trained on, if it is one."""
+    if not isinstance(preset.data, BuiltData):
+        return None
+    return next((b for b in BENCHMARKS if b.name == preset.data.name), None)
+
+
+def data_bytes(examples: int, seq_len: int) -> int:
+    """Disk for examples as `trm-lite data` stores them: question, answer, and index."""
+    return examples * (2 * seq_len + INDEX_BYTES)
 
 
 # --- memory -------------------------------------------------------------------------------
@@ -273,6 +304,7 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
     With `measure` also the memory of a micro-batch of that size, as planned and as it really is.
     """
     gpus, needs, recipe = get_gpus(gpu), memory(preset), preset.recipe
+    benchmark = benchmark_of(preset)
     figures = {
         "preset": preset.name,
         "parameters": count_parameters(preset.model),
@@ -290,6 +322,12 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
         },
         # The full state, with raw and averaged weights and moments, and two files of weights.
         "bytes_on_disk": 6 * 4 * count_parameters(preset.model) + 4 * needs.puzzles + needs.slots,
+        "bytes_of_data": data_bytes(benchmark.learnt + benchmark.tested, benchmark.seq_len)
+        if benchmark
+        else None,
+        "bytes_of_download": benchmark.download if benchmark else None,
+        "exam_examples": tested_examples(preset),
+        "exam_flops": exam_flops(preset),
         "good_share": GOOD_SHARE,
         "authors_share": authors_share(preset),
         "gpus": {name: fit(preset, card, needs)._asdict() for name, card in gpus.items()},
@@ -305,15 +343,13 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
     return figures
 
 
-def in_words(size: int) -> str:
-    """Bytes to read: "4.7 GB" or "64 MB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
 def plan_text(figures: dict) -> str:
     """The plan to read."""
     each, steps = figures["flops_per_step"], figures["steps"]
     table, passes = figures["puzzle_embeddings"], figures["forward_passes"]
+    data, download, exam = (
+        figures[name] for name in ("bytes_of_data", "bytes_of_download", "exam_flops")
+    )
     lines = [
         figures["preset"],
         f"  parameters       {figures['parameters']:,}"
@@ -321,7 +357,16 @@ def plan_text(figures: dict) -> str:
         f"  optimiser steps  {steps:,} of {figures['batch_size']} slots, "
         f"{passes} forward pass{'es' if passes > 1 else ''} each",
         f"  operations       {each:.2e} per step, {each * steps:.2e} in all",
-        f"  disk             {in_words(figures['bytes_on_disk'])} for the run, without the data",
+        f"  disk             {in_words(figures['bytes_on_disk'])} for the run"
+        + (f", {in_words(data)} for the data" if data else "")
+        + (f", {in_words(download)} for what is downloaded" if download else ""),
+    ]
+    if exam:
+        lines.append(
+            f"  final exam       {exam:.2e} operations on {figures['exam_examples']:,} examples, "
+            f"{exam / (each * steps):.1%} on top of the hours below"
+        )
+    lines += [
         "",
         "  memory by --micro-batch      plain  --recompute",
     ]
@@ -349,8 +394,7 @@ def plan_text(figures: dict) -> str:
         lines.append(line + ("  --recompute" if card["recompute"] else ""))
     lines += [
         "",
-        f"  {figures['good_share']:.0%} of the peak rate is what well-compiled networks of some "
-        "size reach; small ones stay below.",
+        f"  {figures['good_share']:.0%} of the peak rate is an assumption, not a measurement.",
     ]
     if share:
         lines.append(

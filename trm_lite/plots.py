@@ -19,6 +19,7 @@ from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation
 from trm_lite.grids import draw_arc, draw_maze
 from trm_lite.puzzles import sudoku
+from trm_lite.reports import by_table, label_of
 from trm_lite.style import (
     CHANGED,
     CLUE_PAPER,
@@ -231,26 +232,37 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
     return ax.figure
 
 
-def beside_the_paper(lines: Sequence[dict], ax: Axes | None = None) -> Figure:
+def beside_the_paper(lines: Sequence[dict]) -> Figure:
     """What runs reached (points with their spread) beside the paper (bars), in per cent.
 
-    `lines` are those of `trm_lite.reports.collect`.
+    `lines` are those of `trm_lite.reports.collect`; every table has a panel.
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 1.2 + 0.45 * len(lines)), layout="constrained")
-    places = np.arange(len(lines))[::-1]
-    known = [(place, line["paper"]) for place, line in zip(places, lines, strict=True)
-             if line["paper"] is not None]  # fmt: skip
-    if known:
-        ax.barh(*zip(*known, strict=True), height=0.6, color=CLUE_PAPER, label="paper")
-    measured = np.array([line["measured"] for line in lines])
-    low, high = (np.array([line[end] for line in lines]) for end in ("low", "high"))
-    spread = np.clip((measured - low, high - measured), 0, None)
-    ax.errorbar(measured, places, xerr=spread, fmt="o", color=RIGHT, capsize=3, label="measured")
-    ax.set_yticks(places, [line["preset"] for line in lines])
-    ax.set(xlabel="solved exactly, %", xlim=(0, 102))
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return ax.figure
+    tables = by_table(lines)
+    rows = [1 + len(table) for table in tables.values()]
+    figure, panels = plt.subplots(
+        len(tables),
+        squeeze=False,
+        sharex=True,
+        figsize=(7, 1.2 + 0.35 * sum(rows)),
+        height_ratios=rows,
+        layout="constrained",
+    )
+    for ax, (title, table) in zip(panels[:, 0], tables.items(), strict=True):
+        places = np.arange(len(table))[::-1]
+
+        def column(name: str, table: list[dict] = table) -> np.ndarray:
+            return np.array([line.get(name) for line in table], float)  # NaN where there is none
+
+        ax.barh(places, column("paper"), height=0.6, color=CLUE_PAPER, label="paper")
+        measured, low, high = map(column, ("measured", "low", "high"))
+        spread = np.clip((measured - low, high - measured), 0, None)
+        ax.errorbar(measured, places, xerr=spread, fmt="o", color=RIGHT, capsize=3, label="last")
+        ax.plot(column("best"), places, "o", mfc="none", color=RIGHT, ms=9, label="best")
+        ax.set_yticks(places, [label_of(line) for line in table])
+        ax.set(title=title, xlim=(0, 102), ylim=(-0.6, len(table) - 0.4))
+    ax.set_xlabel("solved exactly, %")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
 
 
 def survival(first_mistakes: dict[str, Tensor], length: int, ax: Axes | None = None) -> Figure:

@@ -40,6 +40,7 @@ class Recipe:
     bfloat16: bool = True
     eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
     patience: int = 0  # looks in a row without a better one that end the training; 0: never
+    official_epochs: int = 0  # deal as the authors' code, in iterations of so many epochs; 0: not
 
     @property
     def forward_passes(self) -> int:

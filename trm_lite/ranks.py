@@ -1,7 +1,8 @@
 """Several processes that train one model, each with its share of the slots.
 
-    torchrun --nproc-per-node 8 -m trm_lite train PRESET
+    torchrun --nproc-per-node 8 -m -- trm_lite train PRESET
 
+The two dashes keep options such as --n for trm_lite: torchrun would take them for its own.
 Every process ("rank") holds all weights and a consecutive part of the slots; gradients are summed
 over the ranks, so that N processes take the step that one would take. Randomness is drawn for all
 slots on every rank and then cut, so it does not depend on N either. A process on its own is rank
@@ -9,6 +10,7 @@ slots on every rank and then cut, so it does not depend on N either. A process o
 """
 
 import os
+import time
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +18,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from trm_lite.errors import UserError
+
+ASK_EVERY_SECONDS = 2.0  # how often several processes ask each other what they wish
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,36 @@ class Ranks:
         dist.all_gather_object(said, thing)
         return said
 
-    def any(self, flag: bool) -> bool:
-        """Whether some rank says so, on all ranks alike."""
-        return any(self.gather_objects(bool(flag)))
-
 
 ALONE = Ranks()
+
+
+class Wishes:
+    """What some process wishes, such as to stop, made known to all of them at the same step.
+
+    They ask each other every ASK_EVERY_SECONDS or so. In between they count steps, for their clocks
+    differ; a process on its own need not ask.
+    """
+
+    def __init__(self, ranks: Ranks):
+        self.ranks, self.asked_at = ranks, time.monotonic()
+        self.steps = self.wait = 0  # since they last asked, and until they ask again
+
+    def agreed(self, *wishes: bool) -> list[bool]:
+        """Once per step: which of the `wishes` some process has; none while nobody asks."""
+        if self.ranks.size == 1:
+            return list(wishes)
+        if self.steps < self.wait:
+            self.steps += 1
+            return [False] * len(wishes)
+        now = time.monotonic()
+        pace = (now - self.asked_at) / (self.steps + 1) + 1e-9  # seconds per step, never 0
+        said = self.ranks.gather_objects((pace, *wishes))
+        slowest, *wished = zip(*said, strict=True)
+        # At most twice the steps of last time: one that seemed quick decides nothing.
+        self.wait = min(int(ASK_EVERY_SECONDS / max(slowest)), 2 * self.wait + 1)
+        self.asked_at, self.steps = now, 0
+        return [any(by_rank) for by_rank in wished]
 
 
 def join(device: torch.device) -> tuple[Ranks, torch.device]:

@@ -29,24 +29,28 @@ class RunFolder:
 
     def __init__(self, path: Path, preset: Preset):
         self.path, self.preset = path, preset
-        described = json.dumps(dataclasses.asdict(preset), indent=1)
-        marker = path / "preset.json"
-        if marker.exists() and not _same_experiment(marker, preset):
+        self.marker = path / "preset.json"
+        if self.marker.exists() and not _same_experiment(self.marker, preset):
             raise UserError(f"{path} holds another run; choose another --out folder or delete it.")
-        write_atomically(marker, described.encode())
         self._board = None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep other processes out for as long as this one trains here."""
+        """Keep other processes out for as long as this one trains here; only then does it write.
+
+        Raises UserError if another one trains here already, and then leaves everything as it is.
+        """
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
             raise UserError(
                 f"Another process is training in {self.path}; wait for it, stop it, or choose "
                 "another --out folder."
             ) from error
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}.") from error
         try:
             yield
         finally:
@@ -61,15 +65,26 @@ class RunFolder:
         """Replace the full state."""
         save_state(state, self.path / "last.pt")
 
-    def rewind(self, history: list[dict]) -> None:
-        """Let the metrics be `history`: a killed run may have looked after its last save."""
+    def begin(self, history: list[dict]) -> None:
+        """Say what is run here, and let the metrics be `history`.
+
+        A run that was killed may have looked at more after its last save.
+        """
+        described = json.dumps(dataclasses.asdict(self.preset), indent=1)
+        write_atomically(self.marker, described.encode())
+        self._write_metrics(history)
+
+    def _write_metrics(self, history: list[dict]) -> None:
         lines = "".join(json.dumps(look) + "\n" for look in history)
         write_atomically(self.path / "metrics.jsonl", lines.encode())
 
-    def note(self, look: dict, model: Network, best: bool) -> None:
-        """Add a look to the metrics and keep the weights that it was taken of."""
-        with open(self.path / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(look) + "\n")
+    def note(self, history: list[dict], model: Network, best: bool) -> None:
+        """Write the metrics down, and keep the weights that the last look was taken of.
+
+        Raises UserError if the disk is full; the metrics so far stay as they are.
+        """
+        self._write_metrics(history)
+        look = history[-1]
         about = {"preset": dataclasses.asdict(self.preset), "look": look}
         for name in ("last", "best") if best else ("last",):
             save_weights(model, self.path / f"{name}.safetensors", about)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from trm_lite.benchmarks.sampler import OfficialDeck
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device, precision
 from trm_lite.errors import UserError
@@ -33,12 +34,11 @@ from trm_lite.optim import (
 )
 from trm_lite.presets import Preset
 from trm_lite.puzzles.dataset import Batch, Deck, Splits, with_hints
-from trm_lite.ranks import join
+from trm_lite.ranks import Wishes, join
 from trm_lite.run_folder import RunFolder
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
-AGREE_EVERY = 10  # steps between the moments at which several processes ask each other to stop
 
 
 class Trainer:
@@ -92,7 +92,12 @@ class Trainer:
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
         )
-        self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
+        if recipe.official_epochs:
+            self.deck = OfficialDeck(
+                self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
+            )
+        else:
+            self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
         self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
         self.steps_done = 0
         self.seconds = 0.0  # spent training, over all sittings
@@ -211,10 +216,18 @@ class Trainer:
         shown: dict[str, str] = {}
         alone = self.folder.in_use() if self.folder and self.ranks.first else nullcontext()
         with alone, bar, stop_requests() as stop:
+            if self.folder and self.ranks.first:
+                self.folder.begin(self.history)
             saved_at = time.monotonic()
+            wishes = Wishes(self.ranks)
             while self.steps_done < goal and not self.out_of_patience:
-                if self._agreed(bool(stop)):
+                late = time.monotonic() - saved_at > SAVE_EVERY_SECONDS
+                stopping, saving = wishes.agreed(bool(stop), late)
+                if stopping:
                     break
+                if saving:
+                    self.save()
+                    saved_at = time.monotonic()
                 started = time.perf_counter()
                 loss = self.step()
                 self.seconds += time.perf_counter() - started
@@ -226,9 +239,6 @@ class Trainer:
                     look = self.look(loss)
                     shown["unseen solved"] = f"{look['exact']:.1%}"
                     bar.set_postfix(shown)
-                if self._agreed(time.monotonic() - saved_at > SAVE_EVERY_SECONDS):
-                    self.save()
-                    saved_at = time.monotonic()
             self.save()
         return self.steps_done >= goal or self.out_of_patience
 
@@ -240,12 +250,6 @@ class Trainer:
             return False
         shares = [look["exact"] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
-
-    def _agreed(self, wish: bool) -> bool:
-        """Whether some process wishes it; several of them ask each other only now and then."""
-        if self.ranks.size == 1:
-            return wish
-        return self.steps_done % AGREE_EVERY == 0 and self.ranks.any(wish)
 
     def look(self, loss: StepLoss) -> dict:
         """Measure the EMA weights on the validation puzzles and write the result down."""
@@ -270,7 +274,7 @@ class Trainer:
         best = max((earlier["exact"] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(look, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -336,8 +340,6 @@ class Trainer:
         state = self.folder.saved_state()
         if state is not None:
             self.load(state)
-        if self.ranks.first:
-            self.folder.rewind(self.history)
 
 
 def weights_for(config: NetConfig, path: str) -> dict:

@@ -151,32 +151,61 @@ class Votes:
         """Write `submission` into a file; UserError if that fails."""
         write_atomically(path, json.dumps(self.submission(attempts)).encode())
 
-    def account(self, task: str, *, candidates: int = 3, voters: int = 4) -> str:
-        """What the augmentations of `task` voted for, as text: the first candidates and voters."""
-        lines = []
+    def record(self, task: str, *, candidates: int = 3, voters: int = 4) -> list[dict]:
+        """What the augmentations of `task` voted for, per test input, as plain data.
+
+        How many votes there are for how many grids, and the first `candidates` of these, each with
+        its first `voters`.
+        """
+        made = []
         for test, pair in enumerate(self.tests[task]):
             ranking = self.ranked(task, test)
+            first = [
+                {
+                    "votes": candidate.votes,
+                    "confidence": candidate.confidence,
+                    "right": np.array_equal(candidate.grid, pair.output),
+                    "grid": candidate.grid.tolist(),
+                    "voters": [
+                        {"augmentation": str(arc.parse_name(name)[1]), "belief": belief}
+                        for name, belief in zip(
+                            candidate.voters[:voters], candidate.beliefs[:voters], strict=True
+                        )
+                    ],
+                }
+                for candidate in ranking[:candidates]
+            ]
             cast = sum(candidate.votes for candidate in ranking)
+            made.append({"votes": cast, "grids": len(ranking), "candidates": first})
+        return made
+
+    def write_records(self, path: Path) -> None:
+        """Write `record` of every task into a file; UserError if that fails."""
+        records = {task: self.record(task) for task in self.tests}
+        write_atomically(path, json.dumps(records).encode())
+
+    def account(self, task: str, *, candidates: int = 3, voters: int = 4) -> str:
+        """What `record` says, to read."""
+        lines = []
+        records = self.record(task, candidates=candidates, voters=voters)
+        for test, of_test in enumerate(records, start=1):
             lines.append(
-                f"Task {task}, test input {test + 1} of {len(self.tests[task])}: "
-                f"{_counted(cast, 'vote')} for {_counted(len(ranking), 'grid')}"
+                f"Task {task}, test input {test} of {len(records)}: "
+                f"{_counted(of_test['votes'], 'vote')} for {_counted(of_test['grids'], 'grid')}"
             )
-            for place, candidate in enumerate(ranking[:candidates], start=1):
-                right = np.array_equal(candidate.grid, pair.output)
+            for place, candidate in enumerate(of_test["candidates"], start=1):
                 lines.append(
-                    f"  {place}. {_counted(candidate.votes, 'vote')}, "
-                    f"confidence {candidate.confidence:.3f}, {'right' if right else 'wrong'}"
+                    f"  {place}. {_counted(candidate['votes'], 'vote')}, confidence "
+                    f"{candidate['confidence']:.3f}, {'right' if candidate['right'] else 'wrong'}"
                 )
-                drawing = arc.render(candidate.grid) or "(empty)"
+                drawing = arc.render(np.array(candidate["grid"])) or "(empty)"
                 lines += [f"     {line}" for line in drawing.splitlines()]
-                for name, belief in list(zip(candidate.voters, candidate.beliefs, strict=True))[
-                    :voters
-                ]:
-                    lines.append(f"       {belief:.3f}  {arc.parse_name(name)[1]}")
-                if candidate.votes > voters:
-                    lines.append(f"       and {candidate.votes - voters} more")
-            if len(ranking) > candidates:
-                lines.append(f"  and {_counted(len(ranking) - candidates, 'other grid')}")
+                for voter in candidate["voters"]:
+                    lines.append(f"       {voter['belief']:.3f}  {voter['augmentation']}")
+                if candidate["votes"] > voters:
+                    lines.append(f"       and {candidate['votes'] - voters} more")
+            if of_test["grids"] > candidates:
+                lines.append(f"  and {_counted(of_test['grids'] - candidates, 'other grid')}")
         return "\n".join(lines)
 
 

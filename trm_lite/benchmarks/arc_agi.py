@@ -31,6 +31,7 @@ from trm_lite.benchmarks.arc_tasks import (
     load_tasks,
 )
 from trm_lite.errors import UserError
+from trm_lite.files import in_words
 from trm_lite.puzzles import arc
 from trm_lite.puzzles.arc import Augmentation, Pair, Task
 from trm_lite.puzzles.folder import append_to_split, new_folder
@@ -113,7 +114,7 @@ def build_subsets(folder: Path, subsets: list[Subset], about: dict, draws: Draws
     needed, free = 2 * arc.CELLS * examples, shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"The benchmark needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in "
+            f"The benchmark needs {in_words(needed)}, but only {in_words(free)} are free in "
             f"{folder.parent}; name another folder, or ask for fewer augmentations."
         )
     for split in SPLITS:

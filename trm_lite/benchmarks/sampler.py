@@ -1,7 +1,9 @@
 """The batches of the authors' code, example for example.
 
 Our own trainer deals from `Deck`, which gives the same distribution and can begin anywhere at
-once. This is for comparing runs with theirs: the same puzzles in the same order.
+once. This is for comparing runs with theirs: the same puzzles in the same order, if the data were
+built in their order too (`trm-lite data NAME --official-order --augment 1000`), and the recipe says
+`--official-epochs`, theirs being the epochs between two evaluations.
 
 Training goes in iterations of several epochs. An epoch takes a random order of the groups; each
 group gives one random puzzle, and that puzzle all its examples, or as many as the batch has room
@@ -19,7 +21,7 @@ import numpy as np
 import torch
 
 from trm_lite.errors import UserError
-from trm_lite.puzzles.dataset import IGNORE, Batch
+from trm_lite.puzzles.dataset import IGNORE, Batch, PuzzleSet
 from trm_lite.puzzles.folder import Arrays
 
 NOTHING = -1  # stands for an example where a batch is padded
@@ -128,3 +130,31 @@ class OfficialSampler:
             for part, padding in zip(whole[:3], (NOTHING, NOTHING, 0), strict=True)
         )
         return whole._replace(examples=examples, puzzles=puzzles, puzzle_ids=identifiers)
+
+
+class OfficialDeck:
+    """The batches of `OfficialSampler` for the trainer, in place of a `Deck`.
+
+    To begin anywhere it draws all batches before again; step after step it only goes on.
+    """
+
+    def __init__(self, puzzles: PuzzleSet, batch_size: int, seed: int, epochs: int):
+        starts, groups = puzzles.puzzle_starts, puzzles.group_starts
+        starts = np.arange(len(puzzles) + 1) if starts is None else starts.numpy()
+        arrays = Arrays(
+            puzzles.inputs.numpy(),
+            puzzles.labels.numpy(),
+            puzzles.puzzle_ids.numpy()[starts[:-1]],
+            starts,
+            starts if groups is None else groups.numpy(),
+        )
+        self.sampler = OfficialSampler(arrays, batch_size, seed, epochs)
+        self.next_step = 0
+        self.stream = self.sampler.batches()
+
+    def rows(self, step: int) -> torch.Tensor:
+        """Row numbers (batch_size,) of batch `step`."""
+        if step != self.next_step:
+            self.stream = self.sampler.batches(step)
+        self.next_step = step + 1
+        return torch.from_numpy(next(self.stream).examples)
