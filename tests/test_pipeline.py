@@ -35,6 +35,8 @@ FULL = [
     )
 ]
 
+KILLED = ("sudoku-extreme-mlp", "maze-hard", "arc-agi-1", "arc-agi-2-hrm")  # as processes
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
@@ -81,13 +83,10 @@ def folder_of(name, folders):
     return folders / PRESETS[name].data.name
 
 
-@pytest.mark.parametrize("name", ["sudoku-extreme-mlp", "maze-hard", "arc-agi-1", "arc-agi-2-hrm"])
+@pytest.mark.parametrize("name", KILLED)
 def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys):
-    small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
-    if "hrm" not in name:
-        small += ["--T", "1", "--n", "1"]
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "trm_lite", "train", name, *small, "--out", str(run)]
+    command = [sys.executable, "-m", "trm_lite", *shrunk(name, folders, run)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     patience = time.monotonic() + 120
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
@@ -98,16 +97,50 @@ def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Going on from step" in done.stdout and "[95 % interval]" in done.stdout
+    assert_reported(name, run, capsys)
+
+
+@pytest.mark.parametrize("name", [name for name in FULL if name not in KILLED])
+def test_the_others_too_within_one_process(name, folders, tmp_path, capsys, monkeypatch):
+    command, look = shrunk(name, folders, tmp_path / "run", 4), Trainer.look
+
+    def look_and_be_stopped(trainer, loss):
+        seen = look(trainer, loss)
+        signal.raise_signal(signal.SIGTERM)
+        return seen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "look", look_and_be_stopped)
+        assert main(command) == 130
+    assert main(command) == 0
+    assert "Going on from step 2 " in capsys.readouterr().out
+    assert_reported(name, tmp_path / "run", capsys, 4)
+
+
+def shrunk(name, folders, run, steps=20):
+    """The command that trains a preset, shrunk, in the folder `run`; it looks twice."""
+    small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
+    if PRESETS[name].model.kind == "TRM":
+        small += ["--T", "1", "--n", "1"]
+    elif name.endswith("-direct"):
+        small.remove("--max-steps")
+        small.remove("4")
+    small += ["--steps", str(steps), "--eval-every", str(steps // 2)]
+    return ["train", name, *small, "--out", str(run)]
+
+
+def assert_reported(name, run, capsys, steps=20):
+    """The run has looked twice, was tested, and stands in a report."""
     looks = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [look["step"] for look in looks] == [10, 20]
+    assert [look["step"] for look in looks] == [steps // 2, steps]
     exam = json.loads((run / "test-last.json").read_text())
-    assert exam["circumstances"]["look"]["step"] == 20
+    assert exam["circumstances"]["look"]["step"] == steps
     if name.startswith("arc"):
         assert len(json.loads((run / "submission.json").read_text())) == 3
         assert exam["pass_at"]["2"]["count"] == 3
-    assert ("shortest_path" in exam) == (name == "maze-hard")
+    assert ("shortest_path" in exam) == name.startswith("maze-hard")
     capsys.readouterr()
-    picture = tmp_path / "report.png"
+    picture = run / "report.png"
     assert main(["report", str(run), "--picture", str(picture)]) == 0
     table = capsys.readouterr().out
     assert f"| {name} (changed) |" in table and "hidden_size 32" in table
