@@ -20,7 +20,9 @@ from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run
 from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
 from trm_lite.puzzles import hard_mazes, maze, sudoku
+from trm_lite.puzzles.folder import BuiltData
 from trm_lite.training import Trainer
+from trm_lite.writing import trainer_for
 
 SHRUNK = ["--hidden-size", "32", "--batch-size", "2", "--steps", "20", "--eval-every", "10",
           "--multiple-of", "32", "--validation", "2", "--max-steps", "4", "--num-heads", "2",
@@ -150,12 +152,12 @@ def assert_reported(name, run, capsys, steps=20):
     assert picture.stat().st_size > 5_000
 
 
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if isinstance(p.data, BuiltData)])
 def test_every_network_thinks_and_learns_at_full_size(name, folders):
     """Forward and backward at batch 1; only the table of puzzles is as small as the data."""
     preset = replace(get_preset(name), folder=str(folder_of(name, folders)), batch_size=1)
     preset = fit_to_data(preset)
-    trainer = Trainer(preset, device="cpu", progress=False)
+    trainer = trainer_for(preset, device="cpu", progress=False)
     loss = trainer.supervise(trainer._next_batch(0))
     assert torch.isfinite(loss.total)
     gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
