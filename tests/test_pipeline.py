@@ -20,7 +20,9 @@ from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run
 from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
 from trm_lite.puzzles import hard_mazes, maze, sudoku
+from trm_lite.puzzles.folder import BuiltData
 from trm_lite.training import Trainer
+from trm_lite.writing import trainer_for
 
 SHRUNK = ["--hidden-size", "32", "--batch-size", "2", "--steps", "20", "--eval-every", "10",
           "--multiple-of", "32", "--validation", "2", "--max-steps", "4", "--num-heads", "2",
@@ -34,6 +36,8 @@ FULL = [
         else ("", "-mlp", "-hrm", "-direct")
     )
 ]
+
+KILLED = ("sudoku-extreme-mlp", "maze-hard", "arc-agi-1", "arc-agi-2-hrm")  # as processes
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +85,10 @@ def folder_of(name, folders):
     return folders / PRESETS[name].data.name
 
 
-@pytest.mark.parametrize("name", ["sudoku-extreme-mlp", "maze-hard", "arc-agi-1", "arc-agi-2-hrm"])
+@pytest.mark.parametrize("name", KILLED)
 def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys):
-    small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
-    if "hrm" not in name:
-        small += ["--T", "1", "--n", "1"]
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "trm_lite", "train", name, *small, "--out", str(run)]
+    command = [sys.executable, "-m", "trm_lite", *shrunk(name, folders, run)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     patience = time.monotonic() + 120
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
@@ -98,16 +99,51 @@ def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Going on from step" in done.stdout and "[95 % interval]" in done.stdout
+    assert_reported(name, run, capsys)
+
+
+@pytest.mark.parametrize("name", [name for name in FULL if name not in KILLED])
+def test_the_others_too_within_one_process(name, folders, tmp_path, capsys, monkeypatch):
+    command, look = shrunk(name, folders, tmp_path / "run", 4), Trainer.look
+
+    def look_and_be_stopped(trainer, loss):
+        seen = look(trainer, loss)
+        signal.raise_signal(signal.SIGTERM)
+        return seen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "look", look_and_be_stopped)
+        assert main(command) == 130
+    assert main(command) == 0
+    assert "Going on from step 2 " in capsys.readouterr().out
+    assert_reported(name, tmp_path / "run", capsys, 4)
+
+
+def shrunk(name, folders, run, steps=20):
+    """The command that trains a preset, shrunk, in the folder `run`; it looks twice."""
+    small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
+    if PRESETS[name].model.kind == "TRM":
+        small += ["--T", "1", "--n", "1"]
+    elif name.endswith("-direct"):
+        small.remove("--max-steps")
+        small.remove("4")
+    small += ["--steps", str(steps), "--eval-every", str(steps // 2)]
+    return ["train", name, *small, "--out", str(run)]
+
+
+def assert_reported(name, run, capsys, steps=20):
+    """The run has looked twice, was tested, and stands in a report."""
     looks = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [look["step"] for look in looks] == [10, 20]
+    assert [look["step"] for look in looks] == [steps // 2, steps]
     exam = json.loads((run / "test-last.json").read_text())
-    assert exam["circumstances"]["look"]["step"] == 20
+    assert exam["circumstances"]["look"]["step"] == steps
+    assert exam["benchmark"] == PRESETS[name].data.name
     if name.startswith("arc"):
         assert len(json.loads((run / "submission.json").read_text())) == 3
         assert exam["pass_at"]["2"]["count"] == 3
-    assert ("shortest_path" in exam) == (name == "maze-hard")
+    assert ("shortest_path" in exam) == name.startswith("maze-hard")
     capsys.readouterr()
-    picture = tmp_path / "report.png"
+    picture = run / "report.png"
     assert main(["report", str(run), "--picture", str(picture)]) == 0
     table = capsys.readouterr().out
     assert f"| {name} (changed) |" in table and "hidden_size 32" in table
@@ -117,12 +153,12 @@ def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys)
     assert picture.stat().st_size > 5_000
 
 
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if isinstance(p.data, BuiltData)])
 def test_every_network_thinks_and_learns_at_full_size(name, folders):
     """Forward and backward at batch 1; only the table of puzzles is as small as the data."""
     preset = replace(get_preset(name), folder=str(folder_of(name, folders)), batch_size=1)
     preset = fit_to_data(preset)
-    trainer = Trainer(preset, device="cpu", progress=False)
+    trainer = trainer_for(preset, device="cpu", progress=False)
     loss = trainer.supervise(trainer.next_batch(0))
     assert torch.isfinite(loss.total)
     gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
@@ -211,17 +247,19 @@ def test_changed_runs_stand_apart_and_have_no_gap(tmp_path):
     runs = [
         exam_of(tmp_path / "own", 0, 0.8),
         exam_of(tmp_path / "elsewhere", 1, 0.9, folder="elsewhere"),
+        exam_of(tmp_path / "others", 1, 0.9, folder="made", more={"benchmark": "made-here"}),
         exam_of(tmp_path / "small", 0, 0.1, hidden_size=64, batch_size=8),
         exam_of(tmp_path / "stopped", 2, 0.2),
     ]
-    stopped = json.loads((runs[3] / "test-last.json").read_text())
+    stopped = json.loads((runs[-1] / "test-last.json").read_text())
     stopped["circumstances"]["look"]["step"] = 1_000
-    (runs[3] / "test-last.json").write_text(json.dumps(stopped))
+    (runs[-1] / "test-last.json").write_text(json.dumps(stopped))
     text = reports.as_markdown(reports.collect(runs))
-    own, small, stopped = rows_of(text, "sudoku-extreme-mlp")
+    own, others, small, stopped = rows_of(text, "sudoku-extreme-mlp")
     assert "| 85.0 [80.0, 90.0] |  | 0, 1 | 87.4 | -2.4 |" in own
     assert "(changed)" in small and small.endswith("| 10.0 [0.0, 20.0] |  | 0 |  |  |")
     assert "(changed)" in stopped and stopped.endswith("| 2 |  |  |")
+    assert others.endswith("| 1 |  |  |") and "changed: benchmark made-here" in text
     assert "changed: hidden_size 64, batch_size 8" in text
     assert "changed: tested at step 1,000" in text
 

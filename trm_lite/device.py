@@ -52,8 +52,9 @@ def cpu_prefers_bfloat16() -> bool:
     """
 
     def seconds(dtype: torch.dtype) -> float:
-        matrix = torch.ones(384, 384, dtype=dtype)
+        matrix = torch.ones(256, 256, dtype=dtype)
         timer = Timer("matrix @ matrix", globals={"matrix": matrix}, num_threads=1)
-        return min(timer.timeit(5).mean for _ in range(5))
+        # Each a fraction of a millisecond, so that a busy machine cannot disturb all of them.
+        return min(timer.timeit(1).mean for _ in range(50))
 
     return seconds(torch.bfloat16) < seconds(torch.float32)

@@ -66,6 +66,8 @@ def examine_run(
     if isinstance(model, Autoregressive):
         steps = 1  # what it has written stands
     exam = {"preset": preset.name, "seed": preset.seed, "weights": weights, "split": split}
+    if isinstance(data, BuiltData):
+        exam["benchmark"] = data.about().get("name", data.name)  # --folder may hold another
     if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 

@@ -78,8 +78,8 @@ def collect(runs: Sequence[Path]) -> list[dict]:
 def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
     """What makes the tested run of `preset` another experiment than the preset of that name.
 
-    The seed and the data's folder do not, nor does a per cent of ARC's puzzle identifiers, which
-    depend on what was drawn.
+    The seed and the data's folder do not, if the same benchmark is in it, nor does a per cent of
+    ARC's puzzle identifiers, which depend on what was drawn.
     """
     if preset.name not in PRESETS:
         return ()
@@ -92,6 +92,8 @@ def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
     if math.isclose(own.get("num_puzzles", 1), mine.get("num_puzzles", 1), rel_tol=0.01):
         mine["num_puzzles"] = own.get("num_puzzles", 1)
     found = [f"{name} {value}" for name, value in mine.items() if own.get(name, value) != value]
+    if (benchmark := exam.get("benchmark")) and benchmark != own.get("name"):
+        found.append(f"benchmark {benchmark}")
     step = exam["circumstances"]["look"]["step"]
     if step < preset.recipe.steps:
         found.append(f"tested at step {step:,}")
