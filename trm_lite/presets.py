@@ -128,6 +128,14 @@ MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
 MINI_6X6 = _sudoku(
     "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
 )
+# What a search for the shortest time to learn ended with (notebooks/appendix_learning_faster.md).
+QUICK = dataclasses.replace(MINI, lr=3e-3, max_steps=4, ema_rate=0.98)
+QUICK_6X6 = dataclasses.replace(
+    MINI_6X6,
+    name="sudoku-6x6-quick",
+    about="minimal 6x6 Sudoku in half the steps",
+    recipe=dataclasses.replace(QUICK, steps=750, cooldown_steps=350),
+)
 ON_9X9 = dataclasses.replace(MINI, lr=1e-3, warmup_steps=200, ema_rate=0.999, eval_every=1_000)
 EASY_9X9, MINIMAL_9X9 = (
     _sudoku(
@@ -139,6 +147,14 @@ EASY_9X9, MINIMAL_9X9 = (
         **MINI_SHAPE,
     )
     for kind, about, steps in (("40-blanks", "easy", 3_000), ("minimal", "minimal", 8_000))
+)
+QUICK_9X9 = dataclasses.replace(
+    EASY_9X9,
+    name="sudoku-9x9-quick",
+    about="9x9 Sudoku with 40 blanks in half the steps",
+    recipe=dataclasses.replace(
+        QUICK, lr=1.5e-3, ema_rate=0.99, warmup_steps=200, steps=1_400, cooldown_steps=500
+    ),
 )
 MIXED_9X9 = _sudoku(
     "sudoku-9x9",
@@ -188,6 +204,8 @@ PRESETS = {
     preset.name: preset
     for preset in (
         MINI_6X6,
+        QUICK_6X6,
+        QUICK_9X9,
         MIXED_9X9,
         LAPTOP,
         EASY_9X9,
