@@ -53,7 +53,7 @@ def test_times_are_told_in_words():
         "a few seconds",
         "a minute and a half",
         "two minutes",
-        "five minutes or more",
+        "seven minutes or more",
     ]
 
 

@@ -24,6 +24,8 @@ SPOKEN = {
     150: "two minutes",
     210: "three minutes",
     270: "four minutes",
+    330: "five minutes",
+    390: "six minutes",
 }
 
 
@@ -39,7 +41,7 @@ class Ran(NamedTuple):
 def spoken(seconds: float) -> str:
     """A time of computing as lessons and README state it: "two minutes"."""
     return next(
-        (words for most, words in SPOKEN.items() if seconds <= most), "five minutes or more"
+        (words for most, words in SPOKEN.items() if seconds <= most), "seven minutes or more"
     )
 
 
