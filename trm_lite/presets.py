@@ -128,7 +128,7 @@ MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
 MINI_6X6 = _sudoku(
     "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
 )
-# What a search for the shortest time to learn ended with (notebooks/appendix_learning_faster.ipynb).
+# Where the search of notebooks/appendix_learning_faster.ipynb ended.
 QUICK = dataclasses.replace(MINI, lr=3e-3, max_steps=4, ema_rate=0.98)
 QUICK_6X6 = dataclasses.replace(
     MINI_6X6,
