@@ -291,7 +291,7 @@ def test_a_processor_computes_in_the_format_in_which_it_is_quick(quick, monkeypa
         def timeit(self, number):
             return SimpleNamespace(mean=1.0 if self.name == quick else 2.0)
 
-    monkeypatch.setattr(device, "Timer", Stopwatch)
+    monkeypatch.setattr("torch.utils.benchmark.Timer", Stopwatch)
     monkeypatch.setattr(device, "cpu_prefers_bfloat16", device.cpu_prefers_bfloat16.__wrapped__)
     a = torch.ones(4, 4)
     with device.precision(torch.device("cpu"), bfloat16=True):

@@ -31,10 +31,6 @@ class Rate(NamedTuple):
     here: float
     loop: float
 
-    @property
-    def ratio(self) -> float:
-        return self.here / self.loop
-
 
 def data_table() -> dict[str, Rate]:
     """Rates of the builders and of their loops, one core; half a minute."""

@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
-from torch.utils.benchmark import Timer
 
 from trm_lite.errors import UserError
 
@@ -50,6 +49,8 @@ def cpu_prefers_bfloat16() -> bool:
     What it says of itself does not tell: an Intel Xeon with AMX is several times as quick in
     bfloat16 as in float32, and the same one without AMX half as quick.
     """
+
+    from torch.utils.benchmark import Timer  # takes an eighth of a second, and few need it
 
     def seconds(dtype: torch.dtype) -> float:
         matrix = torch.ones(256, 256, dtype=dtype)
