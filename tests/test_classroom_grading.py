@@ -426,7 +426,7 @@ def test_a_broken_private_test_is_noticed_before_anybody_loses_points(
     (private / "times.py").write_text("assert tmes(2, 2) == 4, 'misspelt'")
     assert main(asked) == 2 and not out.exists()
     said = capsys.readouterr().err
-    assert "private test times.py fails" in said and "exercise 'times' (NameError" in said
+    assert "exercise 'times' fails its tests (NameError" in said and "test times.py" in said
     (private / "times.py").write_bytes("assert True, 'zwölf'".encode("latin-1"))
     assert main(asked) == 2 and "times.py is not UTF-8" in capsys.readouterr().err
     (private / "times.py").unlink()

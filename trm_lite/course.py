@@ -76,12 +76,15 @@ def run_course(folder: Path, profile: str, names: Sequence[str] = ()) -> list[Ra
 def times_record(went: Sequence[Ran], profile: str) -> str:
     """Seconds of the lessons that ran to their end, and of the slowest cell of each, as JSON."""
     times = {
-        ran.lesson: {"seconds": round(ran.seconds), "longest_wait": round(ran.longest_wait)}
+        ran.lesson: {
+            "seconds": round(ran.seconds),
+            "longest_wait": round(ran.longest_wait),
+            "processor": cpu_name(),
+        }
         for ran in went
         if not ran.problem
     }
-    record = {"profile": profile, "processor": cpu_name(), "lessons": times}
-    return json.dumps(record, indent=1) + "\n"
+    return json.dumps({"profile": profile, "lessons": times}, indent=1) + "\n"
 
 
 def run_lesson(path: Path, folder: Path, profile: str) -> Ran:

@@ -247,24 +247,14 @@ def _grade_safely(master: Master, submission: Submission, limits: Limits, studen
 
 def try_private_tests(master: Master, limits: Limits) -> None:
     """MasterError if a private test fails on the master's own solutions, and so on everybody's."""
-    run = _Run(limits)
-    try:
-        for cell in master.assignment.cells:
-            if cell.kind not in ("given", "exercise", "check") or NOT_GRADED in cell.tags:
-                continue
-            outcome = run.cell(cell.source, cell.seconds, keep=cell.kind != "check")
-            if not outcome.ok:
-                raise _master_fails(cell, outcome)
-            if cell.kind == "check" and (test := master.private.get(cell.exercise)):
-                outcome = run.cell(test, cell.seconds, keep=False)
-                if not outcome.ok:
-                    raise MasterError(
-                        f"The private test {cell.exercise}.py fails on the master's own solution "
-                        f"of exercise '{cell.exercise}' ({outcome.error}: "
-                        f"{outcome.message[:200]}); mend the test, or everybody loses its points."
-                    )
-    finally:
-        run.kernel.close()
+    solutions = {cell.name: cell.source for cell in master.assignment.exercises}
+    for mark in grade(master, Submission("the master", None, solutions), limits).marks:
+        if not mark.outcome.ok:
+            raise MasterError(
+                f"The master's own solution of exercise '{mark.exercise}' fails its tests "
+                f"({mark.outcome.error}: {mark.outcome.message[:200]}); mend the private test "
+                f"{mark.exercise}.py or the check, or everybody loses its points."
+            )
 
 
 def grade_all(
