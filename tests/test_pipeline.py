@@ -138,6 +138,7 @@ def assert_reported(name, run, capsys, steps=20):
     exam = json.loads((run / "test-last.json").read_text())
     assert exam["circumstances"]["look"]["step"] == steps
     assert exam["benchmark"] == PRESETS[name].data.name
+    assert exam["drawn"] == ({"train": 10} if name.startswith("sudoku") else {})
     if name.startswith("arc"):
         assert len(json.loads((run / "submission.json").read_text())) == 3
         assert exam["pass_at"]["2"]["count"] == 3
@@ -248,6 +249,7 @@ def test_changed_runs_stand_apart_and_have_no_gap(tmp_path):
         exam_of(tmp_path / "own", 0, 0.8),
         exam_of(tmp_path / "elsewhere", 1, 0.9, folder="elsewhere"),
         exam_of(tmp_path / "others", 1, 0.9, folder="made", more={"benchmark": "made-here"}),
+        exam_of(tmp_path / "few", 1, 0.7, folder="few", more={"drawn": {"train": 100}}),
         exam_of(tmp_path / "small", 0, 0.1, hidden_size=64, batch_size=8),
         exam_of(tmp_path / "stopped", 2, 0.2),
     ]
@@ -255,11 +257,12 @@ def test_changed_runs_stand_apart_and_have_no_gap(tmp_path):
     stopped["circumstances"]["look"]["step"] = 1_000
     (runs[-1] / "test-last.json").write_text(json.dumps(stopped))
     text = reports.as_markdown(reports.collect(runs))
-    own, others, small, stopped = rows_of(text, "sudoku-extreme-mlp")
+    own, others, few, small, stopped = rows_of(text, "sudoku-extreme-mlp")
     assert "| 85.0 [80.0, 90.0] |  | 0, 1 | 87.4 | -2.4 |" in own
     assert "(changed)" in small and small.endswith("| 10.0 [0.0, 20.0] |  | 0 |  |  |")
     assert "(changed)" in stopped and stopped.endswith("| 2 |  |  |")
     assert others.endswith("| 1 |  |  |") and "changed: benchmark made-here" in text
+    assert few.endswith("| 1 |  |  |") and "changed: train 100" in text
     assert "changed: hidden_size 64, batch_size 8" in text
     assert "changed: tested at step 1,000" in text
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from trm_lite.benchmarks.catalog import unusual
 from trm_lite.checkpoints import load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import UserError
@@ -68,6 +69,7 @@ def examine_run(
     exam = {"preset": preset.name, "seed": preset.seed, "weights": weights, "split": split}
     if isinstance(data, BuiltData):
         exam["benchmark"] = data.about().get("name", data.name)  # --folder may hold another
+        exam["drawn"] = unusual(data.about())
     if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 

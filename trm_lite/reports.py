@@ -94,6 +94,7 @@ def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
     found = [f"{name} {value}" for name, value in mine.items() if own.get(name, value) != value]
     if (benchmark := exam.get("benchmark")) and benchmark != own.get("name"):
         found.append(f"benchmark {benchmark}")
+    found += [f"{name} {value}" for name, value in exam.get("drawn", {}).items()]
     step = exam["circumstances"]["look"]["step"]
     if step < preset.recipe.steps:
         found.append(f"tested at step {step:,}")

@@ -57,6 +57,20 @@ BENCHMARKS: dict[str, Callable[..., bool]] = {
 }
 
 
+def unusual(about: dict) -> dict:
+    """How the puzzles of a data folder, which says `about` of itself, were drawn otherwise.
+
+    Of its `train` and `min_rating` those that are not the defaults of its benchmark.
+    """
+    builder = BENCHMARKS.get(about.get("name", ""))
+    usual = inspect.signature(builder).parameters if builder else {}
+    return {
+        setting: about[setting]
+        for setting in ("train", "min_rating")
+        if setting in about and setting in usual and about[setting] != usual[setting].default
+    }
+
+
 def build(name: str, folder: Path | None = None, **options) -> Path:
     """Build the benchmark `name` into `folder` (data/NAME if None) and say what came of it.
 
