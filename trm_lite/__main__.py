@@ -138,7 +138,7 @@ def plan(
         preset: Its name; 'trm-lite list' shows all.
         gpu: Only this one, such as L4 or "RTX 4090".
         measure: Try a micro-batch of so many slots on this CPU, and say what memory it took;
-            minutes at full size.
+            minutes at full size, much longer on a processor without bfloat16.
         recompute: With --measure: as with 'trm-lite train --recompute'.
         json: Print one JSON object instead of a table.
     """

@@ -50,7 +50,7 @@ def cpu_prefers_bfloat16() -> bool:
 
     What it says of itself does not tell: an Intel Xeon with AMX is several times as quick in
     bfloat16 as in float32, the same one without AMX half as quick, and a processor without
-    AVX-512 a hundred times slower.
+    AVX-512 ninety times slower.
     """
     from torch.utils.benchmark import Timer  # takes an eighth of a second, and few need it
 
