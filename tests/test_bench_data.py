@@ -1,8 +1,9 @@
-"""The loops that the bench holds the builders against make the same things."""
+"""The bench: who takes part, and the loops that the builders are held against."""
 
 import numpy as np
+import pytest
 
-from trm_lite import bench_data
+from trm_lite import bench, bench_data
 from trm_lite.puzzles import arc, sudoku
 
 
@@ -30,3 +31,17 @@ def test_the_loops_do_what_the_builders_do():
 
 def test_a_share_is_a_part(tiny):
     assert 0 < bench_data.batch_share(tiny, steps=2, batches=2) < 1
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["bfloat16", "float32"])
+def test_the_bench_leaves_out_a_format_in_which_the_processor_crawls(quick, monkeypatch):
+    monkeypatch.setattr(bench, "cpu_prefers_bfloat16", lambda: quick)
+    taking_part = bench.systems(all_cores=2)
+    assert taking_part[0] == ("textbook", "float32", False, 1)  # what all others are held against
+    assert len(set(taking_part)) == len(taking_part)
+    formats = {system.format for system in taking_part}
+    assert formats == ({"bfloat16", "float32"} if quick else {"float32"})
+    best = "bfloat16" if quick else "float32"
+    assert {("textbook", best, True, 1), ("here", best, True, 1), ("here", best, True, 2)} < set(
+        taking_part
+    )

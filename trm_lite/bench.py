@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from trm_lite.bench_data import batch_share, data_table
-from trm_lite.device import precision
+from trm_lite.device import cpu_prefers_bfloat16, precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Share, evaluate, share
 from trm_lite.exam import circumstances
@@ -104,8 +104,8 @@ def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
     """Operations per second of large matrix products, by number format."""
     size = 2048
     rates = {}
-    for name, dtype in FORMATS.items():
-        a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    for name in formats():
+        a, b = (torch.randn(size, size).to(FORMATS[name]) for _ in range(2))
         product = {System("peak", name, False, threads): lambda a=a, b=b: a @ b}
         (paces,) = take_turns(product, rounds, seconds).values()
         rates[name] = 2 * size**3 * max(paces)
@@ -192,16 +192,25 @@ class PeerTrainer:
         self.optimizer.zero_grad()
 
 
+def formats() -> list[str]:
+    """The number formats to try, first the one in which the package computes on this processor.
+
+    Many processors are so slow in bfloat16 that its rows would take hours.
+    """
+    return ["bfloat16", "float32"] if cpu_prefers_bfloat16() else ["float32"]
+
+
 def systems(all_cores: int) -> list[System]:
     """Who takes part, the reference first."""
+    format = formats()[0]
     taking_part = [System("textbook", "float32", False)]
     for what in ("textbook", PEER, "here"):
         if what != PEER or find_spec(PEER):
-            taking_part += [System(what, "bfloat16", compiled) for compiled in (False, True)]
+            taking_part += [System(what, format, compiled) for compiled in (False, True)]
     taking_part += [System("here", "float32", compiled) for compiled in (False, True)]
     if all_cores > 1:
-        taking_part.append(System("here", "bfloat16", True, all_cores))
-    return taking_part
+        taking_part.append(System("here", format, True, all_cores))
+    return list(dict.fromkeys(taking_part))
 
 
 # --- tables -------------------------------------------------------------------------------
@@ -253,7 +262,7 @@ def training_table(
         rows[str(system)] = Pace(
             rate * batch_size, rate * flops / peak, ratio, min(ratios), max(ratios)
         )._asdict()
-    eager = System("here", "bfloat16", compiled=False)
+    eager = System("here", formats()[0], compiled=False)
     torch.set_num_threads(1)
     return {
         "slots": batch_size,
@@ -295,8 +304,8 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
 
     runs = {
         System("textbook", "float32", False): textbook,
-        System("16 steps", "bfloat16", False): fixed,
-        System("halting", "bfloat16", False): early,
+        System("16 steps", formats()[0], False): fixed,
+        System("halting", formats()[0], False): early,
     }
     print(f"evaluating {name}:", file=sys.stderr)
     paces = take_turns(runs, rounds, seconds)
