@@ -196,7 +196,7 @@ def test_hints_tell_right_cells_in_a_share_of_the_puzzles():
     assert (hinted.inputs == labels)[told].all()
     assert not told[:, -1].any()  # what is not graded is not told either
     assert 0.2 < told.any(-1).float().mean() < 0.26
-    assert 0.07 < told[:, :-1].float().mean() < 0.1  # a third of the cells, in a quarter of them
+    assert 0.11 < told[:, :-1].float().mean() < 0.14  # half of the cells, in a quarter of them
     assert hinted.labels is labels
     again = with_hints(batch, 0.25, torch.Generator().manual_seed(0))
     assert torch.equal(again.inputs, hinted.inputs)

@@ -39,8 +39,10 @@ WRONG = {
             ("old gradients add up", "optimizer.zero_grad()", "pass"),
             ("never moves", "optimizer.step()", "pass"),
             ("keeps all graphs", "loss.item()", "loss"),
+            ("a rate of its own", "lr=lr", "lr=2e-3"),
         ],
         "chance": [
+            ("a share, not a number of boards", "my_boards * ", ""),
             ("adds instead of multiplying", "my_accuracy**my_blanks", "my_accuracy"),
             ("all cells instead of blanks", "my_accuracy**my_blanks", "my_accuracy**36"),
         ],
@@ -104,6 +106,7 @@ WRONG["a3_gradient"] = {
             "    z = f_L(z + (y + x))\n    y = f_H",
             "    z = f_L(z + (y + x)).detach()\n    y = f_H",
         ),
+        ("the answer cut off from it", "f_H(y + z)\n    return", "f_H(y + z.detach())\n    return"),
     ],
     "flat-gradient": [
         (
@@ -126,6 +129,7 @@ WRONG["a3_gradient"] = {
     "residuals": [
         ("stands still", "z = new", "pass"),
         ("not relative", " / z.norm()", ""),
+        ("row by row", ".norm() / z.norm()", ".norm(dim=-1) / z.norm(dim=-1)).mean("),
         ("relative to the start", "/ z.norm()", "/ 2.0"),
     ],
     "angle": [

@@ -191,7 +191,8 @@ def _given(run: _Run, cell: Cell, student: str, result: Result, untouched: bool)
 
 def _master_fails(cell: Cell, outcome: Outcome) -> MasterError:
     what = _what(cell, outcome)
-    return MasterError(f"A cell of the master itself failed {what} Run the master and mend it.")
+    mend = "give cells more --cell-seconds" if outcome.error == "Time" else "run it and mend it"
+    return MasterError(f"A cell of the master itself failed {what} To go on, {mend}.")
 
 
 def _what(cell: Cell, outcome: Outcome) -> str:

@@ -31,12 +31,12 @@ class Batch(NamedTuple):
 def with_hints(batch: Batch, share: float, generator: torch.Generator) -> Batch:
     """`batch` with some cells of the answer filled in, in a random `share` of the puzzles.
 
-    Every solved puzzle holds easier ones: a part of its cells is told, from none to all and
-    mostly a few, the square of a uniform number. A curriculum that needs no more puzzles.
+    Every solved puzzle holds easier ones: a part of its cells is told, from none to all, each
+    part equally often. A curriculum that needs no more puzzles.
     """
     B, L = batch.inputs.shape
     chosen, draw = torch.rand(2, B, 1, generator=generator)
-    told = torch.rand(B, L, generator=generator) < draw**2 * (chosen < share)
+    told = torch.rand(B, L, generator=generator) < draw * (chosen < share)
     told &= batch.labels != IGNORE
     return batch._replace(inputs=torch.where(told, batch.labels, batch.inputs))
 
