@@ -174,8 +174,8 @@ LAPTOP = _sudoku(
     "sudoku-extreme-laptop",
     "extreme 9x9 Sudoku from 1,000 puzzles made here; overnight on a CPU",
     SudokuData(size=9, kinds=("evolved",), train=1_000, validation=400, test=2_000),
-    dataclasses.replace(ON_9X9, lr=1.5e-3, max_steps=8, steps=100_000, hints=1.0),
-    hidden_size=96,
+    dataclasses.replace(ON_9X9, steps=100_000, hints=1.0),
+    hidden_size=128,
     **MINI_SHAPE,
 )
 MAZE_7X7 = Preset(
