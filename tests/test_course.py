@@ -8,6 +8,7 @@ import pytest
 from trm_lite import course
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
+from trm_lite.exam import cpu_name
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_a_failing_lesson_is_reported_and_the_others_go_on(lessons, tmp_path, ca
     record = json.loads((out / "times.json").read_text())
     assert record["profile"] == "smoke" and list(record["lessons"]) == ["00_fine", "02_after"]
     assert all(0 <= it["longest_wait"] <= it["seconds"] for it in record["lessons"].values())
+    assert {it["processor"] for it in record["lessons"].values()} == {cpu_name()}
     ran = nbformat.read(out / "00_fine.ipynb", as_version=4)
     assert ran.cells[-1].outputs[0].text == "smoke\n"
 
