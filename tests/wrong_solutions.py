@@ -155,6 +155,8 @@ WRONG["a4_trm"] = {
         ),
         ("the answer is read off z", "self.head(y)[:, 1:]", "self.head(z)[:, 1:]"),
         ("halting is read off z", "self.halt(y[:, 0])", "self.halt(z[:, 0])"),
+        ("halting is read off a cell", "self.halt(y[:, 0])", "self.halt(y[:, -1])"),
+        ("the cells are read one off", "self.head(y)[:, 1:]", "self.head(y)[:, :-1]"),
     ],
     "loss": [
         ("a half right board counts half", ".all(-1)", ".float().mean(-1)"),
@@ -196,6 +198,7 @@ WRONG["a4_trm"] = {
             "y, z",
         ),
         ("a new batch at each step", "halted = (halt.detach() > 0)", "halted = halt < 99"),
+        ("the counts go on", "count = torch.where(halted, 0, count)", "pass"),
         ("the average stands still", "update_average(average, model, rate)", "pass"),
         ("the average is the model", "copy.deepcopy(model.state_dict())", "model.state_dict()"),
     ],
