@@ -195,7 +195,7 @@ class PeerTrainer:
 def formats() -> list[str]:
     """The number formats to try, first the one in which the package computes on this processor.
 
-    Many processors are so slow in bfloat16 that its rows would take hours.
+    Where bfloat16 is not the quicker one it is left out: its rows can take hours.
     """
     return ["bfloat16", "float32"] if cpu_prefers_bfloat16() else ["float32"]
 

@@ -49,8 +49,8 @@ def cpu_prefers_bfloat16() -> bool:
     """Whether this processor multiplies matrices more quickly in bfloat16, tried out once.
 
     What it says of itself does not tell: an Intel Xeon with AMX is several times as quick in
-    bfloat16 as in float32, the same one without AMX half as quick, and a processor without
-    AVX-512 ninety times slower.
+    bfloat16 as in float32, the same one without AMX half as quick, and an AMD EPYC without
+    AVX-512 ninety times slower (README has the command).
     """
     from torch.utils.benchmark import Timer  # takes an eighth of a second, and few need it
 

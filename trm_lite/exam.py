@@ -68,8 +68,8 @@ def examine_run(
         steps = 1  # what it has written stands
     exam = {"preset": preset.name, "seed": preset.seed, "weights": weights, "split": split}
     if isinstance(data, BuiltData):
-        exam["benchmark"] = data.about().get("name", data.name)  # --folder may hold another
-        exam["drawn"] = unusual(data.about())
+        there = data.about()  # --folder may hold another
+        exam |= {"benchmark": there.get("name", data.name), "drawn": unusual(there)}
     if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 
