@@ -12,8 +12,8 @@ demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
-	$(BIN)/pytest
-	TRM_LITE_PROFILE=smoke $(BIN)/pytest --nbval-lax notebooks
+	$(BIN)/pytest -n 2 --dist worksteal
+	TRM_LITE_PROFILE=smoke $(BIN)/pytest -n 2 --dist loadscope --nbval-lax notebooks
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
 	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest tests/test_nbgrader.py

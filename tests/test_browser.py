@@ -35,7 +35,7 @@ DIFFERENT = """() => {
   return boards.every(board => /[1-6]/.test(board)) && boards[0] !== boards[1]
     && document.querySelectorAll('.trm-differs').length > 0;
 }"""
-PATIENCE = 45_000  # milliseconds, generous: the machine may be busy
+PATIENCE = 180_000  # milliseconds, generous: the machine may be slow and busy
 
 # Presses keys on the focused slider, and measures from each press until the picture has changed.
 MEASURE = """async (count) => {

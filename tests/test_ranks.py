@@ -106,10 +106,11 @@ def test_processes_ask_each_other_by_the_clock(monkeypatch):
 
 
 def assert_close(one: dict, other: dict):
+    """Equal to rounding, which Adam-atan2 magnifies where a gradient is nearly zero."""
     assert one["steps_done"] == other["steps_done"]
     for part in ("model", "ema"):
         for name, tensor in one[part].items():
-            torch.testing.assert_close(tensor, other[part][name], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(tensor, other[part][name], atol=5e-5, rtol=1e-4)
     assert torch.equal(one["slot_steps"], other["slot_steps"])
     assert torch.equal(one["batch"][0], other["batch"][0])
 
