@@ -318,6 +318,46 @@ def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
         examine_run(tmp_path, count=0, device="cpu")
 
 
+def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path):
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()
+    exam = examine_run(tmp_path, device="cpu", steps=2, tries=3, noise=0.3)
+    assert (exam["tries"], exam["noise"]) == (3, 0.3)
+    assert "noise of 0.3, 3 attempts" in exam_text(exam)
+    assert not (tmp_path / "test-last.json").exists(), "not the exam of the papers"
+    with pytest.raises(UserError, match="Several attempts need starts that differ"):
+        examine_run(tmp_path, device="cpu", tries=3)
+
+
+def test_of_several_attempts_the_most_confident_counts():
+    right = torch.tensor([[[True, False]], [[False, True]]])  # (A = 2, S = 1, N = 2)
+    halt = torch.tensor([[[3.0, 1.0]], [[2.0, 0.5]]])  # the first believes more, both times
+    answers = torch.tensor([[[1], [2]], [[3], [4]]])
+    attempts = [
+        evaluation.Evaluation(*parts)
+        for parts in zip(right, right.float(), halt, answers, strict=True)
+    ]
+    chosen = evaluation.Evaluation.most_confident(attempts)
+    assert chosen.correct.tolist() == [[True, False]] and chosen.halt_logits.tolist() == [[3, 1]]
+    halt[1, 0, 1] = 1.5
+    chosen = evaluation.Evaluation.most_confident(attempts)
+    assert chosen.correct.tolist() == [[True, True]] and chosen.cells.tolist() == [[1, 1]]
+    assert chosen.answers.tolist() == [[1], [4]]
+
+
+def test_noise_starts_every_puzzle_elsewhere_and_by_its_seed(tiny, tiny_splits):
+    trainer = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()  # a fresh halting head says the same of everything
+    model, puzzles = trainer.model, tiny_splits.test
+
+    def halts(**start):
+        return evaluation.evaluate(model, puzzles, steps=1, **start).halt_logits[0]
+
+    together, alone = halts(noise=1.0), halts(noise=1.0, batch_size=3)
+    torch.testing.assert_close(together, alone)
+    assert (halts(noise=1.0, seed=8) != together).all() and (halts() != together).all()
+
+
 def test_the_exam_computes_as_the_looks_of_training_do(tiny, tiny_splits, tmp_path, monkeypatch):
     asked = []
 

@@ -40,6 +40,8 @@ def evaluate(
     kinds: tuple[str, ...] = (),
     count: int | None = None,
     bands: bool = False,
+    tries: int = 1,
+    noise: float = 0.0,
     device: Device = "auto",
     json: bool = False,
 ) -> int:
@@ -57,6 +59,8 @@ def evaluate(
         kinds: Test on fresh Sudokus of these kinds: minimal, 40-blanks (any number), evolved.
         count: How many: of fresh ones 1000, else all, if not given; of ARC, augmentations.
         bands: Also show the exact match by difficulty.
+        tries: Attempts at each puzzle, of which the halting head chooses one; they need --noise.
+        noise: Deviation of Gaussian noise on the initial z, such as 0.3.
         device: Where to compute.
         json: Print one JSON object instead of a table.
     """
@@ -75,6 +79,8 @@ def evaluate(
         kinds=kinds,
         count=count,
         bands=bands,
+        tries=tries,
+        noise=noise,
     )
     leave()
     if talks():

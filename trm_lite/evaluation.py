@@ -1,6 +1,7 @@
 """How good is it? Exact match on puzzles that were never seen, with an interval."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from trm_lite.device import precision
 from trm_lite.nets import Network
 from trm_lite.puzzles.dataset import IGNORE, PuzzleSet
 from trm_lite.ranks import ALONE, Ranks
-from trm_lite.thinking import MAX_STEPS, think
+from trm_lite.thinking import MAX_STEPS, noisy_start, think
 
 
 class Share(NamedTuple):
@@ -51,6 +52,23 @@ class Evaluation:
         row = self.correct[step - 1 if step > 0 else step]
         return share(int(row.sum()), len(row))
 
+    @classmethod
+    def most_confident(cls, attempts: Sequence["Evaluation"]) -> "Evaluation":
+        """Of several attempts at the same puzzles, at every step the one that believes in itself.
+
+        "Thinking wider" (arXiv 2605.19943): the halting head chooses, nobody knows the answer.
+        """
+        parts = [
+            torch.stack([getattr(attempt, name) for attempt in attempts])
+            for name in ("correct", "cells", "halt_logits")
+        ]  # (A, S, N) each
+        chosen = parts[-1].argmax(0, keepdim=True)
+        result = cls(*(part.gather(0, chosen)[0] for part in parts))
+        if attempts[0].answers is not None:
+            answers = torch.stack([attempt.answers for attempt in attempts])  # (A, N, L)
+            result.answers = answers[chosen[0, -1], torch.arange(answers.shape[1])]
+        return result
+
     def slowest(self) -> int:
         """The row of the puzzle whose answer became right, for good, the latest."""
         steps = torch.arange(1, len(self.correct) + 1)[:, None]
@@ -76,11 +94,14 @@ def evaluate(
     bfloat16: bool = False,
     ranks: Ranks = ALONE,
     keep_answers: bool = False,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> Evaluation:
     """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head.
 
     Several `ranks` share the puzzles, and all get the whole result. `keep_answers` adds the final
-    answers to it.
+    answers to it. `noise` is the deviation of Gaussian noise on the initial z, puzzle i's drawn
+    with `seed` + i.
     """
     model.eval()
     device = model.device
@@ -92,8 +113,9 @@ def evaluate(
         batch = puzzles.batch(slice(start, start + batch_size)).to(device)
         graded = batch.labels != IGNORE
         rows = []
+        first = noisy_start(model, noise, range(seed + start, seed + start + len(graded)))
         with precision(device, bfloat16):
-            for thought in think(model, batch.inputs, batch.puzzle_ids, steps=steps):
+            for thought in think(model, batch.inputs, batch.puzzle_ids, steps=steps, start=first):
                 right = (thought.logits.argmax(-1) == batch.labels) | ~graded
                 share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
                 rows.append(torch.stack((right.all(-1), share_right, thought.halt_logit)))

@@ -38,13 +38,16 @@ def examine_run(
     kinds: tuple[str, ...] = (),
     count: int | None = None,
     bands: bool = False,
+    tries: int = 1,
+    noise: float = 0.0,
     batch_size: int = 256,
 ) -> dict:
     """Examine a run folder or a file of weights; returns what `exam_text` makes readable.
 
     On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
     of other `kinds`; otherwise `count` is of a seeded sample. `bands` adds the exact match by
-    difficulty. ARC, if built, is examined by voting. Several processes share the work.
+    difficulty. With `noise` on the initial z the network makes several `tries`, and its halting
+    head chooses. ARC, if built, is examined by voting. Several processes share the work.
 
     What the whole test split of its own puzzles brought is kept in a run folder: test-last.json;
     of ARC also submission.json, for Kaggle, and votes.json, what won and who voted for it. With
@@ -52,7 +55,12 @@ def examine_run(
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
-    whole = split == "test" and not kinds and count is None and preset is None
+    if tries < 1 or noise < 0 or (tries > 1 and noise == 0):
+        raise UserError(
+            "Several attempts need starts that differ, such as --tries 8 --noise 0.3; neither may "
+            "be negative."
+        )
+    whole = split == "test" and not kinds and count is None and preset is None and noise == 0
     ranks, place = join(pick_device(device))
     kept = whole and ranks.first and run.is_dir()
     model, about = load_weights(find_weights(run, weights), place)
@@ -73,8 +81,11 @@ def examine_run(
     if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 
-        if split != "test":
-            raise UserError("ARC is examined on its test split; leave out --split.")
+        if split != "test" or noise:
+            raise UserError(
+                "ARC is examined by a vote on its test split; leave out --split, "
+                "--tries and --noise."
+            )
         votes = evaluate_arc(
             model,
             data.path,
@@ -96,15 +107,22 @@ def examine_run(
             exam["split"] = f"fresh {' and '.join(kinds)}"
         else:
             puzzles = sample(getattr(data.build(), split), count)
-        result = evaluate(
-            model,
-            puzzles,
-            steps=steps,
-            batch_size=batch_size,
-            bfloat16=preset.recipe.bfloat16,
-            ranks=ranks,
-            keep_answers=data.puzzle == "maze",
-        )
+        attempts = [
+            evaluate(
+                model,
+                puzzles,
+                steps=steps,
+                batch_size=batch_size,
+                bfloat16=preset.recipe.bfloat16,
+                ranks=ranks,
+                keep_answers=data.puzzle == "maze",
+                noise=noise,
+                seed=attempt * len(puzzles),
+            )
+            for attempt in range(tries)
+        ]
+        result = Evaluation.most_confident(attempts)
+        exam |= {"tries": tries, "noise": noise}
         exam |= summary(result)
         if data.puzzle == "maze":
             exam["shortest_path"] = shortest_paths(puzzles, result)._asdict()
@@ -179,6 +197,9 @@ def exam_text(exam: dict) -> str:
         f"{exam['preset']}: {exam['puzzles']} {exam['split']} puzzles, "
         "solved exactly [95 % interval]"
     ]
+    if exam["noise"]:
+        plural = "attempts, the halting head chooses" if exam["tries"] > 1 else "attempt"
+        lines.append(f"  from a start with noise of {exam['noise']}, {exam['tries']} {plural}")
     for step, measured in exam["exact_by_step"].items():
         plural = "s" if int(step) > 1 else " "
         lines.append(f"  after {step:3} supervision step{plural}  {shown(measured)}")

@@ -15,7 +15,7 @@ many puzzles in mid-thought as there are slots. In evaluation `think` is the pla
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -113,6 +113,18 @@ def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS)
     return torch.where(must_halt, later.halt_logit, better).sigmoid()
 
 
+def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:
+    """Initial latents, a row per seed, with Gaussian noise of deviation `noise` on z."""
+    latents = model.initial_latents(len(seeds))
+    if noise == 0 or latents.z.numel() == 0:
+        return latents
+    draws = [
+        torch.randn(latents.z.shape[1:], generator=torch.Generator().manual_seed(seed))
+        for seed in seeds
+    ]
+    return latents._replace(z=latents.z + noise * torch.stack(draws).to(latents.z))
+
+
 @torch.inference_mode()
 def think(
     model: Reasoner,
@@ -120,9 +132,10 @@ def think(
     puzzle_ids: Tensor | None = None,
     *,
     steps: int = MAX_STEPS,
+    start: Latents | None = None,
 ) -> Iterator[Thought]:
     """Yield the thought after each of `steps` supervision steps, as in the paper's evaluation."""
-    latents = model.initial_latents(len(inputs))
+    latents = model.initial_latents(len(inputs)) if start is None else start
     for _ in range(steps):
         thought = model(latents, inputs, puzzle_ids)
         latents = thought.latents

@@ -8,7 +8,7 @@ same batch, bit for bit.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
@@ -21,7 +21,7 @@ from trm_lite.nets import Direct, NetConfig, Network, Reasoner
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.puzzles.kinds import FROM_TOKENS, SOLVERS, TO_TOKENS, kind_of
-from trm_lite.thinking import MAX_STEPS
+from trm_lite.thinking import MAX_STEPS, noisy_start
 from trm_lite.traces import Grain, Trace
 
 Keep = Literal["none", "projected", "whole"]  # what is kept of the latents themselves
@@ -107,7 +107,7 @@ def record(
         inputs = torch.from_numpy(TO_TOKENS[kind](puzzles[rows.start : rows.stop]))
         inputs = inputs.long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
-        first = _start(model, noise, [seed + b for b in rows])
+        first = noisy_start(model, noise, [seed + b for b in rows])
         frames = list(_frames(model, inputs, ids, first, schedule, steps, grain, push))
         written = _write_down(model, kind, first, frames, latents, probabilities)
         for b, puzzle in enumerate(rows):
@@ -189,18 +189,6 @@ def _states(model, latents, schedule, outputs, grain) -> Iterator[Latents]:
             z[:, (application - 1) % count] = out
         if _is_seen(place, schedule, grain):
             yield Latents(y, z)
-
-
-def _start(model: Network, noise: float, seeds: Sequence[int]) -> Latents:
-    """Initial latents, with noise of its own seed on the z of each row."""
-    latents = model.initial_latents(len(seeds))
-    if noise == 0 or latents.z.numel() == 0:
-        return latents
-    draws = [
-        torch.randn(latents.z.shape[1:], generator=torch.Generator().manual_seed(seed))
-        for seed in seeds
-    ]
-    return latents._replace(z=latents.z + noise * torch.stack(draws).to(latents.z))
 
 
 def _pushed(model: Network, latents: Latents, push: Push | None, step: int) -> Latents:
