@@ -22,7 +22,8 @@ from trm_lite.evaluation import evaluate
 from trm_lite.optim import schedule
 from trm_lite.presets import PRESETS, from_dict, get_preset, replace
 from trm_lite.puzzles.dataset import Deck
-from trm_lite.training import Trainer
+from trm_lite.solving import shipped
+from trm_lite.training import Trainer, weights_for
 
 # Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
 CHILD = f"""
@@ -212,6 +213,14 @@ def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
     wider = replace(tiny, start_from=path, hidden_size=2 * tiny.model.hidden_size)
     with pytest.raises(UserError, match="another network"):
         Trainer(wider, splits=tiny_splits, progress=False)
+    with pytest.raises(UserError, match="No weights called 'sudoku-6x7' come with the course"):
+        Trainer(replace(tiny, start_from="sudoku-6x7"), splits=tiny_splits, progress=False)
+
+
+def test_the_laptop_preset_starts_from_weights_of_the_course():
+    laptop = get_preset("sudoku-extreme-laptop")
+    weights = weights_for(laptop.model, laptop.recipe.start_from)
+    assert_same(weights, shipped("sudoku-9x9")[0].state_dict())
 
 
 def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):

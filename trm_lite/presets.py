@@ -20,7 +20,7 @@ from trm_lite.thinking import Act
 class Recipe:
     """How a model is trained. Rates are per optimiser step; the defaults are the paper's."""
 
-    start_from: str = ""  # a file of weights to begin with, instead of random ones
+    start_from: str = ""  # weights to begin with: a file, or the name of some in assets/weights
     steps: int = 65_104  # optimiser steps, each one supervision step of every slot
     batch_size: int = 768  # slots
     lr: float = 1e-4
@@ -172,9 +172,16 @@ MIXED_9X9 = _sudoku(
 )
 LAPTOP = _sudoku(
     "sudoku-extreme-laptop",
-    "extreme 9x9 Sudoku from 1,000 puzzles made here; overnight on a CPU",
+    "extreme 9x9 Sudoku: 1,000 puzzles made here teach sudoku-9x9 more; hours on a CPU",
     SudokuData(size=9, kinds=("evolved",), train=1_000, validation=400, test=2_000),
-    dataclasses.replace(ON_9X9, steps=100_000, hints=1.0),
+    dataclasses.replace(
+        ON_9X9,
+        start_from="sudoku-9x9",
+        steps=12_000,
+        cooldown_steps=4_000,
+        hints=0.5,
+        eval_every=500,
+    ),
     hidden_size=128,
     **MINI_SHAPE,
 )

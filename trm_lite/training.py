@@ -36,6 +36,7 @@ from trm_lite.presets import Preset
 from trm_lite.puzzles.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.ranks import Wishes, join
 from trm_lite.run_folder import RunFolder
+from trm_lite.solving import shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 
 SAVE_EVERY_SECONDS = 60.0
@@ -342,12 +343,12 @@ class Trainer:
             self.load(state)
 
 
-def weights_for(config: NetConfig, path: str) -> dict:
-    """The weights in `path`; UserError if they are not those of a network like `config`."""
-    model, _ = load_weights(path)
+def weights_for(config: NetConfig, name: str) -> dict:
+    """Weights from a file or of the course; UserError if a network like `config` has others."""
+    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
     if model.config != config:
         raise UserError(
-            f"{path} holds another network than the one to be trained ({model.config} and not "
+            f"{name} holds another network than the one to be trained ({model.config} and not "
             f"{config}); choose the preset that it was trained with."
         )
     return model.state_dict()
