@@ -333,7 +333,7 @@ def test_a_hostile_cell_costs_only_its_own_exercise(master, notebook, tmp_path, 
     assert points == {"add": 0, "times": 3, "both": 5}, [m.outcome for m in result.marks]
     if error:
         assert result.marks[0].outcome.error == error
-    assert time.monotonic() - started < 45
+    assert time.monotonic() - started < 120
     assert not left_behind()
 
 

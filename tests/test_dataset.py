@@ -200,6 +200,8 @@ def test_hints_tell_right_cells_in_a_share_of_the_puzzles():
     assert hinted.labels is labels
     again = with_hints(batch, 0.25, torch.Generator().manual_seed(0))
     assert torch.equal(again.inputs, hinted.inputs)
+    few = with_hints(batch, 1.0, torch.Generator().manual_seed(0), most=0.2).inputs != 1
+    assert 0.09 < few[:, :-1].float().mean() < 0.11 and few.float().mean(1).max() < 0.5
 
 
 def test_unknown_kinds_and_too_many_puzzles_are_refused():

@@ -37,6 +37,7 @@ class Recipe:
     act: Act = "halt"  # how a slot decides that it is done
     exploration: float = 0.1  # probability that a slot has to think on
     hints: float = 0.0  # share of training puzzles in which some cells of the answer are told
+    most_hints: float = 1.0  # at most this part of the cells
     bfloat16: bool = True
     eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
     patience: int = 0  # looks in a row without a better one that end the training; 0: never
@@ -177,9 +178,11 @@ LAPTOP = _sudoku(
     dataclasses.replace(
         ON_9X9,
         start_from="sudoku-9x9",
-        steps=12_000,
-        cooldown_steps=4_000,
-        hints=0.5,
+        steps=6_000,
+        cooldown_steps=5_500,
+        lr=4e-4,
+        hints=1.0,
+        most_hints=0.25,
         eval_every=500,
     ),
     hidden_size=128,

@@ -282,7 +282,7 @@ class Trainer:
         generator = self.generator if symmetric else None
         batch = self.splits.train.batch(self.deck.rows(step), generator)
         if symmetric and self.recipe.hints:
-            batch = with_hints(batch, self.recipe.hints, self.generator)
+            batch = with_hints(batch, self.recipe.hints, self.generator, self.recipe.most_hints)
         return batch.rows(self.slots).to(self.device)
 
     # --- keeping and continuing -----------------------------------------------------------

@@ -28,15 +28,15 @@ class Batch(NamedTuple):
         return Batch(*(tensor[rows] for tensor in self))
 
 
-def with_hints(batch: Batch, share: float, generator: torch.Generator) -> Batch:
+def with_hints(batch: Batch, share: float, generator: torch.Generator, most: float = 1.0) -> Batch:
     """`batch` with some cells of the answer filled in, in a random `share` of the puzzles.
 
-    Every solved puzzle holds easier ones: a part of its cells is told, from none to all, each
-    part equally often. A curriculum that needs no more puzzles.
+    Every solved puzzle holds easier ones: a part of its cells is told, from none to `most` (1 is
+    all), each part equally often. A curriculum that needs no more puzzles.
     """
     B, L = batch.inputs.shape
     chosen, draw = torch.rand(2, B, 1, generator=generator)
-    told = torch.rand(B, L, generator=generator) < draw * (chosen < share)
+    told = torch.rand(B, L, generator=generator) < most * draw * (chosen < share)
     told &= batch.labels != IGNORE
     return batch._replace(inputs=torch.where(told, batch.labels, batch.inputs))
 
