@@ -106,11 +106,10 @@ def test_processes_ask_each_other_by_the_clock(monkeypatch):
 
 
 def assert_close(one: dict, other: dict):
-    """Equal to rounding, which Adam-atan2 magnifies where a gradient is nearly zero."""
     assert one["steps_done"] == other["steps_done"]
     for part in ("model", "ema"):
         for name, tensor in one[part].items():
-            torch.testing.assert_close(tensor, other[part][name], atol=5e-5, rtol=1e-4)
+            torch.testing.assert_close(tensor, other[part][name], atol=1e-5, rtol=1e-4)
     assert torch.equal(one["slot_steps"], other["slot_steps"])
     assert torch.equal(one["batch"][0], other["batch"][0])
 
@@ -130,8 +129,22 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 def test_two_processes_learn_many_puzzle_embeddings_like_one(tmp_path):
     """Tasks of ARC, 64 slots with an identifier each; both processes meet some of them."""
-    small = ["--augmentations", "1", "--hidden-size", "16", "--mixing", "attention",
-             "--num-heads", "2", "--steps", "6", "--eval-every", "6", "--no-exam"]  # fmt: skip
+    small = [
+        "--augmentations",
+        "1",
+        "--hidden-size",
+        "16",
+        "--mixing",
+        "attention",
+        "--num-heads",
+        "2",
+        "--steps",
+        "6",
+        "--eval-every",
+        "6",
+        "--no-exam",
+        "--no-bfloat16",
+    ]  # fmt: skip; a sign that rounding decides would move a row
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         done = command(folder, processes, preset="mini-arc", overrides=small)
