@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
 from trm_lite import bench, bench_data
 from trm_lite.puzzles import arc, sudoku
@@ -31,6 +32,20 @@ def test_the_loops_do_what_the_builders_do():
 
 def test_a_share_is_a_part(tiny):
     assert 0 < bench_data.batch_share(tiny, steps=2, batches=2) < 1
+
+
+def test_the_peer_does_as_much_work_as_we_do(tiny):
+    pytest.importorskip(
+        bench.PEER, reason="tiny-recursive-model, which the bench tries if it is installed, is not"
+    )
+    work = {}
+    for what in ("here", bench.PEER):
+        step = bench.build(bench.System(what, "float32", False), tiny)
+        step()
+        with FlopCounterMode(display=False) as counter:
+            step()
+        work[what] = counter.get_total_flops()
+    assert work[bench.PEER] == pytest.approx(work["here"], rel=0.02)
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["bfloat16", "float32"])

@@ -227,7 +227,8 @@ def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(2)
     with pytest.raises(UserError, match="holds another run"):
         Trainer(replace(tiny, lr=1.0), folder=tmp_path, splits=tiny_splits, device="cpu")
-    Trainer(replace(tiny, steps=50), folder=tmp_path, splits=tiny_splits, device="cpu")
+    longer = replace(tiny, steps=50, eval_every=tiny.recipe.eval_every + 1)
+    assert Trainer(longer, folder=tmp_path, splits=tiny_splits, device="cpu").steps_done == 2
 
 
 @pytest.mark.parametrize("damage", ["truncated", "rubbish", "empty stack", "code"])

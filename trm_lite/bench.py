@@ -20,6 +20,7 @@ from trm_lite.device import cpu_prefers_bfloat16, precision
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Share, evaluate, share
 from trm_lite.exam import circumstances
+from trm_lite.nets.layers import inner_width
 from trm_lite.nets.trm import TRMConfig
 from trm_lite.planning import peak_bytes, step_flops
 from trm_lite.presets import Preset, from_dict, get_preset, replace
@@ -163,12 +164,17 @@ class PeerTrainer:
         from tiny_recursive_model.mlp_mixer_1d import MLPMixer1D
 
         D, L = config.hidden_size, config.length
+
+        def expansion(width: int) -> float:
+            """Two matrices of a GELU layer do the work of the three of a SwiGLU."""
+            return 1.5 * inner_width(width, config.expansion, config.multiple_of) / D
+
         mixer = MLPMixer1D(
             dim=D,
             depth=config.num_layers,
             seq_len=L,
-            expansion_factor=config.expansion * L / D,  # it is multiplied by dim
-            expansion_factor_token=config.expansion,
+            expansion_factor=expansion(L),  # each is multiplied by dim
+            expansion_factor_token=expansion(D),
         )
         self.model = TinyRecursiveModel(
             dim=D,

@@ -96,16 +96,17 @@ class RunFolder:
 
 
 def _same_experiment(marker: Path, preset: Preset) -> bool:
-    """Whether the run in a folder is that of `preset`; how long it goes may change.
+    """Whether the run in a folder is that of `preset`; how often it looks may change.
 
-    That is, if the rate is constant but for a cool-down at the end.
+    And how long it goes, if the rate is constant but for a cool-down at the end.
     """
     try:
         old = from_dict(json.loads(marker.read_text()))
     except ValueError as error:
         raise UserError(f"{marker} is damaged; delete {marker.parent} to start afresh.") from error
+    recipe = preset.recipe
+    old = replace(old, eval_every=recipe.eval_every)
     if old.recipe.min_lr_ratio == 1:
-        recipe = preset.recipe
         old = replace(old, steps=recipe.steps, cooldown_steps=recipe.cooldown_steps)
     return old == preset
 
