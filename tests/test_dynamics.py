@@ -284,6 +284,8 @@ def test_influence_on_the_board(model, recorded):
     assert np.allclose(ax.images[0].get_array().ravel(), weights[9, 1:])
     assert ax.patches[0].get_xy() == (1.5, 0.5)  # around row 2, column 3
     assert [t.get_text() for t in ax.texts] == [str(d) for d in recorded[0].boards[4]]
+    white = [t.get_color() == "white" for t in ax.texts]  # to be read on dark cells
+    assert white == (weights[9, 1:] > 0.6 * weights[9, 1:].max()).tolist() and any(white)
     matrix = dynamics.influence_matrix(weights).axes[0]
     assert (matrix.images[0].get_array() == weights).all()
     with pytest.raises(UserError, match="do not fit"):

@@ -322,9 +322,11 @@ def influence_board(
                                edgecolor=INK, lw=2.2))  # fmt: skip
     if trace.kind == "sudoku":
         shape = sudoku.geometry(side)
+        dark = seen.ravel() > 0.6 * seen.max()
         for place, digit in enumerate(trace.boards[frame - 1]):
+            ink = "white" if dark[place] else INK if trace.puzzle[place] else RIGHT
             ax.text(place % side, place // side, digit, ha="center", va="center", fontsize=8,
-                    color=INK if trace.puzzle[place] else RIGHT)  # fmt: skip
+                    color=ink)  # fmt: skip
         for line in range(shape.box_rows, side, shape.box_rows):
             ax.axhline(line - 0.5, color=FAINT, lw=1)
         for line in range(shape.box_columns, side, shape.box_columns):
