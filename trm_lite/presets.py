@@ -157,25 +157,20 @@ QUICK_9X9 = dataclasses.replace(
         QUICK, lr=1.5e-3, ema_rate=0.99, warmup_steps=200, steps=1_400, cooldown_steps=500
     ),
 )
+MIX = ("40-blanks", "48-blanks", "minimal", "evolved")  # a quarter of each
 MIXED_9X9 = _sudoku(
     "sudoku-9x9",
     "9x9 Sudoku from 40 blanks to extreme; hours on a CPU",
-    SudokuData(
-        size=9,
-        kinds=("40-blanks", "48-blanks", "minimal", "evolved"),
-        train=16_000,
-        validation=400,
-        test=4_000,
-    ),
+    SudokuData(size=9, kinds=MIX, train=16_000, validation=400, test=4_000),
     dataclasses.replace(ON_9X9, steps=40_000),
     hidden_size=128,
     **MINI_SHAPE,
 )
 LAPTOP = _sudoku(
     "sudoku-extreme-laptop",
-    "extreme 9x9 Sudoku from 1,000 puzzles made here; hours on two cores",
-    SudokuData(size=9, kinds=("evolved",), train=1_000, validation=400, test=2_000),
-    dataclasses.replace(ON_9X9, steps=40_000, cooldown_steps=15_000, hints=1.0),
+    "extreme 9x9 Sudoku from 1,000 bred and 3,000 easier puzzles; hours on two cores",
+    SudokuData(size=9, kinds=MIX, train=4_000, validation=400, test=400),
+    dataclasses.replace(ON_9X9, steps=22_000, cooldown_steps=9_000),
     hidden_size=128,
     **MINI_SHAPE,
 )
