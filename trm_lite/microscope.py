@@ -74,7 +74,8 @@ class Microscope(Panel):
         self.play = widgets.Play(interval=SPEEDS["normal"], show_repeat=False)
         self.speed = widgets.Dropdown(options=SPEEDS, value=SPEEDS["normal"],
                                       layout={"width": "90px"})  # fmt: skip
-        self.slider = widgets.IntSlider(description="frame", layout={"width": "440px"})
+        self.slider = widgets.IntSlider(description="frame", readout=False,  # it counts from 0
+                                        layout={"width": "440px"})  # fmt: skip
         self.second = widgets.Dropdown(options=[NOTHING], description="beside it", layout=narrow)
         self.digit = widgets.Dropdown(options=[], description="what if", layout={"width": "150px"})
         self.force = widgets.Button(description="put it there", layout={"width": "110px"},
