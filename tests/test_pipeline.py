@@ -17,7 +17,7 @@ import torch
 from trm_lite import evaluation, paper, plots, reports
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
-from trm_lite.exam import exam_text, examine_run
+from trm_lite.exam import exam_text, examine_run, load
 from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
 from trm_lite.puzzles import hard_mazes, maze, sudoku
 from trm_lite.puzzles.folder import BuiltData
@@ -316,6 +316,21 @@ def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
     assert os.path.exists(tmp_path / "test-last.json")
     with pytest.raises(UserError, match="at least 1"):
         examine_run(tmp_path, count=0, device="cpu")
+
+
+def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
+    trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
+    trainer.train()
+    for which, trained in (("raw", trainer.model), ("last", trainer.ema.module)):
+        model, about = load(tmp_path, which)
+        assert not model.training and about["look"]["step"] == tiny.recipe.steps
+        for name, tensor in trained.state_dict().items():
+            assert torch.equal(model.state_dict()[name], tensor), (which, name)
+    assert not torch.equal(trainer.model.head.weight, trainer.ema.module.head.weight)
+    assert examine_run(tmp_path, weights="raw", device="cpu")["weights"] == "raw"
+    assert (tmp_path / "test-raw.json").exists() and not (tmp_path / "test-last.json").exists()
+    with pytest.raises(UserError, match="name the run folder for the raw ones"):
+        load(tmp_path / "last.safetensors", "raw")
 
 
 def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path):

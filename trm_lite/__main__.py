@@ -33,7 +33,7 @@ def demo(
 
 def evaluate(
     run: Positional[Path],
-    weights: Literal["best", "last"] = "last",
+    weights: Literal["best", "last", "raw"] = "last",
     split: Literal["test", "validation"] = "test",
     steps: int = 16,
     preset: str | None = None,
@@ -52,7 +52,8 @@ def evaluate(
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
-        weights: Of a folder: those of the best look at the validation puzzles, or the last.
+        weights: Of a folder: those of the best look at the validation puzzles, the last ones, or
+            raw: the last without the moving average.
         split: Which puzzles. Choose by validation, report test.
         steps: Supervision steps to think.
         preset: Take the puzzles of this preset, for weights that come from elsewhere.

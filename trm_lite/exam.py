@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from trm_lite.benchmarks.catalog import unusual
-from trm_lite.checkpoints import load_weights
+from trm_lite.checkpoints import load_state, load_weights
 from trm_lite.device import pick_device
 from trm_lite.errors import UserError
 from trm_lite.evaluation import Evaluation, Share, evaluate, share
 from trm_lite.files import write_atomically
-from trm_lite.nets import Autoregressive, Network
+from trm_lite.nets import Autoregressive, Network, build_network
 from trm_lite.presets import Preset, from_dict
 from trm_lite.puzzles import maze, sudoku
 from trm_lite.puzzles.dataset import Data, PuzzleSet, as_set
@@ -49,9 +49,10 @@ def examine_run(
     difficulty. With `noise` on the initial z the network makes several `tries`, and its halting
     head chooses. ARC, if built, is examined by voting. Several processes share the work.
 
-    What the whole test split of its own puzzles brought is kept in a run folder: test-last.json;
-    of ARC also submission.json, for Kaggle, and votes.json, what won and who voted for it. With
-    the best weights they are test-best.json, submission-best.json and votes-best.json.
+    `weights` of a folder are the "last" or those of the "best" look, both averaged (EMA), or "raw":
+    those with which training would go on. What the whole test split of its own puzzles brought is
+    kept there: test-last.json; of ARC also submission.json, for Kaggle, and votes.json, what won
+    and who voted for it. Of the best weights it is test-best.json, and so on.
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
@@ -63,7 +64,8 @@ def examine_run(
     whole = split == "test" and not kinds and count is None and preset is None and noise == 0
     ranks, place = join(pick_device(device))
     kept = whole and ranks.first and run.is_dir()
-    model, about = load_weights(find_weights(run, weights), place)
+    model, about = load(run, weights)
+    model.to(place)
     if preset is None and "preset" not in about:
         raise UserError(
             f"{run} does not say which puzzles it is for; name a preset that has them, "
@@ -136,14 +138,22 @@ def examine_run(
     return exam
 
 
-def find_weights(run: Path, which: str = "last") -> Path:
-    """The weights file in a run folder, or `run` itself if it is a file."""
-    if run.is_dir():
-        path = run / f"{which}.safetensors"
-        if not path.exists():
-            raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
-        return path
-    return run
+def load(run: Path, which: str = "last") -> tuple[Network, dict]:
+    """The network of a file, or the `which` one of a run folder, and what is said about it."""
+    if which == "raw":
+        if not run.is_dir():
+            raise UserError(
+                "A file holds one set of weights; name the run folder for the raw ones."
+            )
+        state = load_state(run / "last.pt")
+        preset = json.loads((run / "preset.json").read_text())
+        model = build_network(from_dict(preset).model)
+        model.load_state_dict(state["model"])
+        return model.eval(), {"preset": preset, "look": {"step": state["steps_done"]}}
+    path = run / f"{which}.safetensors" if run.is_dir() else run
+    if run.is_dir() and not path.exists():
+        raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
+    return load_weights(path)
 
 
 def check_fits(run: Path, model: Network, preset: Preset, bands: bool) -> None:
