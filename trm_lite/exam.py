@@ -150,8 +150,10 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
         model = build_network(from_dict(preset).model)
         model.load_state_dict(state["model"])
         return model.eval(), {"preset": preset, "look": {"step": state["steps_done"]}}
-    path = run / f"{which}.safetensors" if run.is_dir() else run
-    if run.is_dir() and not path.exists():
+    if not run.is_dir():
+        return load_weights(run)
+    path = run / f"{which}.safetensors"
+    if not path.exists():
         raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
     return load_weights(path)
 
