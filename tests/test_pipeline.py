@@ -331,6 +331,11 @@ def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
     assert (tmp_path / "test-raw.json").exists() and not (tmp_path / "test-last.json").exists()
     with pytest.raises(UserError, match="name the run folder for the raw ones"):
         load(tmp_path / "last.safetensors", "raw")
+    for damage in ("[]", "{", None):
+        marker = tmp_path / "preset.json"
+        marker.write_text(damage) if damage else marker.unlink()
+        with pytest.raises(UserError, match=r"train it again|missing or damaged"):
+            load(tmp_path, "raw")
 
 
 def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path):

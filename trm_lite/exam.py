@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from trm_lite.puzzles.dataset import Data, PuzzleSet, as_set
 from trm_lite.puzzles.folder import BuiltData
 from trm_lite.puzzles.generated import SudokuData
 from trm_lite.ranks import join
+from trm_lite.run_folder import preset_of
 
 SHOWN_STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -146,10 +147,10 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
                 "A file holds one set of weights; name the run folder for the raw ones."
             )
         state = load_state(run / "last.pt")
-        preset = json.loads((run / "preset.json").read_text())
-        model = build_network(from_dict(preset).model)
+        preset = preset_of(run)
+        model = build_network(preset.model)
         model.load_state_dict(state["model"])
-        return model.eval(), {"preset": preset, "look": {"step": state["steps_done"]}}
+        return model.eval(), {"preset": asdict(preset), "look": {"step": state["steps_done"]}}
     if not run.is_dir():
         return load_weights(run)
     path = run / f"{which}.safetensors"

@@ -95,16 +95,21 @@ class RunFolder:
             self._board.flush()
 
 
+def preset_of(run: Path) -> Preset:
+    """What is being run in the folder `run`."""
+    marker = run / "preset.json"
+    try:
+        return from_dict(json.loads(marker.read_text()))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{marker} is missing or damaged; delete {run} to start afresh.") from error
+
+
 def _same_experiment(marker: Path, preset: Preset) -> bool:
     """Whether the run in a folder is that of `preset`; how often it looks may change.
 
     And how long it goes, if the rate is constant but for a cool-down at the end.
     """
-    try:
-        old = from_dict(json.loads(marker.read_text()))
-    except ValueError as error:
-        raise UserError(f"{marker} is damaged; delete {marker.parent} to start afresh.") from error
-    recipe = preset.recipe
+    old, recipe = preset_of(marker.parent), preset.recipe
     old = replace(old, eval_every=recipe.eval_every)
     if old.recipe.min_lr_ratio == 1:
         old = replace(old, steps=recipe.steps, cooldown_steps=recipe.cooldown_steps)
