@@ -14,6 +14,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -284,20 +285,20 @@ def examples_of(
             widths=np.where(sideways, height, width),
         )
 
-    tokens = np.empty((2, len(group), len(pairs), arc.CELLS), np.uint8)
-    for e, pair in enumerate(pairs):
-        for side, grid in enumerate(pair):
-            # In the middle of a canvas of twice the size, of which a window is the translated grid.
-            canvases = np.full((len(arc.TURNS), 2 * arc.SIDE, 2 * arc.SIDE), arc.PAD, np.uint8)
-            for turn, canvas in enumerate(canvases):
-                arc.draw(canvas, arc.turn(grid, turn), arc.SIDE, arc.SIDE)
-            windows = sliding_window_view(canvases, (arc.SIDE, arc.SIDE), axis=(1, 2))
-            places = group.turns, arc.SIDE - rows[:, e], arc.SIDE - columns[:, e]
-            tokens[side, :, e] = windows[places].reshape(len(group), arc.CELLS)
-    new = np.arange(256, dtype=np.uint8)  # what becomes of each token
-    for puzzle, colours in enumerate(group.colours):
-        new[arc.BLACK : arc.VOCAB_SIZE] = colours + arc.BLACK
-        for grids in tokens[:, puzzle]:  # bytes are translated more quickly than by any index
-            translated = grids.tobytes().translate(new.tobytes())
-            grids[:] = np.frombuffer(translated, np.uint8).reshape(grids.shape)
-    return tokens[0], tokens[1]
+    # There is room for the end of every row and column; what lies beyond the canvas is cut off.
+    canvases = np.full((2, len(group), len(pairs), arc.SIDE + 1, arc.SIDE + 1), arc.PAD, np.uint8)
+    # What becomes of each token in each puzzle, (A, 12).
+    tokens = np.arange(arc.VOCAB_SIZE, dtype=np.uint8)[None].repeat(len(group), axis=0)
+    tokens[:, arc.BLACK :] = group.colours + arc.BLACK
+    for turn in range(len(arc.TURNS)):
+        (puzzles,) = (group.turns == turn).nonzero()
+        for (e, pair), side in product(enumerate(pairs), (0, 1)):
+            grid = arc.turn(pair[side], turn)
+            small = np.full((grid.shape[0] + 1, grid.shape[1] + 1), arc.PAD, np.uint8)
+            arc.draw(small, grid, 0, 0)
+            windows = sliding_window_view(
+                canvases[side, :, e], small.shape, axis=(1, 2), writeable=True
+            )
+            windows[puzzles, rows[puzzles, e], columns[puzzles, e]] = tokens[puzzles][:, small]
+    made = canvases[..., : arc.SIDE, : arc.SIDE].reshape(2, len(group), len(pairs), arc.CELLS)
+    return made[0], made[1]
