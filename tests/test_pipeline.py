@@ -18,6 +18,7 @@ from trm_lite import evaluation, paper, plots, reports
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run, load
+from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
 from trm_lite.puzzles import hard_mazes, maze, sudoku
 from trm_lite.puzzles.folder import BuiltData
@@ -338,15 +339,57 @@ def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
             load(tmp_path, "raw")
 
 
-def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path):
+def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch):
     trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     trainer.train()
     exam = examine_run(tmp_path, device="cpu", steps=2, tries=3, noise=0.3)
     assert (exam["tries"], exam["noise"]) == (3, 0.3)
-    assert "noise of 0.3, 3 attempts" in exam_text(exam)
+    assert "noise of 0.3\n  3 attempts; the halting head" in exam_text(exam)
     assert not (tmp_path / "test-last.json").exists(), "not the exam of the papers"
-    with pytest.raises(UserError, match="Several attempts need starts that differ"):
-        examine_run(tmp_path, device="cpu", tries=3)
+    asked = []
+
+    def watched(*args, **options):
+        asked.append((options["guises"], options["noise"]))
+        return evaluation.evaluate(*args, **options)
+
+    monkeypatch.setattr("trm_lite.exam.evaluate", watched)
+    exam = examine_run(tmp_path, device="cpu", steps=2, tries=3)
+    assert asked == [(False, 0.0), (True, 0.0), (True, 0.0)]
+    assert "3 attempts, the puzzle in another guise each" in exam_text(exam)
+    assert exam["exact_by_try"][3] == exam["exact"] and list(exam["exact_by_try"]) == [1, 2, 3]
+    with pytest.raises(UserError, match="at least 1"):
+        examine_run(tmp_path, device="cpu", tries=0)
+
+
+def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
+    mazes = replace(get_preset("maze-7x7"), train=8, validation=8, test=8, steps=1)
+    Trainer(mazes, folder=tmp_path, device="cpu", progress=False).train()
+    with pytest.raises(UserError, match="make attempts differ by --noise"):
+        examine_run(tmp_path, device="cpu", tries=2)
+    assert examine_run(tmp_path, device="cpu", tries=2, noise=0.3)["tries"] == 2
+
+
+def test_a_guise_is_the_same_puzzle_for_whoever_knows_the_answer(tiny_splits):
+    class Solver(torch.nn.Module):  # finds the answer of every board, in whatever guise
+        device = torch.device("cpu")
+
+        def initial_latents(self, count):
+            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
+
+        def forward(self, latents, inputs, puzzle_ids=None):
+            seen.append(inputs)
+            boards = sudoku.solve(sudoku.from_tokens(inputs.numpy())).boards
+            tokens = torch.from_numpy(sudoku.to_tokens(boards)).long()
+            sure = torch.full((len(inputs),), 9.0)
+            return Thought(latents, torch.nn.functional.one_hot(tokens).float(), sure, sure)
+
+    seen = []
+    for guises, seed in ((False, 0), (True, 0), (True, 0), (True, 8)):
+        known = evaluation.evaluate(Solver(), tiny_splits.test, steps=1, guises=guises, seed=seed)
+        assert known.correct.all()
+    plain, first, again, other = seen
+    assert torch.equal(first, again)
+    assert (first != plain).any(1).all() and (first != other).any(1).all()
 
 
 def test_of_several_attempts_the_most_confident_counts():

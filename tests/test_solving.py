@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from trm_lite.__main__ import main
+from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.puzzles import sudoku
 from trm_lite.solving import MAX_STEPS, WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
 from trm_lite.tracing import trace
@@ -51,13 +52,9 @@ def test_solved_is_checked_never_assumed():
             self.device = torch.device("cpu")
 
         def initial_latents(self, count):
-            from trm_lite.nets.reasoner import Latents
-
             return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
 
         def forward(self, latents, inputs, puzzle_ids=None):
-            from trm_lite.nets.reasoner import Thought
-
             sure = torch.full((len(inputs),), 9.0)
             logits = torch.nn.functional.one_hot(inputs, 8).float()
             return Thought(latents, logits, sure, sure)
@@ -65,6 +62,35 @@ def test_solved_is_checked_never_assumed():
     solved = solve_boards(Echo(), np.stack([PUZZLES[0], SOLUTIONS[0]]))
     assert [s.solved for s in solved] == [False, True]
     assert solved[0].confidence > 0.99
+
+
+def test_a_wrong_answer_is_followed_by_another_guise():
+    class Whimsical(torch.nn.Module):  # solves boards whose first clue is a 3, copies the others
+        config = type("C", (), {"seq_len": 36})
+        device = torch.device("cpu")
+
+        def initial_latents(self, count):
+            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
+
+        def forward(self, latents, inputs, puzzle_ids=None):
+            calls.append(len(inputs))
+            said = inputs.clone()
+            for row, tokens in enumerate(inputs):
+                if tokens[tokens > 1][0] == 3 + 1:
+                    board = sudoku.solve_one(sudoku.from_tokens(tokens.numpy()))
+                    said[row] = torch.from_numpy(sudoku.to_tokens(board))
+            sure = torch.full((len(inputs),), 9.0)
+            return Thought(latents, torch.nn.functional.one_hot(said, 8).float(), sure, sure)
+
+    calls = []
+    puzzles, solutions = sudoku.generate(12, 6, seed=5)
+    once = solve_boards(Whimsical(), puzzles)
+    assert not all(said.solved for said in once) and calls == [12]
+    solved = solve_boards(Whimsical(), puzzles, tries=100)
+    for said, before, puzzle, solution in zip(solved, once, puzzles, solutions, strict=True):
+        assert said.solved and (said.solution == solution).all() and (said.puzzle == puzzle).all()
+        assert said.steps == said.tries and (said.tries == 1) == before.solved
+    assert calls[1] == 12 and calls[2] < 12, "only those that are not solved are tried again"
 
 
 needs_weights = pytest.mark.skipif(
@@ -88,7 +114,7 @@ def test_command_line_json(tmp_path, capsys):
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["puzzle"] for row in rows] == LINES
-    assert set(rows[0]) == {"puzzle", "solution", "solved", "steps", "confidence"}
+    assert set(rows[0]) == {"puzzle", "solution", "solved", "steps", "tries", "confidence"}
     assert "line 6" in err and len(err.splitlines()) == 1
 
 

@@ -380,6 +380,14 @@ def test_symmetric_twins_are_puzzles_with_the_twin_solution(size, seed):
             assert form != sudoku.canonical_form(puzzles[i - 1], solutions[i - 1])
 
 
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_a_guise_can_be_undone(size):
+    there = tokens(sudoku.generate(50, size, seed=3)[0])
+    guise = sudoku.random_symmetry(50, size, torch.Generator().manual_seed(3))
+    assert not torch.equal(sudoku.apply(guise, there), there)
+    assert torch.equal(sudoku.undo(guise, sudoku.apply(guise, there)), there)
+
+
 def test_padding_stays_padding():
     padded = torch.zeros(3, 36, dtype=torch.long)
     inputs, labels = sudoku.augment(padded, padded + 1, 6, torch.Generator())

@@ -60,7 +60,8 @@ def evaluate(
         kinds: Test on fresh Sudokus of these kinds: minimal, 40-blanks (any number), evolved.
         count: How many: of fresh ones 1000, else all, if not given; of ARC, augmentations.
         bands: Also show the exact match by difficulty.
-        tries: Attempts at each puzzle, of which the halting head chooses one; they need --noise.
+        tries: Attempts at each puzzle, of which the halting head chooses one. A Sudoku is in
+            another guise each time (digits renamed, rows and columns moved), unless there is:
         noise: Deviation of Gaussian noise on the initial z, such as 0.3.
         device: Where to compute.
         json: Print one JSON object instead of a table.
@@ -93,6 +94,7 @@ def solve(
     files: Positional[tuple[Path, ...]] = (),
     weights: Path | None = None,
     max_steps: int = 64,
+    tries: int = 8,
     picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
@@ -106,11 +108,13 @@ def solve(
     Args:
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
-        max_steps: Supervision steps at the most.
+        max_steps: Supervision steps of an attempt at the most.
+        tries: Attempts at the most: an answer that breaks a rule is followed by a look at the same
+            puzzle in another guise, digits renamed, rows and columns moved.
         picture: Draw the first puzzle, step by step, into this file: png, svg or pdf, or moving:
             gif, apng or webp.
         device: Where to compute.
-        json: Print one JSON object per puzzle: puzzle, solution, solved, steps, confidence.
+        json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
     """
     from trm_lite.solving import solve_files
 
@@ -118,6 +122,7 @@ def solve(
         files,
         weights=weights,
         max_steps=max_steps,
+        tries=tries,
         device=device,
         as_json=json,
         picture=picture,

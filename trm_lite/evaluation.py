@@ -95,13 +95,15 @@ def evaluate(
     ranks: Ranks = ALONE,
     keep_answers: bool = False,
     noise: float = 0.0,
+    guises: bool = False,
     seed: int = 0,
 ) -> Evaluation:
     """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head.
 
     Several `ranks` share the puzzles, and all get the whole result. `keep_answers` adds the final
     answers to it. `noise` is the deviation of Gaussian noise on the initial z, puzzle i's drawn
-    with `seed` + i.
+    with `seed` + i. With `guises` the model sees each puzzle under a random symmetry of its own,
+    drawn with `seed`.
     """
     model.eval()
     device = model.device
@@ -110,7 +112,8 @@ def evaluate(
     batches = list(range(0, len(puzzles), batch_size))
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
-        batch = puzzles.batch(slice(start, start + batch_size)).to(device)
+        drawn = torch.Generator().manual_seed(seed + start) if guises else None
+        batch = puzzles.batch(slice(start, start + batch_size), drawn).to(device)
         graded = batch.labels != IGNORE
         rows = []
         first = noisy_start(model, noise, range(seed + start, seed + start + len(graded)))

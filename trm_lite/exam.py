@@ -47,8 +47,9 @@ def examine_run(
 
     On the puzzles it was trained for, on those of another `preset`, or on `count` fresh Sudokus
     of other `kinds`; otherwise `count` is of a seeded sample. `bands` adds the exact match by
-    difficulty. With `noise` on the initial z the network makes several `tries`, and its halting
-    head chooses. ARC, if built, is examined by voting. Several processes share the work.
+    difficulty. Of several `tries` at each puzzle the halting head chooses; they differ by `noise`
+    on the initial z, or else each but the first sees another guise of the Sudoku. ARC, if built, is
+    examined by voting. Several processes share the work.
 
     `weights` of a folder are the "last" or those of the "best" look, both averaged (EMA), or "raw":
     those with which training would go on. What the whole test split of its own puzzles brought is
@@ -57,12 +58,13 @@ def examine_run(
     """
     if steps < 1:
         raise UserError(f"--steps is the number of supervision steps, at least 1, not {steps}.")
-    if tries < 1 or noise < 0 or (tries > 1 and noise == 0):
+    if tries < 1 or noise < 0:
         raise UserError(
-            "Several attempts need starts that differ, such as --tries 8 --noise 0.3; neither may "
-            "be negative."
+            f"--tries is a number of attempts, at least 1, and --noise not negative; not {tries} "
+            f"and {noise}."
         )
-    whole = split == "test" and not kinds and count is None and preset is None and noise == 0
+    usual = tries == 1 and noise == 0  # the exam of the papers
+    whole = usual and split == "test" and not kinds and count is None and preset is None
     ranks, place = join(pick_device(device))
     kept = whole and ranks.first and run.is_dir()
     model, about = load(run, weights)
@@ -84,7 +86,7 @@ def examine_run(
     if data.puzzle == "arc" and isinstance(data, BuiltData):  # a small track: as other puzzles
         from trm_lite.voting import evaluate_arc
 
-        if split != "test" or noise:
+        if split != "test" or not usual:
             raise UserError(
                 "ARC is examined by a vote on its test split; leave out --split, "
                 "--tries and --noise."
@@ -110,6 +112,12 @@ def examine_run(
             exam["split"] = f"fresh {' and '.join(kinds)}"
         else:
             puzzles = sample(getattr(data.build(), split), count)
+        guises = tries > 1 and noise == 0
+        if guises and (data.puzzle != "sudoku" or puzzles.augment is None):
+            raise UserError(
+                "Only Sudokus that are not stored in guises already can be shown in several; make "
+                "attempts differ by --noise, such as --tries 8 --noise 0.3."
+            )
         attempts = [
             evaluate(
                 model,
@@ -120,6 +128,7 @@ def examine_run(
                 ranks=ranks,
                 keep_answers=data.puzzle == "maze",
                 noise=noise,
+                guises=guises and attempt > 0,
                 seed=attempt * len(puzzles),
             )
             for attempt in range(tries)
@@ -127,6 +136,11 @@ def examine_run(
         result = Evaluation.most_confident(attempts)
         exam |= {"tries": tries, "noise": noise}
         exam |= summary(result)
+        if tries > 1:
+            so_far = range(1, tries + 1)
+            exam["exact_by_try"] = {
+                k: Evaluation.most_confident(attempts[:k]).exact()._asdict() for k in so_far
+            }
         if data.puzzle == "maze":
             exam["shortest_path"] = shortest_paths(puzzles, result)._asdict()
         if bands:
@@ -211,8 +225,10 @@ def exam_text(exam: dict) -> str:
         "solved exactly [95 % interval]"
     ]
     if exam["noise"]:
-        plural = "attempts, the halting head chooses" if exam["tries"] > 1 else "attempt"
-        lines.append(f"  from a start with noise of {exam['noise']}, {exam['tries']} {plural}")
+        lines.append(f"  from a start with noise of {exam['noise']}")
+    if exam["tries"] > 1:
+        differ = "" if exam["noise"] else ", the puzzle in another guise each"
+        lines.append(f"  {exam['tries']} attempts{differ}; the halting head chooses")
     for step, measured in exam["exact_by_step"].items():
         plural = "s" if int(step) > 1 else " "
         lines.append(f"  after {step:3} supervision step{plural}  {shown(measured)}")

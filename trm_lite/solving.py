@@ -35,8 +35,14 @@ class Solved(NamedTuple):
     puzzle: np.ndarray  # (n*n,)
     solution: np.ndarray  # (n*n,) what the network says, right or wrong
     solved: bool  # checked against the rules and the clues, never assumed
-    steps: int  # supervision steps used
+    steps: int  # supervision steps used, over all attempts
+    tries: int  # attempts made
     confidence: float  # the network's own belief, 0..1
+
+    def then(self, again: "Solved") -> "Solved":
+        """The better of this answer and the one that followed it, with the work of both."""
+        better = max(self, again, key=lambda answer: (answer.solved, answer.confidence))
+        return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
 
     def to_json(self) -> str:
         return json.dumps(
@@ -45,6 +51,7 @@ class Solved(NamedTuple):
                 "solution": sudoku.to_line(self.solution),
                 "solved": self.solved,
                 "steps": self.steps,
+                "tries": self.tries,
                 "confidence": round(self.confidence, 4),
             }
         )
@@ -129,26 +136,58 @@ def solve_boards(
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = HALT_ABOVE,
+    tries: int = 1,
 ) -> list[Solved]:
-    """Let `model` think about `boards` (B, n*n) of its size, and check what it says."""
+    """Let `model` think about `boards` (B, n*n) of its size, and check what it says.
+
+    Where an answer breaks a rule, the board is thought about again in another guise, until it is
+    solved or there were `tries`; each guise is a fresh chance (as in arXiv 2601.10679).
+    """
     cells = boards.shape[-1]
     if cells != model.config.seq_len:
         raise UserError(
             f"These weights solve boards of {model.config.seq_len} cells, not of {cells}; "
             "leave out --weights to use the ones for this size."
         )
-    solved = []
+    solved: list[Solved] = []
+    generator = torch.Generator().manual_seed(0)
     starts = range(0, len(boards), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
         part = boards[start : start + BATCH]
-        inputs = torch.from_numpy(sudoku.to_tokens(part)).long().to(model.device)
-        with precision(model.device, bfloat16=True):
-            result = answer(model, inputs, max_steps=max_steps, halt_above=halt_above)
-        solutions = sudoku.from_tokens(result.tokens.cpu().numpy())
-        columns = (part, solutions, sudoku.is_solution(part, solutions), *result[1:])
-        for puzzle, solution, right, steps, confidence in zip(*columns, strict=True):
-            solved.append(Solved(puzzle, solution, bool(right), int(steps), float(confidence)))
+        answers = attempt(model, part, max_steps, halt_above)
+        for _ in range(tries - 1):
+            left = [row for row, said in enumerate(answers) if not said.solved]
+            if not left:
+                break
+            guise = sudoku.random_symmetry(len(left), sudoku.size_of(part), generator)
+            again = attempt(model, part[left], max_steps, halt_above, guise)
+            for row, said in zip(left, again, strict=True):
+                answers[row] = answers[row].then(said)
+        solved += answers
     return solved
+
+
+def attempt(
+    model: Reasoner,
+    boards: np.ndarray,
+    max_steps: int,
+    halt_above: float | None,
+    guise: sudoku.Symmetry | None = None,
+) -> list[Solved]:
+    """One thought of `model` about `boards` (B, n*n), seen in a `guise` if there is one."""
+    tokens = torch.from_numpy(sudoku.to_tokens(boards))
+    seen = tokens if guise is None else sudoku.apply(guise, tokens)
+    with precision(model.device, bfloat16=True):
+        result = answer(
+            model, seen.long().to(model.device), max_steps=max_steps, halt_above=halt_above
+        )
+    said = result.tokens if guise is None else sudoku.undo(guise, result.tokens)
+    solutions = sudoku.from_tokens(said.cpu().numpy())
+    columns = (boards, solutions, sudoku.is_solution(boards, solutions), *result[1:])
+    return [
+        Solved(puzzle, solution, bool(right), int(steps), 1, float(confidence))
+        for puzzle, solution, right, steps, confidence in zip(*columns, strict=True)
+    ]
 
 
 def solve_files(
@@ -156,6 +195,7 @@ def solve_files(
     *,
     weights: Path | None = None,
     max_steps: int = MAX_STEPS,
+    tries: int = 1,
     device: str = "auto",
     as_json: bool = False,
     picture: Path | None = None,
@@ -166,8 +206,8 @@ def solve_files(
 
     Returns 0 if all were solved, 1 if the network failed at some, 2 if some lines were bad.
     """
-    if max_steps < 1:
-        raise UserError(f"--max-steps must be at least 1, not {max_steps}.")
+    if min(max_steps, tries) < 1:
+        raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
     target = pick_device(device)
     status = 0
     models: dict[int, Reasoner] = {}  # by size of board
@@ -184,7 +224,7 @@ def solve_files(
                 model, _ = load_weights(weights) if weights else shipped_weights(size)
                 models[size] = model.to(target)
             boards = np.stack([board for _, board in group])
-            solved = solve_boards(models[size], boards, max_steps=max_steps)
+            solved = solve_boards(models[size], boards, max_steps=max_steps, tries=tries)
             if picture is not None:
                 draw_thought(models[size], boards[0], picture, max_steps)
                 picture = None
@@ -232,6 +272,8 @@ def _describe(name: str, line: int, solved: Solved) -> str:
     lines = terminal.board_lines(solved.solution, solved.puzzle)
     head = (
         f"{name}, line {line}: {verdict} after {solved.steps} "
-        f"step{'s' if solved.steps > 1 else ''}, confidence {solved.confidence:.0%}"
+        f"step{'s' if solved.steps > 1 else ''}"
+        + (f" in {solved.tries} attempts" if solved.tries > 1 else "")
+        + f", confidence {solved.confidence:.0%}"
     )
     return "\n".join([head, *lines, ""])

@@ -19,7 +19,7 @@ from trm_lite.puzzles.sudoku.canonical import canonical_form, solution_class, wi
 from trm_lite.puzzles.sudoku.evolution import Pool, evolve, mutate
 from trm_lite.puzzles.sudoku.generator import generate, random_solutions
 from trm_lite.puzzles.sudoku.solver import Ratings, Solutions, rate, solve, solve_one
-from trm_lite.puzzles.sudoku.symmetry import Symmetry, apply, augment, random_symmetry
+from trm_lite.puzzles.sudoku.symmetry import Symmetry, apply, augment, random_symmetry, undo
 
 __all__ = [
     "BLANK",
@@ -49,6 +49,7 @@ __all__ = [
     "solve_one",
     "to_line",
     "to_tokens",
+    "undo",
     "validate",
     "violations",
     "without_twins",

@@ -49,6 +49,13 @@ def apply(symmetry: Symmetry, tokens: torch.Tensor) -> torch.Tensor:
     return table.gather(1, tokens.long().gather(1, cells)).to(tokens.dtype)
 
 
+def undo(symmetry: Symmetry, tokens: torch.Tensor) -> torch.Tensor:
+    """Boards as they stood before `apply`."""
+    cells, table = symmetry.cells.to(tokens.device), symmetry.tokens.to(tokens.device)
+    old = table.argsort(1).gather(1, tokens.long())
+    return old.scatter(1, cells, old).to(tokens.dtype)
+
+
 def augment(
     inputs: torch.Tensor, labels: torch.Tensor, size: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
