@@ -41,7 +41,7 @@ class Solved(NamedTuple):
 
     def then(self, again: "Solved") -> "Solved":
         """The better of this answer and the one that followed it, with the work of both."""
-        better = max(self, again, key=lambda answer: (answer.solved, answer.confidence))
+        better = max(self, again, key=lambda said: (said.solved, said.confidence))
         return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
 
     def to_json(self) -> str:
