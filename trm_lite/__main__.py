@@ -111,8 +111,8 @@ def solve(
         max_steps: Supervision steps of an attempt at the most.
         tries: Attempts at the most: an answer that breaks a rule is followed by a look at the same
             puzzle in another guise, digits renamed, rows and columns moved.
-        picture: Draw the first puzzle, step by step, into this file: png, svg or pdf, or moving:
-            gif, apng or webp.
+        picture: Draw the first attempt at the first puzzle, step by step, into this file: png, svg
+            or pdf, or moving: gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
     """
