@@ -120,7 +120,22 @@ def page(lab):
         browser.close()
 
 
-def run_all(page) -> None:
+def kernel_of(lab: str, notebook: str) -> dict:
+    """The notebook's kernel as the server describes it, once the page is connected and it waits."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
+        for session in ask(f"{lab}/api/sessions"):
+            kernel = session["kernel"]
+            ready = kernel["connections"] > 0 and kernel["execution_state"] == "idle"
+            if ready and notebook in session["path"]:
+                return kernel
+        time.sleep(0.2)
+    raise AssertionError(f"No page was connected to a kernel of {notebook}.")
+
+
+def run_all(lab: str, page) -> None:
+    """Run the microscope's notebook, not before it has a kernel: JupyterLab would run nothing."""
+    kernel_of(lab, "10_the")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
@@ -147,9 +162,9 @@ def test_the_microscope_from_the_first_page_to_a_dead_kernel(lab, page, shots):
     # One click away from the page that `make lab` opens.
     page.goto(f"{lab}/lab/tree/notebooks/00_watch_it_think.ipynb?token=here")
     page.get_by_role("link", name="recursion microscope").first.click()
-    page.get_by_role("tab", name="10_the_microscope").wait_for()
+    page.get_by_role("heading", name="10 · The recursion microscope").wait_for()
     page.screenshot(path=shots / "1-opened.png")
-    run_all(page)
+    run_all(lab, page)
     page.locator(".trm-board").first.wait_for()
     page.locator(".trm-board").first.scroll_into_view_if_needed()
     wait_for(page, "caption", "step 1:")
@@ -213,11 +228,10 @@ def test_the_microscope_from_the_first_page_to_a_dead_kernel(lab, page, shots):
     wait_for(page, "message", "There is no weights file")
 
     # The kernel dies: the last picture stays, and running again brings everything back.
-    (kernel,) = [k for k in ask(f"{lab}/api/sessions") if "10_the" in k["path"]]
-    ask(f"{lab}/api/kernels/{kernel['kernel']['id']}/restart", "POST")
+    kernel = kernel_of(lab, "10_the")
+    ask(f"{lab}/api/kernels/{kernel['id']}/restart", "POST")
     assert len(digits(page)) == 36 and "kernel has stopped" in page.inner_text("body")
-    time.sleep(1)
-    run_all(page)
+    run_all(lab, page)
     page.wait_for_function("() => document.querySelectorAll('.trm-board').length === 1")
     wait_for(page, "caption", "step 1:")
     page.locator(".trm-frame .noUi-handle").press("ArrowRight")
