@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
 os.environ["MPLBACKEND"] = "agg"
@@ -12,6 +13,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.presets import get_preset, replace
 
 torch.set_num_threads(1)
@@ -23,6 +25,29 @@ TINY = {"train": 48, "validation": 8, "test": 8, "hidden_size": 16, "batch_size"
 
 # The shape of a network for 6x6 Sudoku that is built in no time.
 SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
+
+
+class AtOnce(torch.nn.Module):
+    """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
+
+    config, device = SimpleNamespace(seq_len=36), torch.device("cpu")
+
+    def __init__(self, says):
+        super().__init__()
+        self.says = says
+
+    def initial_latents(self, count):
+        return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
+
+    def forward(self, latents, inputs, puzzle_ids=None):
+        sure = torch.full((len(inputs),), 9.0)
+        logits = torch.nn.functional.one_hot(self.says(inputs), 8).float()
+        return Thought(latents, logits, sure, sure)
+
+
+@pytest.fixture
+def at_once():
+    return AtOnce
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from trm_lite import evaluation, paper, plots, reports
 from trm_lite.__main__ import main
 from trm_lite.errors import UserError
 from trm_lite.exam import exam_text, examine_run, load
-from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.presets import PRESETS, fit_to_data, get_preset, replace
 from trm_lite.puzzles import hard_mazes, maze, sudoku
 from trm_lite.puzzles.folder import BuiltData
@@ -369,23 +368,15 @@ def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
     assert examine_run(tmp_path, device="cpu", tries=2, noise=0.3)["tries"] == 2
 
 
-def test_a_guise_is_the_same_puzzle_for_whoever_knows_the_answer(tiny_splits):
-    class Solver(torch.nn.Module):  # finds the answer of every board, in whatever guise
-        device = torch.device("cpu")
+def test_a_guise_is_the_same_puzzle_for_whoever_knows_the_answer(tiny_splits, at_once):
+    def solver(inputs):  # finds the answer of every board, in whatever guise
+        seen.append(inputs)
+        boards = sudoku.solve(sudoku.from_tokens(inputs.numpy())).boards
+        return torch.from_numpy(sudoku.to_tokens(boards)).long()
 
-        def initial_latents(self, count):
-            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
-
-        def forward(self, latents, inputs, puzzle_ids=None):
-            seen.append(inputs)
-            boards = sudoku.solve(sudoku.from_tokens(inputs.numpy())).boards
-            tokens = torch.from_numpy(sudoku.to_tokens(boards)).long()
-            sure = torch.full((len(inputs),), 9.0)
-            return Thought(latents, torch.nn.functional.one_hot(tokens).float(), sure, sure)
-
-    seen = []
+    seen, model = [], at_once(solver)
     for guises, seed in ((False, 0), (True, 0), (True, 0), (True, 8)):
-        known = evaluation.evaluate(Solver(), tiny_splits.test, steps=1, guises=guises, seed=seed)
+        known = evaluation.evaluate(model, tiny_splits.test, steps=1, guises=guises, seed=seed)
         assert known.correct.all()
     plain, first, again, other = seen
     assert torch.equal(first, again)

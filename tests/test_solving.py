@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from trm_lite.__main__ import main
-from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.puzzles import sudoku
 from trm_lite.solving import MAX_STEPS, WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
 from trm_lite.tracing import trace
@@ -44,49 +43,28 @@ def test_bad_lines_are_named_and_good_ones_kept():
     assert "has 3" in words[3]
 
 
-def test_solved_is_checked_never_assumed():
-    class Echo(torch.nn.Module):  # says of every board that it is its own solution
-        def __init__(self):
-            super().__init__()
-            self.config = type("C", (), {"seq_len": 36})
-            self.device = torch.device("cpu")
-
-        def initial_latents(self, count):
-            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
-
-        def forward(self, latents, inputs, puzzle_ids=None):
-            sure = torch.full((len(inputs),), 9.0)
-            logits = torch.nn.functional.one_hot(inputs, 8).float()
-            return Thought(latents, logits, sure, sure)
-
-    solved = solve_boards(Echo(), np.stack([PUZZLES[0], SOLUTIONS[0]]))
+def test_solved_is_checked_never_assumed(at_once):
+    echo = at_once(lambda inputs: inputs)  # says of every board that it is its own solution
+    solved = solve_boards(echo, np.stack([PUZZLES[0], SOLUTIONS[0]]))
     assert [s.solved for s in solved] == [False, True]
     assert solved[0].confidence > 0.99
 
 
-def test_a_wrong_answer_is_followed_by_another_guise():
-    class Whimsical(torch.nn.Module):  # solves boards whose first clue is a 3, copies the others
-        config = type("C", (), {"seq_len": 36})
-        device = torch.device("cpu")
-
-        def initial_latents(self, count):
-            return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
-
-        def forward(self, latents, inputs, puzzle_ids=None):
-            calls.append(len(inputs))
-            said = inputs.clone()
-            for row, tokens in enumerate(inputs):
-                if tokens[tokens > 1][0] == 3 + 1:
-                    board = sudoku.solve_one(sudoku.from_tokens(tokens.numpy()))
-                    said[row] = torch.from_numpy(sudoku.to_tokens(board))
-            sure = torch.full((len(inputs),), 9.0)
-            return Thought(latents, torch.nn.functional.one_hot(said, 8).float(), sure, sure)
+def test_a_wrong_answer_is_followed_by_another_guise(at_once):
+    def whimsical(inputs):  # solves boards whose first clue is a 3, copies the others
+        calls.append(len(inputs))
+        said = inputs.clone()
+        for row, tokens in enumerate(inputs):
+            if tokens[tokens > 1][0] == 3 + 1:
+                board = sudoku.solve_one(sudoku.from_tokens(tokens.numpy()))
+                said[row] = torch.from_numpy(sudoku.to_tokens(board))
+        return said
 
     calls = []
     puzzles, solutions = sudoku.generate(12, 6, seed=5)
-    once = solve_boards(Whimsical(), puzzles)
+    once = solve_boards(at_once(whimsical), puzzles)
     assert not all(said.solved for said in once) and calls == [12]
-    solved = solve_boards(Whimsical(), puzzles, tries=100)
+    solved = solve_boards(at_once(whimsical), puzzles, tries=100)
     for said, before, puzzle, solution in zip(solved, once, puzzles, solutions, strict=True):
         assert said.solved and (said.solution == solution).all() and (said.puzzle == puzzle).all()
         assert said.steps == said.tries and (said.tries == 1) == before.solved
