@@ -120,22 +120,22 @@ def page(lab):
         browser.close()
 
 
-def kernel_of(lab: str, notebook: str) -> dict:
-    """The notebook's kernel as the server describes it, once the page is connected and it waits."""
+def waiting_kernel(lab: str) -> dict:
+    """The microscope's kernel as the server describes it, once a page is connected and it waits."""
     deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
         for session in ask(f"{lab}/api/sessions"):
             kernel = session["kernel"]
             ready = kernel["connections"] > 0 and kernel["execution_state"] == "idle"
-            if ready and notebook in session["path"]:
+            if ready and "10_the" in session["path"]:
                 return kernel
         time.sleep(0.2)
-    raise AssertionError(f"No page was connected to a kernel of {notebook}.")
+    raise AssertionError("No page was connected to a waiting kernel of the microscope.")
 
 
 def run_all(lab: str, page) -> None:
     """Run the microscope's notebook, not before it has a kernel: JupyterLab would run nothing."""
-    kernel_of(lab, "10_the")
+    waiting_kernel(lab)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
@@ -228,7 +228,7 @@ def test_the_microscope_from_the_first_page_to_a_dead_kernel(lab, page, shots):
     wait_for(page, "message", "There is no weights file")
 
     # The kernel dies: the last picture stays, and running again brings everything back.
-    kernel = kernel_of(lab, "10_the")
+    kernel = waiting_kernel(lab)
     ask(f"{lab}/api/kernels/{kernel['id']}/restart", "POST")
     assert len(digits(page)) == 36 and "kernel has stopped" in page.inner_text("body")
     run_all(lab, page)
