@@ -1,7 +1,6 @@
 """The networks: shapes, where gradient flows, the paper's columns, and files of every class."""
 
 import dataclasses
-import json
 import math
 
 import numpy as np
@@ -26,7 +25,7 @@ from trm_lite.nets import (
     count_parameters,
 )
 from trm_lite.nets.layers import Linear, SwiGLU
-from trm_lite.presets import PRESETS, from_dict, get_preset, replace
+from trm_lite.presets import PRESETS, get_preset, replace
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.dataset import IGNORE, Batch
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
@@ -305,11 +304,6 @@ def test_depth_is_the_number_of_layers_passed():
         with torch.no_grad():
             model(model.initial_latents(1), puzzles(1))
         assert len(passed) == preset.model.effective_depth, name
-
-
-def test_presets_survive_json():
-    for preset in PRESETS.values():
-        assert from_dict(json.loads(json.dumps(dataclasses.asdict(preset)))) == preset
 
 
 @pytest.mark.parametrize("name", [n for n in PRESETS if n.startswith("sudoku-6x6")])

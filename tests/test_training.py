@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -215,6 +217,17 @@ def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
         Trainer(wider, splits=tiny_splits, progress=False)
     with pytest.raises(UserError, match="No weights called 'sudoku-6x7' come with the course"):
         Trainer(replace(tiny, start_from="sudoku-6x7"), splits=tiny_splits, progress=False)
+    with pytest.raises(UserError, match="make it first"):
+        Trainer(get_preset("sudoku-extreme-laptop-stage-2"), splits=tiny_splits, progress=False)
+
+
+def test_the_stages_of_one_training_go_on_from_each_other():
+    names = [f"sudoku-extreme-laptop{stage}" for stage in ("", "-stage-2", "-stage-3")]
+    for before, after in pairwise(names):
+        run = Path(get_preset(after).recipe.start_from).parent
+        assert run == Path("runs") / f"{before}-seed0"
+        assert get_preset(after).model == get_preset(before).model
+        assert get_preset(after).data == get_preset(before).data
 
 
 def test_a_run_can_start_from_weights_of_the_course():

@@ -174,6 +174,34 @@ LAPTOP = _sudoku(
     hidden_size=128,
     **MINI_SHAPE,
 )
+LAPTOP_2 = dataclasses.replace(
+    LAPTOP,
+    name="sudoku-extreme-laptop-stage-2",
+    about="goes on from there, with thoughts of up to 64 steps in training",
+    recipe=dataclasses.replace(
+        LAPTOP.recipe,
+        start_from="runs/sudoku-extreme-laptop-seed0/last.safetensors",
+        max_steps=64,
+        lr=5e-4,
+        warmup_steps=100,
+        steps=16_000,
+        cooldown_steps=8_000,
+        eval_every=2_000,
+    ),
+)
+LAPTOP_3 = dataclasses.replace(
+    LAPTOP_2,
+    name="sudoku-extreme-laptop-stage-3",
+    about="goes on from there, with a moving average over 5,000 steps instead of 1,000",
+    recipe=dataclasses.replace(
+        LAPTOP_2.recipe,
+        start_from="runs/sudoku-extreme-laptop-stage-2-seed0/best.safetensors",
+        ema_rate=0.9998,
+        steps=20_000,
+        cooldown_steps=0,
+        eval_every=1_000,
+    ),
+)
 MAZE_7X7 = Preset(
     "maze-7x7",
     "mazes of 7x7 cells with a single path",
@@ -204,6 +232,8 @@ PRESETS = {
         QUICK_9X9,
         MIXED_9X9,
         LAPTOP,
+        LAPTOP_2,
+        LAPTOP_3,
         EASY_9X9,
         MINIMAL_9X9,
         MAZE_7X7,
