@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from trm_lite import solving
 from trm_lite.__main__ import main
 from trm_lite.puzzles import sudoku
 from trm_lite.solving import MAX_STEPS, WEIGHTS_FOLDER, read_puzzles, shipped_weights, solve_boards
@@ -82,6 +83,20 @@ def test_the_shipped_weights_solve_fresh_puzzles():
     solved = solve_boards(shipped_weights(6)[0], puzzles)
     right = [s.solved and (s.solution == t).all() for s, t in zip(solved, solutions, strict=True)]
     assert np.mean(right) >= 0.98
+
+
+@needs_weights
+def test_each_size_has_its_solver(tmp_path, monkeypatch, capsys):
+    used, shipped = [], solving.shipped
+    monkeypatch.setattr(solving, "shipped", lambda name: used.append(name) or shipped(name))
+    easy = sudoku.generate(1, 9, seed=3, minimal=False, blanks=40)[0][0]
+    (tmp_path / "puzzles").write_text(f"{LINES[0]}\n{sudoku.to_line(easy)}")
+    assert main(["solve", str(tmp_path / "puzzles"), "--device", "cpu"]) == 0
+    assert used == list(solving.BEST_WEIGHTS.values())
+    assert "2 of 2 solved" in capsys.readouterr().out
+    (tmp_path / "small").write_text(sudoku.to_line(sudoku.generate(1, 4, seed=3)[0][0]))
+    assert main(["solve", str(tmp_path / "small")]) == 2
+    assert "no weights for 4x4 Sudokus, only for 6x6 and 9x9" in capsys.readouterr().err
 
 
 @needs_weights

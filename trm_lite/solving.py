@@ -24,6 +24,7 @@ from trm_lite.thinking import answer
 from trm_lite.tracing import trace
 
 WEIGHTS_FOLDER = ASSETS / "weights"
+BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # the best weights by size of board
 MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
 BATCH = 256  # boards thought about at once
 HALT_ABOVE = 4.0  # logit at which to stop; at 0 the head is over-eager (validation puzzles)
@@ -78,9 +79,9 @@ def shipped(name: str) -> tuple[Network, dict]:
 
 
 def shipped_weights(size: int, network: str = "") -> tuple[Reasoner, dict]:
-    """The trained network that comes with the course for Sudokus of `size` (6 or 9).
+    """The network that the lessons look at for Sudokus of `size` (6 or 9).
 
-    The best TRM, or another `network`: hrm, direct and others.
+    A TRM, or another `network`: hrm, direct and others.
     """
     return shipped(f"sudoku-{size}x{size}" + (f"-{network}" if network else ""))
 
@@ -221,8 +222,7 @@ def solve_files(
         for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
             group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
             if size not in models:
-                model, _ = load_weights(weights) if weights else shipped_weights(size)
-                models[size] = model.to(target)
+                models[size] = _solver(size, weights).to(target)
             boards = np.stack([board for _, board in group])
             solved = solve_boards(models[size], boards, max_steps=max_steps, tries=tries)
             if picture is not None:
@@ -236,6 +236,17 @@ def solve_files(
             print(f"{name}: {right} of {len(results)} solved.")
         status = max(status, 2 if bad else 1 if right < len(results) else 0)
     return status
+
+
+def _solver(size: int, weights: Path | None) -> Reasoner:
+    """The network of the file `weights`, or the course's best one for boards of `size`."""
+    if weights is None and size not in BEST_WEIGHTS:
+        raise UserError(
+            f"The course has no weights for {size}x{size} Sudokus, only for "
+            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train some and give --weights."
+        )
+    model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
+    return model
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
