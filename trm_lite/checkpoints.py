@@ -33,7 +33,9 @@ def save_weights(model: Network, path: Path, about: dict, half: bool = False) ->
 def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[Network, dict]:
     """The model in `path` (safetensors written by `save_weights`), and what is said about it."""
     if not Path(path).is_file():
-        raise UserError(f"There is no weights file {path}; check the path.")
+        raise UserError(
+            f"There is no weights file {path}; check the path, or make it first with trm-lite train."
+        )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

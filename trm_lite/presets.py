@@ -69,6 +69,19 @@ class Preset:
             )
 
 
+def replace(preset: Preset, **changes) -> Preset:
+    """`preset` with fields changed, wherever they stand: `replace(p, hidden_size=64, steps=20)`."""
+    parts = {}
+    for part in ("data", "model", "recipe"):
+        value = getattr(preset, part)
+        names = {f.name for f in dataclasses.fields(value)} & changes.keys()
+        parts[part] = dataclasses.replace(value, **{name: changes.pop(name) for name in names})
+    unknown = changes.keys() - {f.name for f in dataclasses.fields(preset)}
+    if unknown:
+        raise UserError(f"A preset has no field '{unknown.pop()}'; check the spelling.")
+    return dataclasses.replace(preset, **parts, **changes)
+
+
 DATA = {kind.source: kind for kind in (SudokuData, MazeData, SmallArcData, BuiltData)}
 
 
@@ -174,33 +187,27 @@ LAPTOP = _sudoku(
     hidden_size=128,
     **MINI_SHAPE,
 )
-LAPTOP_2 = dataclasses.replace(
+LAPTOP_2 = replace(
     LAPTOP,
     name="sudoku-extreme-laptop-stage-2",
     about="goes on from there, with thoughts of up to 64 steps in training",
-    recipe=dataclasses.replace(
-        LAPTOP.recipe,
-        start_from="runs/sudoku-extreme-laptop-seed0/last.safetensors",
-        max_steps=64,
-        lr=5e-4,
-        warmup_steps=100,
-        steps=16_000,
-        cooldown_steps=8_000,
-        eval_every=2_000,
-    ),
+    start_from="runs/sudoku-extreme-laptop-seed0/last.safetensors",
+    max_steps=64,
+    lr=5e-4,
+    warmup_steps=100,
+    steps=16_000,
+    cooldown_steps=8_000,
+    eval_every=2_000,
 )
-LAPTOP_3 = dataclasses.replace(
+LAPTOP_3 = replace(
     LAPTOP_2,
     name="sudoku-extreme-laptop-stage-3",
     about="goes on from there, with a moving average over 5,000 steps instead of 1,000",
-    recipe=dataclasses.replace(
-        LAPTOP_2.recipe,
-        start_from="runs/sudoku-extreme-laptop-stage-2-seed0/best.safetensors",
-        ema_rate=0.9998,
-        steps=20_000,
-        cooldown_steps=0,
-        eval_every=1_000,
-    ),
+    start_from="runs/sudoku-extreme-laptop-stage-2-seed0/best.safetensors",
+    ema_rate=0.9998,
+    steps=20_000,
+    cooldown_steps=0,
+    eval_every=1_000,
 )
 MAZE_7X7 = Preset(
     "maze-7x7",
@@ -258,19 +265,6 @@ def get_preset(name: str) -> Preset:
         return PRESETS[name]
     hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")
-
-
-def replace(preset: Preset, **changes) -> Preset:
-    """`preset` with fields changed, wherever they stand: `replace(p, hidden_size=64, steps=20)`."""
-    parts = {}
-    for part in ("data", "model", "recipe"):
-        value = getattr(preset, part)
-        names = {f.name for f in dataclasses.fields(value)} & changes.keys()
-        parts[part] = dataclasses.replace(value, **{name: changes.pop(name) for name in names})
-    unknown = changes.keys() - {f.name for f in dataclasses.fields(preset)}
-    if unknown:
-        raise UserError(f"A preset has no field '{unknown.pop()}'; check the spelling.")
-    return dataclasses.replace(preset, **parts, **changes)
 
 
 def fit_to_data(preset: Preset) -> Preset:

@@ -345,13 +345,7 @@ class Trainer:
 
 def weights_for(config: NetConfig, name: str) -> dict:
     """Weights from a file or of the course; UserError if a network like `config` has others."""
-    path = Path(name)
-    if path.suffix == ".safetensors" and not path.exists():
-        raise UserError(
-            f"Training is to go on from {name}, which is not there; make it first (it is what an "
-            "earlier run leaves), or name other weights with --start-from."
-        )
-    model, _ = load_weights(path) if path.suffix == ".safetensors" else shipped(name)
+    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
     if model.config != config:
         raise UserError(
             f"{name} holds another network than the one to be trained ({model.config} and not "
