@@ -34,7 +34,8 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
     """The model in `path` (safetensors written by `save_weights`), and what is said about it."""
     if not Path(path).is_file():
         raise UserError(
-            f"There is no weights file {path}; check the path, or make it first with trm-lite train."
+            f"There is no weights file {path}; check the path, "
+            "or make it first with trm-lite train."
         )
     try:
         with safe_open(path, "pt") as file:
