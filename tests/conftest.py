@@ -12,19 +12,13 @@ os.environ["MPLBACKEND"] = "agg"
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from shared_settings import TINY
 
-from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.presets import get_preset, replace
+from trm_lite.experiments import get_preset
+from trm_lite.nets import Latents, Thought
+from trm_lite.training import replace
 
 torch.set_num_threads(1)
-
-
-# What shrinks the mini preset until it trains in a second.
-TINY = {"train": 48, "validation": 8, "test": 8, "hidden_size": 16, "batch_size": 8}
-
-
-# The shape of a network for 6x6 Sudoku that is built in no time.
-SMALL = {"vocab_size": 8, "seq_len": 36, "hidden_size": 16, "multiple_of": 16, "prefix_len": 1}
 
 
 class AtOnce(torch.nn.Module):

@@ -8,7 +8,7 @@ import nbformat
 import papermill
 import pytest
 
-from trm_lite.course import spoken
+from trm_lite.classroom.course import spoken
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))

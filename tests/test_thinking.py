@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trm_lite.nets.trm import TRM, TRMConfig
-from trm_lite.puzzles.dataset import Batch
+from trm_lite.data import Batch
+from trm_lite.nets import TRM, TRMConfig
 from trm_lite.thinking import advance, answer, empty_carry, refill, think
 
 B, L = 6, 16

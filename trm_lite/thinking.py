@@ -17,18 +17,14 @@ many puzzles in mid-thought as there are slots. In evaluation `think` is the pla
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from trm_lite.common.choices import MAX_STEPS, Act
+from trm_lite.data.dataset import Batch
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
-from trm_lite.puzzles.dataset import Batch
-
-MAX_STEPS = 16  # N_sup in the paper
-
-# How a slot decides to stop before MAX_STEPS ("adaptive computation time"); "off": never.
-Act = Literal["halt", "q_learning", "off"]
 
 
 @dataclass
@@ -172,8 +168,6 @@ def answer(
     confidence = torch.zeros(count, device=inputs.device)
     thinking = torch.arange(count, device=inputs.device)  # rows that are not done yet
     latents = model.initial_latents(count)
-    if latents.y.numel() == 0:  # nothing is carried, so a second step would say the same
-        max_steps = 1
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])
         tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)

@@ -1,33 +1,16 @@
-"""Assignments for a class: build the student version, check it, grade a folder of submissions.
+"""Lessons and assignments: run the course; build, check and grade what a class hands in.
 
 `assignment` reads a master notebook, `submissions` finds what students wrote, `kernel` runs cells
 within limits, `grading` puts the three together, `pages` writes what came out for people.
 The markers and the metadata are nbgrader's (schema 3), so that a school can use either.
 """
 
-import unicodedata
-import zlib
-from contextlib import contextmanager
+import lazy_loader
 
-__all__ = ["seed_of", "when_solved"]
-
-
-def seed_of(student: str) -> int:
-    """The seed of a student's own numbers, 0..999,999; the same on every machine."""
-    name = unicodedata.normalize("NFC", student.strip().lower())  # macOS writes é as two signs
-    return zlib.crc32(name.encode()) % 1_000_000
-
-
-@contextmanager
-def when_solved():
-    """Around a given cell that needs an exercise: says so, in place of an error, until it is done.
-
-    Example:
-        >>> with when_solved():
-        ...     raise NotImplementedError("exercise 'add' is waiting")
-        Not yet: exercise 'add' is waiting
-    """
-    try:
-        yield
-    except NotImplementedError as waiting:
-        print(f"Not yet: {waiting}")
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "exercises": ["seed_of", "when_solved"],
+        "lessons": ["by_profile", "results_file", "show"],
+    },
+)

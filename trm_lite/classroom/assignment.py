@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trm_lite.errors import UserError
+from trm_lite.common.errors import UserError
 
 Kind = Literal["given", "exercise", "check", "question", "text"]
 

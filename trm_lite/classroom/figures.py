@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from trm_lite.classroom.assignment import source_of
-from trm_lite.errors import UserError
-from trm_lite.files import write_atomically
+from trm_lite.common.errors import UserError
+from trm_lite.common.files import write_atomically
 
 Format = Literal["png", "svg"]
 MIME = {"png": "image/png", "svg": "image/svg+xml"}

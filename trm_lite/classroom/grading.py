@@ -21,7 +21,7 @@ from trm_lite.classroom.assignment import (
 )
 from trm_lite.classroom.kernel import Kernel, Limits, Outcome
 from trm_lite.classroom.submissions import Submission
-from trm_lite.errors import UserError
+from trm_lite.common.errors import UserError
 
 
 class MasterError(UserError):
@@ -191,8 +191,9 @@ def _given(run: _Run, cell: Cell, student: str, result: Result, untouched: bool)
 
 def _master_fails(cell: Cell, outcome: Outcome) -> MasterError:
     what = _what(cell, outcome)
-    mend = "give cells more --cell-seconds" if outcome.error == "Time" else "run it and mend it"
-    return MasterError(f"A cell of the master itself failed {what} To go on, {mend}.")
+    mend = "give cells more seconds" if outcome.error == "Time" else "run it and mend it"
+    options = ("cell_seconds",) if outcome.error == "Time" else ()
+    return MasterError(f"A cell of the master itself failed {what} To go on, {mend}.", *options)
 
 
 def _what(cell: Cell, outcome: Outcome) -> str:

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from trm_lite.errors import UserError
+from trm_lite.common.errors import UserError
 
 START_SECONDS = 60  # for a kernel to come up on a busy machine
 PATIENCE_SECONDS = 3  # for an interrupted cell to stop
@@ -129,7 +129,8 @@ class Kernel:
         if self._reply(None, time.monotonic() + START_SECONDS) is None:
             raise UserError(
                 f"A Jupyter kernel did not start within {START_SECONDS} s; "
-                "grade fewer at a time (--jobs 1), or free some memory."
+                "grade fewer at a time, or free some memory.",
+                "jobs",
             )
 
     def run(self, source: str, seconds: float) -> Outcome:

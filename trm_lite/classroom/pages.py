@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trm_lite.classroom.assignment import Assignment
 from trm_lite.classroom.grading import Mark, Result, as_json
-from trm_lite.files import write_atomically
+from trm_lite.common.files import write_atomically
 
 STYLE = """<meta charset="utf-8"><style>
 body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trm_lite.classroom.assignment import STUDENT_LINE, Assignment, source_of, top_level_names
-from trm_lite.errors import UserError
+from trm_lite.common.errors import UserError
 
 LARGEST = 200_000_000  # bytes of a notebook that is still read
 NAMED = re.compile(r"^\s*#\s*exercise:\s*([\w-]+)", re.MULTILINE)

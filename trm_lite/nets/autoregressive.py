@@ -6,51 +6,24 @@ can. Optionally it first writes a *scratch*, the worked-out steps of a solver ("
 
     puzzle (L tokens)   scratch (S tokens: cell, digit, cell, digit, ..., END)   answer (L tokens)
 
-`trm_lite.writing` trains it and finds where its first mistake falls.
+`trm_lite.training.token_trainer` trains it.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trm_lite.nets.configs import AutoregressiveConfig
 from trm_lite.nets.layers import (
     Attention,
     Block,
-    NetConfig,
-    PuzzleEmbedding,
     Stack,
     truncated_normal_,
 )
-from trm_lite.nets.reasoner import Latents, Thought
 
 PAD = 0
-
-
-@dataclass(frozen=True)
-class AutoregressiveConfig(NetConfig):
-    """Shape of a network that writes token by token."""
-
-    num_layers: int = 8
-    scratch_len: int = 0  # S, room for worked-out steps: two tokens per cell, and an END
-    kind: Literal["Autoregressive"] = "Autoregressive"  # names the class in files
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed per token that is written."""
-        return self.num_layers
-
-    @property
-    def length(self) -> int:
-        """Tokens of a whole text: puzzle, scratch and answer."""
-        return 2 * self.seq_len + self.scratch_len
-
-    @property
-    def end_token(self) -> int:
-        """Says that the scratch is done. Before it, after the puzzle's tokens, come the cells."""
-        return self.vocab_size + self.seq_len
 
 
 class Written(NamedTuple):
@@ -60,6 +33,12 @@ class Written(NamedTuple):
     logits: Tensor  # (B, L, V) scores from which the answer was chosen
     scratch: Tensor  # (B, S) tokens, PAD after END
     log_probability: Tensor  # (B,) of the whole answer, in its own eyes
+
+    @property
+    def log_odds(self) -> Tensor:
+        """Its belief (B,) that the whole answer is right, on the scale of a halting logit."""
+        log_p = self.log_probability.clamp(max=-1e-6)
+        return log_p - torch.log(-torch.expm1(log_p))
 
 
 class CausalAttention(Attention):
@@ -88,9 +67,9 @@ class CausalAttention(Attention):
 
 
 class Autoregressive(nn.Module):
-    """A causal transformer that writes the answer. `forward` is greedy decoding.
+    """A causal transformer that writes the answer, one token after the other.
 
-    It can stand wherever a reasoner can, as one that takes a single supervision step.
+    It is no reasoner: it carries nothing but its text, and cannot go back.
     """
 
     hot = "read"
@@ -108,9 +87,9 @@ class Autoregressive(nn.Module):
         self.token_embedding = nn.Embedding(vocabulary, D)
         self.position_embedding = nn.Embedding(config.length, D)
         self.head = nn.Linear(D, vocabulary, bias=False)
-        self.puzzle_embedding = PuzzleEmbedding(1, 0, 0, D)  # none: the text says it all
         for module in (self.token_embedding, self.position_embedding, self.head):
             truncated_normal_(module.weight, D**-0.5)
+        self.register_load_state_dict_pre_hook(_without_puzzle_embedding)
 
     @property
     def device(self) -> torch.device:
@@ -171,19 +150,10 @@ class Autoregressive(nn.Module):
         for block in self.net.blocks:
             block.mixer.room, block.mixer.memory = room, None
 
-    def initial_latents(self, batch_size: int) -> Latents:
-        """None: this network carries nothing but its text."""
-        nothing = torch.empty(batch_size, 0, device=self.device)
-        return Latents(nothing, nothing)
 
-    def forward(
-        self, latents: Latents, inputs: Tensor, puzzle_ids: Tensor | None = None
-    ) -> Thought:
-        """Write greedily. The halt logit is its belief in the whole answer, as log-odds."""
-        written = self.write(inputs)
-        log_p = written.log_probability.clamp(max=-1e-6)
-        log_odds = log_p - torch.log(-torch.expm1(log_p))
-        return Thought(latents, written.logits, log_odds, -log_odds)
+def _without_puzzle_embedding(module, state: dict, prefix: str, *_) -> None:
+    """Older files hold an empty table of puzzle embeddings, for which this network has no use."""
+    state.pop(f"{prefix}puzzle_embedding.table", None)
 
 
 def _choose(scores: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:

@@ -8,29 +8,10 @@ all of it; and with more than one supervision step per puzzle (`Recipe.max_steps
 network gets deep supervision. So the rungs of the ladder below HRM are this one file.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 from torch import Tensor
 
-from trm_lite.nets.reasoner import Latents, Reasoner, ReasonerConfig, build_stack
-
-
-@dataclass(frozen=True)
-class DirectConfig(ReasonerConfig):
-    """Shape of a direct predictor. The defaults are the authors' 27 million parameters."""
-
-    mixing: Literal["mlp", "attention"] = "attention"
-    num_heads: int = 12
-    prefix_len: int = 1
-    num_layers: int = 8
-    loops: int = 1  # how often the same layers are applied per supervision step
-    kind: Literal["Direct"] = "Direct"  # names the class in files
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed in one supervision step."""
-        return self.loops * self.num_layers
+from trm_lite.nets.configs import DirectConfig
+from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
 class Direct(Reasoner):

@@ -10,36 +10,11 @@ a fixed point that one step would point the right way (the paper's "1-step appro
 It learns when to stop by Q-learning; see `act` of `trm_lite.presets.Recipe`.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from trm_lite.nets.reasoner import Latents, Reasoner, ReasonerConfig, build_stack
-
-
-@dataclass(frozen=True)
-class HRMConfig(ReasonerConfig):
-    """Shape of an HRM. The defaults are the authors': 27 million parameters."""
-
-    mixing: Literal["mlp", "attention"] = "attention"
-    prefix_len: int = 1
-    H_layers: int = 4  # of the slow network f_H
-    L_layers: int = 4  # of the fast network f_L
-    T: int = 2  # cycles per supervision step, "H_cycles" in the authors' code
-    n: int = 2  # fast updates per cycle, "L_cycles"
-    kind: Literal["HRM"] = "HRM"  # names the class in files
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed in one supervision step, T (n L_layers + H_layers)."""
-        return self.T * (self.n * self.L_layers + self.H_layers)
-
-    @property
-    def gradient_depth(self) -> int:
-        """How many of these gradient flows through: the last update of each network."""
-        return self.L_layers + self.H_layers
+from trm_lite.nets.configs import HRMConfig
+from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
 class HRM(Reasoner):

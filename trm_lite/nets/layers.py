@@ -5,36 +5,12 @@ A *block* is post-norm: `h = rms_norm(h + mix(h))`, then `h = rms_norm(h + swigl
 Sizes: B batch, L length (puzzle prefix included), D hidden size, H heads.
 """
 
-import math
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-
-@dataclass(frozen=True)
-class NetConfig:
-    """The sizes that every network has. The defaults are the TRM paper's, for 9x9 Sudoku."""
-
-    vocab_size: int = 11  # V
-    seq_len: int = 81  # L, cells of a puzzle
-    hidden_size: int = 512  # D
-    num_heads: int = 8  # of attention, H
-    expansion: float = 4.0
-    multiple_of: int = 256  # the inner width of a SwiGLU is rounded up to a multiple of this
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed one after the other in one forward pass."""
-        raise NotImplementedError
-
-    @property
-    def gradient_depth(self) -> int:
-        """How many of these gradient flows through; all, unless a network says otherwise."""
-        return self.effective_depth
-
+from trm_lite.nets.configs import inner_width
 
 TRUNCATION_STD_CORRECTION = 1.1368472343385565  # a normal cut at +-2 sigma has std 1 / this
 
@@ -58,11 +34,6 @@ class Linear(nn.Linear):
 
     def reset_parameters(self) -> None:
         truncated_normal_(self.weight, std=self.in_features**-0.5)
-
-
-def inner_width(width: int, expansion: float, multiple_of: int) -> int:
-    """How wide a SwiGLU is inside: 2/3 of `expansion` times its width, rounded up."""
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
 
 
 class SwiGLU(nn.Module):

@@ -9,17 +9,15 @@ A *reasoner* reads a puzzle, improves the latents it carries, and says an answer
 TRM, HRM and direct prediction differ in `recurse` alone.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from trm_lite.errors import UserError
+from trm_lite.nets.configs import ReasonerConfig
 from trm_lite.nets.layers import (
     Attention,
     Block,
-    NetConfig,
     PuzzleEmbedding,
     Rotary,
     Stack,
@@ -45,31 +43,6 @@ class Thought(NamedTuple):
     logits: Tensor  # (B, L, V) token scores of the answer
     halt_logit: Tensor  # (B,) above zero: "my whole answer is right"
     continue_logit: Tensor  # (B,) used by HRM's Q-learning; TRM leaves it untrained
-
-
-@dataclass(frozen=True)
-class ReasonerConfig(NetConfig):
-    """The shape that all reasoners have in common."""
-
-    mixing: Literal["mlp", "attention"] = "mlp"
-    positions: Literal["rotary", "learned", "none"] = "rotary"  # rotary: attention mixing only
-    num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per task for ARC
-    prefix_len: int = 16  # P, positions in front of the tokens that hold the puzzle embedding
-    puzzle_embedding_size: int | None = None  # hidden_size if None
-
-    def __post_init__(self):
-        if self.mixing == "attention":
-            head_dim = self.hidden_size // self.num_heads
-            if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
-                raise UserError(
-                    f"{self.num_heads} heads on {self.hidden_size} features are {head_dim} each; "
-                    "choose num_heads so that each head has an even number of features."
-                )
-
-    @property
-    def length(self) -> int:
-        """Positions the network works on: prefix and tokens, P + L."""
-        return self.prefix_len + self.seq_len
 
 
 def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:

@@ -10,40 +10,11 @@ two jobs that it tells apart by whether x is in its input:
 That is one *full recursion*. A *supervision step* is T of them, only the last with gradient.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from trm_lite.nets.reasoner import Latents, Reasoner, ReasonerConfig, build_stack
-
-
-@dataclass(frozen=True)
-class TRMConfig(ReasonerConfig):
-    """Shape of a TRM. The defaults are the paper's (section 4 and the authors' code).
-
-    `gradient`, `shared_net` and `num_latents` are for its ablations (paper, tables 1 and 2).
-    """
-
-    num_layers: int = 2
-    T: int = 3  # full recursions per supervision step; only the last has gradient
-    n: int = 6  # latent updates per full recursion
-    gradient: Literal["full", "one_step"] = "full"  # one_step: last think and last answer alone
-    shared_net: bool = True  # False: a second network `answer_net` of its own for the answer
-    num_latents: int = 1  # 0: y alone does both jobs; n: each update has a latent of its own
-    kind: Literal["TRM"] = "TRM"  # names the class in files
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed in one supervision step, T (n + 1) layers (paper, table 1)."""
-        return self.T * (self.n + 1) * self.num_layers
-
-    @property
-    def gradient_depth(self) -> int:
-        """How many of these gradient flows through: those of the last full recursion."""
-        updates = self.n + 1 if self.gradient == "full" else 2
-        return updates * self.num_layers
+from trm_lite.nets.configs import TRMConfig
+from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
 class TRM(Reasoner):

@@ -1,7 +1,8 @@
-"""The puzzles that networks learn to solve: `sudoku`, `maze` and `arc`.
+"""The puzzles themselves, each with its rules, solver and generator: `sudoku`, `maze`, `arc`."""
 
-The first two speak the same language. A puzzle is a flat numpy uint8 array with one entry per
-cell, a batch of B puzzles is (B, cells), and `to_tokens` turns cells into the small integers
-that a network reads, where 0 is always padding. ARC's grids are of many sizes, so they stay
-two-dimensional until `arc.to_tokens` puts them on a canvas.
-"""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["arc", "hard_mazes", "maze", "sudoku"],
+)

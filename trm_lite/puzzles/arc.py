@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 
 SIDE = 30  # of the canvas
 CELLS = SIDE * SIDE

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.maze import GOAL, OPEN, START, WALL, shortest_path, size_of
 
 WIDTH = 1024  # mazes tried at once

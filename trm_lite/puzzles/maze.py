@@ -10,7 +10,7 @@ from math import isqrt
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 
 CHARACTERS = "# SGo"  # the cell value is the index
 WALL, OPEN, START, GOAL, PATH = range(5)
@@ -225,3 +225,19 @@ def to_tokens(mazes: np.ndarray) -> np.ndarray:
 def from_tokens(tokens: np.ndarray) -> np.ndarray:
     """The mazes (..., n*n) of `tokens`; padding reads as wall."""
     return np.where(tokens == PAD, WALL, tokens - 1).astype(np.uint8)
+
+
+GUISES = 8  # of a square that is turned and mirrored
+
+
+def in_all_guises(mazes: np.ndarray) -> np.ndarray:
+    """Mazes (B, n*n), each in its eight guises (turned, mirrored), side by side: (8 * B, n*n).
+
+    The order is that of the authors' code: turned left by 0, 90, 180 and 270 degrees, mirrored
+    left to right and top to bottom, transposed, and transposed about the other diagonal.
+    """
+    size = size_of(mazes)
+    grids = mazes.reshape(-1, size, size)
+    turned = [np.rot90(grids, quarter, axes=(1, 2)) for quarter in range(4)]
+    mirrored = [grids[:, :, ::-1], grids[:, ::-1], grids.mT, turned[1][:, :, ::-1]]
+    return np.stack(turned + mirrored, axis=1).reshape(-1, size * size)

@@ -18,7 +18,14 @@ from trm_lite.puzzles.sudoku.board import (
 from trm_lite.puzzles.sudoku.canonical import canonical_form, solution_class, without_twins
 from trm_lite.puzzles.sudoku.evolution import Pool, evolve, mutate
 from trm_lite.puzzles.sudoku.generator import generate, random_solutions
-from trm_lite.puzzles.sudoku.solver import Ratings, Solutions, rate, solve, solve_one
+from trm_lite.puzzles.sudoku.solver import (
+    Ratings,
+    Solutions,
+    found_in_round,
+    rate,
+    solve,
+    solve_one,
+)
 from trm_lite.puzzles.sudoku.symmetry import Symmetry, apply, augment, random_symmetry, undo
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "augment",
     "canonical_form",
     "evolve",
+    "found_in_round",
     "from_tokens",
     "generate",
     "geometry",

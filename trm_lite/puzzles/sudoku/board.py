@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 
 BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # size -> (rows, columns) of a box
 SIZES = tuple(BOX_SHAPES)

@@ -12,7 +12,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.sudoku.board import Geometry, geometry, is_solution, size_of
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.sudoku.canonical import canonical_form
 from trm_lite.puzzles.sudoku.generator import remove_clues
 from trm_lite.puzzles.sudoku.solver import rate, solve

@@ -7,7 +7,7 @@ batched search.
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.sudoku.board import geometry, size_of
 from trm_lite.puzzles.sudoku.solver import search, solve, to_candidates
 

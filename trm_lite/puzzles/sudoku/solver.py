@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trm_lite.errors import PuzzleError
+from trm_lite.common.errors import PuzzleError
+from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.sudoku.board import Geometry, geometry, size_of, validate
 
 WIDTH = 1024  # states narrowed at once: enough to hide numpy's overhead, few enough to cache
@@ -296,3 +297,19 @@ def _bits(digits: np.ndarray) -> np.ndarray:
 def _digits(bits: np.ndarray) -> np.ndarray:
     """The digits (...) uint8 of masks with one bit each."""
     return np.bitwise_count(bits - np.uint16(1)) + np.uint8(1)
+
+
+def found_in_round(boards: np.ndarray) -> np.ndarray:
+    """The round of deduction (B, n*n) in which naked and hidden singles find each cell.
+
+    0 for clues; one more than the last round for what singles do not find.
+    """
+    shape = sudoku.geometry(sudoku.size_of(boards))
+    state = np.ascontiguousarray(to_candidates(boards).T)  # (n*n, B)
+    rounds = np.zeros(state.shape, int)
+    while True:
+        rounds += np.bitwise_count(state) > 1
+        before = state
+        state, _ = narrow(state, shape, locked=False)
+        if (state == before).all():
+            return rounds.T

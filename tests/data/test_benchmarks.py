@@ -1,0 +1,460 @@
+"""Benchmarks: built as the authors' code builds them, drawn fairly, refused in words."""
+
+import csv
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from trm_lite.cli import data
+from trm_lite.cli.main import main
+from trm_lite.common import UserError
+from trm_lite.data import BuiltData, PuzzleSet
+from trm_lite.data import sudokus as generated
+from trm_lite.data.benchmarks import catalog, maze_hard
+from trm_lite.data.benchmarks import csv_files as rows
+from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
+from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
+from trm_lite.evaluation import Evaluation
+from trm_lite.evaluation.measures import shortest_paths
+from trm_lite.experiments import PRESETS, get_preset
+from trm_lite.nets import TRMConfig, build_network, save_weights
+from trm_lite.puzzles import maze, sudoku
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = json.loads((GOLDEN / "datasets.json").read_text())
+RAW = CASES["raw_rows"]
+OFFICIAL = [name.removesuffix("/config") for name in CASES if name.endswith("/config")]
+OFFICIAL = [name for name in OFFICIAL if name.startswith(tuple(RAW))]  # those from CSV files
+REAL_MAZES = os.environ.get("TRM_LITE_MAZE_HARD")  # a folder with the public train.csv, test.csv
+HEADER = ("source", "question", "answer", "rating")
+
+
+def write_csv(path: Path, lines: list, header=HEADER) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([header, *lines])
+    return path
+
+
+def write_folder(folder: Path, train: list, test: list) -> str:
+    write_csv(folder / "train.csv", train)
+    write_csv(folder / "test.csv", test)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def sudokus():
+    """60 rows of easy Sudokus rated 0 to 59."""
+    boards = zip(*sudoku.generate(60, 9, seed=5, minimal=False, blanks=30), strict=True)
+    lines = [[sudoku.to_line(board) for board in pair] for pair in boards]
+    return [["here", *pair, str(rating)] for rating, pair in enumerate(lines)]
+
+
+@pytest.fixture
+def source(sudokus, tmp_path):
+    """40 rows to train on, 20 to test on."""
+    return write_folder(tmp_path / "csv", sudokus[:40], sudokus[40:])
+
+
+def built(name: str, folder: Path, *options) -> tuple[int, Path]:
+    """Exit status of `trm-lite data`, and the folder."""
+    return main(["data", name, "--out", str(folder), *map(str, options)]), folder
+
+
+def refusal(capsys, *arguments) -> str:
+    """The one sentence with which a command is refused."""
+    assert main([*map(str, arguments)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("trm-lite: ") and said.count("\n") == 1
+    return said
+
+
+def boards_of(folder: Path) -> list[np.ndarray]:
+    arrays = read_split(folder)
+    return [sudoku.from_tokens(part) for part in (arrays.inputs, arrays.labels)]
+
+
+def ratings_of(folder: Path) -> list:
+    return np.load(folder / "ratings.npy").tolist()
+
+
+# --- as the authors' code -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", OFFICIAL)
+def test_the_official_order_gives_the_official_arrays(case, tmp_path):
+    kind = case.split("_")[0]
+    config = CASES[f"{case}/config"]
+    options = ["--seed", config["np_random_seed"], "--official-order", "--validation", 0]
+    if "min_difficulty" in config:
+        options += ["--min-rating", config["min_difficulty"]]
+    if kind == "sudoku":
+        groups = CASES[f"{case}/train/dataset.json"]["total_groups"]
+        options += ["--train", groups, "--augment", config["num_aug"]]
+    else:
+        options += ["--train", config["subsample_size"]] if "subsample_size" in config else []
+        options += ["--augment", 7] if config.get("aug") else []
+    name = {"sudoku": "sudoku-extreme", "maze": "maze-hard"}[kind]
+    source = write_folder(tmp_path / "csv", RAW[kind]["train"], RAW[kind]["test"])
+    status, folder = built(name, tmp_path / "built", "--from", source, *options)
+    assert status == 0
+    golden = np.load(GOLDEN / "datasets.npz")
+    for split in ("train", "test"):
+        arrays = read_split(folder / split)
+        for field in Arrays._fields:
+            assert np.array_equal(getattr(arrays, field), golden[f"{case}/{split}/{field}"]), field
+        said = CASES[f"{case}/{split}/dataset.json"]
+        about = json.loads((folder / "about.json").read_text())
+        assert (about["vocab_size"], about["seq_len"]) == (said["vocab_size"], said["seq_len"])
+
+
+def test_official_symmetries_transpose_half_of_the_boards():
+    symmetry = official_symmetry(2_000, np.random.RandomState(0))
+    rows = symmetry.cells[:, :9] // 9  # where the first row comes from
+    along_a_column = (rows != rows[:, :1]).any(1).float().mean()
+    assert abs(along_a_column - 0.5) < 0.03
+
+
+@pytest.mark.skipif(not REAL_MAZES, reason="TRM_LITE_MAZE_HARD names no folder of public files")
+def test_the_public_mazes(tmp_path):
+    status, folder = built("maze-hard", tmp_path / "built", "--from", REAL_MAZES)
+    assert status == 0
+    about = json.loads((folder / "about.json").read_text())
+    assert about["sources"] == {file.name: file.sha256 for file in maze_hard.FILES}
+    assert [note[:14] for note in about["notes"]] == ["1,000 of 1,000"] * 2
+    for name, expected in maze_hard.BUILT_SHA256.items():
+        array = np.load(folder / f"{name}.npy")
+        assert hashlib.sha256(array.tobytes()).hexdigest() == expected, name
+    assert ratings_of(folder / "test") == (np.load(folder / "test/labels.npy") >= 3).sum(1).tolist()
+
+
+# --- what is drawn ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [7, 20_000])
+def test_draws_are_reproducible_and_disjoint(source, sudokus, tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(rows, "PIECE", piece)
+    options = ("--from", source, "--train", 12, "--validation", 9, "--min-rating", 10)
+    _, folder = built("sudoku-extreme", tmp_path / "one", *options, "--seed", 1)
+    train, validation, test = (
+        ratings_of(folder / name) for name in ("train", "validation", "test")
+    )
+    assert test == list(range(40, 60))  # all of the file, in its order
+    drawn = train + validation
+    assert (len(train), len(validation)) == (12, 9) and len(set(drawn)) == 21
+    assert min(drawn) >= 10 and max(drawn) < 40
+    assert train[:6] == [10, 20, 38, 34, 35, 18]  # for all time
+    for name in ("train", "validation", "test"):
+        pairs = zip(*boards_of(folder / name), ratings_of(folder / name), strict=True)
+        for puzzle, answer, rating in pairs:
+            assert [sudoku.to_line(puzzle), sudoku.to_line(answer)] == sudokus[rating][1:3]
+    _, other = built("sudoku-extreme", tmp_path / "other", *options, "--seed", 2)
+    assert set(ratings_of(other / "train")) != set(train)
+    _, more = built("sudoku-extreme", tmp_path / "more", *options[:-3], 5, "--seed", 1)
+    assert len(ratings_of(more / "validation")) == 5
+
+
+def test_one_file_gives_all_splits(sudokus, tmp_path):
+    file = write_csv(tmp_path / "mine.csv", sudokus)
+    options = ("--from", file, "--train", 30, "--validation", 10)
+    status, folder = built("sudoku-extreme", tmp_path / "built", *options)
+    ratings = [r for name in ("train", "validation", "test") for r in ratings_of(folder / name)]
+    assert status == 0 and sorted(ratings) == list(range(60))
+    assert list(json.loads((folder / "about.json").read_text())["sources"]) == ["mine.csv"]
+
+
+def test_symmetries_are_stored_or_drawn(source, tmp_path):
+    options = ("--from", source, "--train", 6, "--validation", 4)
+    _, folder = built("sudoku-extreme", tmp_path / "stored", *options, "--augment", 5)
+    _, bare = built("sudoku-extreme", tmp_path / "bare", *options)
+    puzzles, solutions = boards_of(folder / "train")
+    assert puzzles.shape == (36, 81) and sudoku.is_solution(puzzles, solutions).all()
+    assert len(np.unique(puzzles, axis=0)) == 36
+    assert np.array_equal(puzzles[::6], boards_of(bare / "train")[0])
+    forms = [sudoku.canonical_form(*pair) for pair in zip(puzzles, solutions, strict=True)]
+    assert len(set(forms)) == 6 and all(len(set(forms[i : i + 6])) == 1 for i in range(0, 36, 6))
+    train = BuiltData(folder=str(folder)).build().train
+    assert train.group_starts.tolist() == [0, 6, 12, 18, 24, 30, 36] and train.augment is None
+    assert len(ratings_of(folder / "train")) == 36
+    assert len(boards_of(folder / "validation")[0]) == 4  # no symmetries there
+    assert BuiltData(folder=str(bare)).build().train.augment is not None
+    generator = torch.Generator().manual_seed(0)
+    assert BuiltData(folder=str(bare)).build().train.batch(slice(3), generator).inputs.max() == 10
+
+
+def test_mazes_keep_their_spaces_and_get_their_guises(tmp_path):
+    lines = RAW["maze"]["train"]
+    assert lines[3][1].startswith(" ") and lines[3][1].endswith(" ")
+    source = write_folder(tmp_path / "csv", lines, lines)
+    _, folder = built("maze-hard", tmp_path / "built", "--from", source, "--augment", 7)
+    arrays = read_split(folder / "train")
+    cells = arrays.labels.reshape(4, 8, 6, 6)
+    read = [
+        "".join(maze.CHARACTERS[c] for c in m) for m in maze.from_tokens(cells[:, 0].reshape(4, 36))
+    ]
+    assert read == [line[2] for line in lines]
+    assert np.array_equal(cells[:, 1], np.rot90(cells[:, 0], 1, axes=(1, 2)))
+    assert all(len(np.unique(group.reshape(8, -1), axis=0)) == 8 for group in cells)
+    assert len(read_split(folder / "test").inputs) == 4
+
+
+# --- made here ----------------------------------------------------------------------------
+
+
+def test_sudokus_bred_here(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(generated, "EVOLUTION_ROUNDS", 2)
+    options = ("--train", 6, "--validation", 2, "--test", 4)
+    status, folder = built("sudoku-hard-made-here", tmp_path / "built", *options)
+    said = capsys.readouterr().out
+    assert status == 0 and "6 examples" in said and "rating" in said and "mean guesses" in said
+    for name, size in (("train", 6), ("validation", 2), ("test", 4)):
+        puzzles, solutions = boards_of(folder / name)
+        assert len(puzzles) == size and sudoku.is_solution(puzzles, solutions).all()
+        assert ratings_of(folder / name) == sudoku.rate(puzzles).guesses.tolist()
+    data = BuiltData(folder=str(folder))
+    assert data.puzzle == "sudoku" and len(data.build().validation) == 2
+
+
+def test_mazes_made_here(tmp_path, capsys):
+    options = ("--train", 3, "--validation", 1, "--test", 2, "--seed", 4)
+    status, folder = built("maze-hard-made-here", tmp_path / "built", *options)
+    assert status == 0 and "3 examples" in capsys.readouterr().out
+    sets = BuiltData("maze-hard", str(folder), vocab_size=6, seq_len=900).build()
+    for name, puzzles in sets._asdict().items():
+        mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+        assert maze_hard.follow_convention(mazes, answers).all()
+        assert ratings_of(folder / name) == (answers >= maze.START).sum(1).tolist()
+        assert min(ratings_of(folder / name)) >= 110
+    _, more = built("maze-hard-made-here", tmp_path / "more", *options[:-3], 1, "--seed", 4)
+    assert np.array_equal(read_split(more / "train").inputs, sets.train.inputs)
+
+
+# --- what is refused ----------------------------------------------------------------------
+
+
+def swapped(text: str, place: int, character: str) -> str:
+    return text[:place] + character + text[place + 1 :]
+
+
+QUESTION, ANSWER = 1, 2
+BAD_ROWS = {
+    "the question does not have 81 characters": lambda row: row.__setitem__(QUESTION, row[1][:-1]),
+    "the answer does not have 81 characters": lambda row: row.__setitem__(ANSWER, row[2] + "1"),
+    "the question holds a character": lambda row: row.__setitem__(
+        QUESTION, swapped(row[1], 4, "é")
+    ),
+    "the answer holds a character": lambda row: row.__setitem__(ANSWER, swapped(row[2], 4, " ")),
+    "the answer does not solve": lambda row: row.__setitem__(ANSWER, swapped(row[2], 4, ".")),
+    "the rating is no whole number": lambda row: row.__setitem__(3, "hard"),
+    "3 fields instead of 4": lambda row: row.pop(),
+}
+
+
+@pytest.mark.parametrize("words", BAD_ROWS)
+@pytest.mark.parametrize("file", ["train.csv", "test.csv"])
+def test_a_bad_row_is_named_by_its_line(source, sudokus, tmp_path, capsys, words, file):
+    lines = [list(row) for row in (sudokus[:40] if file == "train.csv" else sudokus[40:])]
+    BAD_ROWS[words](lines[11])
+    write_csv(Path(source) / file, lines)
+    options = ("--from", source, "--train", 5, "--validation", 5, "--out", tmp_path / "built")
+    said = refusal(capsys, "data", "sudoku-extreme", *options)
+    assert f"{file}, line 13: " in said and words in said
+    assert not (tmp_path / "built").exists()
+
+
+def test_an_answer_that_breaks_the_rules_is_no_solution(source, sudokus, tmp_path, capsys):
+    lines = [list(row) for row in sudokus[:40]]
+    blanks = [i for i, character in enumerate(lines[20][1]) if character == "."]
+    a, b = blanks[0], next(i for i in blanks if lines[20][2][i] != lines[20][2][blanks[0]])
+    answer = lines[20][2]
+    lines[20][2] = swapped(swapped(answer, a, answer[b]), b, answer[a])  # complete, clues kept
+    write_csv(Path(source) / "train.csv", lines)
+    options = ("--from", source, "--out", tmp_path / "built")
+    said = refusal(capsys, "data", "sudoku-extreme", *options)
+    assert "line 22: the answer does not solve the question" in said
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "words"),
+    [
+        ("S  G ", "S  G ", "must be square"),
+        ("S  S", "S  S", "one S and one G"),
+        ("S oG", "S oG", "a path already"),
+        ("S# G", "So G", "not the question with a path"),
+        ("S  G", "S oG ", "the answer does not have 4"),
+    ],
+)
+def test_bad_mazes(tmp_path, capsys, question, answer, words):
+    file = write_csv(tmp_path / "m.csv", [["", question, answer, "3"]])
+    said = refusal(capsys, "data", "maze-hard", "--from", file, "--out", tmp_path / "b")
+    assert "m.csv, line 2: " in said and words in said
+
+
+def test_files_that_are_none(tmp_path, capsys, sudokus):
+    no_answer = write_csv(tmp_path / "a.csv", [["x", "y"]], header=("question", "rating"))
+    nothing = write_csv(tmp_path / "b.csv", [])
+    empty = tmp_path / "c.csv"
+    empty.write_text("")
+    few = write_csv(tmp_path / "d.csv", sudokus[:10])
+    (tmp_path / "half").mkdir()
+    write_csv(tmp_path / "half" / "train.csv", sudokus[:10])
+    for file, words, *options in (
+        (no_answer, "no column 'answer'"),
+        (nothing, "no puzzles"),
+        (empty, "no column 'question'"),
+        (few, "10 puzzles, too few for 1,000"),
+        (few, "9 puzzles rated 1 or more, too few", "--train", 10, "--min-rating", 1),
+        (few, "left to test on", "--train", 8, "--validation", 2),
+        (few, "at least 1 puzzle", "--train", 0, "--validation", 0),
+        (few, "needs a training and a test file", "--train", 8, "--official-order"),
+        (tmp_path / "nowhere", "no file"),
+        (tmp_path / "half", "no file"),
+    ):
+        command = ("data", "sudoku-extreme", "--from", file, "--out", tmp_path / "built")
+        assert words in refusal(capsys, *command, *options)
+    assert not [path for path in tmp_path.iterdir() if "built" in path.name]
+
+
+def test_a_full_disk_leaves_nothing(source, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    options = ("--from", source, "--train", 5, "--validation", 5, "--out", tmp_path / "built")
+    assert "No space left" in refusal(capsys, "data", "sudoku-extreme", *options)
+    assert [path.name for path in tmp_path.iterdir()] == ["csv"]
+
+
+def test_a_folder_that_is_there(source, sudokus, tmp_path, capsys):
+    folder = tmp_path / "built"
+    options = ("--from", source, "--train", 5, "--validation", 5)
+    assert built("sudoku-extreme", folder, *options)[0] == 0
+    before = (folder / "train" / "inputs.npy").stat().st_mtime_ns
+    capsys.readouterr()
+    assert built("sudoku-extreme", folder, *options)[0] == 0
+    assert "is in" in (said := capsys.readouterr().out) and "already" in said
+    assert (folder / "train" / "inputs.npy").stat().st_mtime_ns == before
+    command = ("data", "sudoku-extreme", "--out", folder, *options)
+    assert "built with seed 0, not 1" in refusal(capsys, *command, "--seed", 1)
+    assert 'name "sudoku-extreme", not "maze' in refusal(capsys, "data", "maze-hard", *command[2:])
+    write_csv(Path(source) / "test.csv", sudokus[41:])
+    assert "from other sources" in refusal(capsys, *command)
+    (folder / "about.json").write_text("[]")
+    assert "no whole data" in refusal(capsys, *command)
+
+
+def test_options_that_make_no_sense(tmp_path, capsys):
+    out = ("--out", tmp_path / "built")
+    said = refusal(capsys, "data", "maze-hrad", *out)
+    assert "did you mean maze-hard" in said
+    assert "there are sudoku-extreme, " in refusal(capsys, "data", "zzz", *out)
+    said = refusal(capsys, "data", "maze-hard-made-here", "--min-rating", 3, *out)
+    assert "--min-rating means nothing for maze-hard-made-here" in said and "--train" in said
+    said = refusal(capsys, "data", "arc-agi-1", "--train", 3, *out)
+    assert "--from, --concept, --augment, --seed, --official-order" in said
+    assert "--seed must be 0" in refusal(capsys, "data", "maze-hard", "--seed", -1, *out)
+    assert "7 other guises" in refusal(capsys, "data", "maze-hard", "--augment", 8, *out)
+    assert "at least 1" in refusal(capsys, "data", "maze-hard-made-here", "--test", 0, *out)
+
+
+# --- what comes next ----------------------------------------------------------------------
+
+
+def test_arc_is_built_by_its_own_module(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def build_arc(name, folder, **options):
+        calls.append((name, options))
+        about = {"name": name, "puzzle": "arc", "vocab_size": 12, "seq_len": 4} | options
+        del about["source"], about["concept"]
+        about |= {"subsets": {"training": 1, "concept": 1}, "identifiers": 1_234}
+        with new_folder(folder, about) as unfinished:
+            cells = np.ones((2, 4), np.uint8)
+            write_split(unfinished / "train", plain(cells, cells))
+
+    stand_in = ModuleType("arc_agi")
+    stand_in.build_arc = build_arc
+    monkeypatch.setitem(sys.modules, "trm_lite.benchmarks.arc_agi", stand_in)
+    options = ("--concept", "there", "--augment", 3, "--official-order")
+    status, _ = built("arc-agi-2", tmp_path / "built", *options)
+    wanted = {"source": None, "concept": Path("there"), "augmentations": 3, "seed": 42}
+    assert status == 0 and calls == [("arc-agi-2", wanted | {"official_order": True})]
+    said = capsys.readouterr().out
+    assert "2 examples" in said and "1,234 puzzle identifiers" in said
+    assert built("arc-agi-2", tmp_path / "built", *options)[0] == 0 and len(calls) == 1
+    command = ("data", "arc-agi-2", "--out", tmp_path / "built", *options[2:])
+    assert "built with ConceptARC" in refusal(capsys, *command)
+    assert "augmentations 3, not 4" in refusal(capsys, *command, "--augment", 4)
+
+
+def test_the_next_command_works(source, tmp_path, capsys):
+    options = ("--from", source, "--train", 8, "--validation", 4)
+    _, folder = built("sudoku-extreme", tmp_path / "built", *options)
+    command = capsys.readouterr().out.split("Next: trm-lite ")[1].split()
+    assert command[:2] == ["train", "sudoku-extreme-mlp"] and command[2:] == [
+        "--folder",
+        f"{folder}",
+    ]
+    shrunk = "--hidden-size 64 --num-heads 1 --T 1 --n 1 --batch-size 2 --steps 1 --no-bfloat16"
+    assert main([*command, *shrunk.split(), "--out", str(tmp_path / "run")]) == 0
+
+
+def test_the_next_command_for_mazes_of_another_size(tmp_path, capsys):
+    source = write_folder(tmp_path / "csv", RAW["maze"]["train"], RAW["maze"]["test"])
+    built("maze-hard", tmp_path / "built", "--from", source)
+    names: dict = {}
+    exec(capsys.readouterr().out.split("Next: ")[1], names)
+    assert [len(split) for split in names["splits"]] == [4, 2, 2]
+
+
+@pytest.mark.parametrize("name", catalog.BENCHMARKS)
+def test_every_benchmark_has_presets(name):
+    shape = {"sudoku": (11, 81), "maze": (6, 900), "arc": (12, 900)}[name.split("-")[0]]
+    about = {"name": name, "vocab_size": shape[0], "seq_len": shape[1]}
+    command = data.next_command(Path("data") / name, about)
+    assert command.startswith("trm-lite train ") and ("made-here" in name) == (
+        "--folder" in command
+    )
+
+
+def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
+    mazes, answers = maze.generate(6, 5, seed=0)
+    about = {"puzzle": "maze", "vocab_size": 6, "seq_len": 25}
+    with new_folder(tmp_path / "mazes", about) as folder:
+        for name in ("train", "test"):
+            write_split(folder / name, plain(maze.to_tokens(mazes), maze.to_tokens(answers)))
+    data = BuiltData("mazes", str(tmp_path / "mazes"), vocab_size=6, seq_len=25)
+    config = TRMConfig(vocab_size=6, seq_len=25, hidden_size=64, num_heads=1, T=1, n=1)
+    preset = type(get_preset("sudoku-6x6"))("mazes", "", data, config)
+    save_weights(build_network(config), tmp_path / "w.safetensors", {})
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setitem(PRESETS, "mazes", preset)
+        command = ["evaluate", str(tmp_path / "w.safetensors"), "--preset", "mazes", "--steps", "2"]
+        assert main(command) == 0
+        assert "any shortest path        0.0 %" in capsys.readouterr().out
+        assert main([*command, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["shortest_path"]["count"] == 6
+        assert "--bands tells Sudokus apart" in refusal(capsys, *command, "--bands")
+        assert "made here" in refusal(capsys, *command, "--kinds", "minimal")
+    with pytest.raises(UserError):
+        BuiltData("mazes", str(tmp_path / "nowhere")).puzzle  # noqa: B018
+
+
+def test_any_shortest_path_counts():
+    question = "S  \n   \n  G"
+    answers = ("S  \no  \nooG", "Soo\n  o\n  G", "S  \no  \n oG", "S  \n   \n  G")
+    detour = "S G\n   \n   ", "S G\no o\nooo"
+    asked = np.stack([maze.parse(text) for text in (*[question] * 4, detour[0])])
+    given = np.stack([maze.parse(text) for text in (*answers, detour[1])])
+    puzzles = PuzzleSet(*(torch.from_numpy(maze.to_tokens(asked)),) * 2, torch.zeros(5))
+    result = Evaluation(*(torch.zeros(1, 5),) * 3, torch.from_numpy(maze.to_tokens(given)))
+    assert shortest_paths(puzzles, result)[::3] == (0.4, 5)

@@ -1,0 +1,125 @@
+"""Speed, guarded by counting work instead of seconds, which are different on every machine."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from trm_lite.data import Splits, sudoku_set
+from trm_lite.evaluation.solving import HALT_ABOVE
+from trm_lite.experiments import PRESETS, get_preset
+from trm_lite.experiments.memory import peak_bytes
+from trm_lite.nets import Reasoner, build_network, shipped
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import MAX_STEPS, answer
+from trm_lite.training import Trainer, replace
+
+# For these a GPU has to wait until the processor has seen a value, or their shape depends on one.
+WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2", "equal"}
+
+
+class Waits(TorchDispatchMode):
+    """Notes the operations of a region for which a GPU would have to wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        by_mask = name == "index" and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        if name in WAITING or by_mask:
+            self.names.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+def test_waits_are_noticed():
+    with Waits() as waits:
+        x = torch.arange(3)
+        x[x > 1]
+        x.sum().item()
+        torch.nonzero(x)
+    assert waits.names == ["index", "_local_scalar_dense", "nonzero"]
+
+
+@pytest.mark.parametrize("act", ["halt", "q_learning", "off"])
+@pytest.mark.parametrize("micro_batch", [0, 4])
+def test_a_training_step_never_waits(tiny, tiny_splits, act, micro_batch):
+    trainer = Trainer(
+        replace(tiny, act=act), splits=tiny_splits, device="cpu", progress=False,
+        micro_batch=micro_batch,
+    )  # fmt: skip
+    fresh = trainer.next_batch(0)
+    with Waits() as waits:
+        trainer.supervise(fresh)
+        trainer.optimizer.step()
+        trainer.puzzle_optimizer.step()
+    assert waits.names == []
+    # torch's EMA looks twice at its counter, which stays in the processor's memory.
+    with Waits() as waits:
+        trainer.update_weights()
+    assert waits.names == ["_local_scalar_dense"] * 2
+    assert trainer.ema.n_averaged.device.type == "cpu"
+
+
+# What makes a network another program; sizes and numbers of rounds do not.
+SHRUNK = {"hidden_size": 32, "seq_len": 16, "vocab_size": 9, "num_puzzles": 3, "prefix_len": 2}
+SHRUNK |= {"puzzle_embedding_size": None, "multiple_of": 16, "T": 2, "n": 2}
+
+
+def shrunk(config):
+    """The same network, small."""
+    known = {field.name for field in dataclasses.fields(config)}
+    return dataclasses.replace(config, **{k: v for k, v in SHRUNK.items() if k in known})
+
+
+NETWORKS = {repr(shrunk(preset.model)): name for name, preset in PRESETS.items()}  # each one once
+
+
+@pytest.mark.parametrize("name", NETWORKS.values())
+@pytest.mark.parametrize("gradient", [True, False], ids=["learning", "answering"])
+def test_a_network_compiles_without_a_graph_break(name, gradient):
+    torch.manual_seed(0)
+    network = build_network(shrunk(get_preset(name).model))
+    tokens = torch.randint(1, network.config.vocab_size, (2, network.config.seq_len))
+    if isinstance(network, Reasoner):
+        x = network.embed(tokens, torch.zeros(2, dtype=torch.long))
+        arguments = (x, network.initial_latents(2))
+    else:
+        arguments = (tokens,)
+    work = getattr(network, network.hot)
+    torch.compiler.reset()
+    with torch.set_grad_enabled(gradient):
+        expected = work(*arguments)
+        found = torch.compile(work, backend="eager", fullgraph=True)(*arguments)
+    torch.testing.assert_close(found, expected)
+
+
+def test_halting_saves_most_of_the_work_and_loses_next_to_nothing():
+    model, _ = shipped("sudoku-6x6")
+    puzzles = sudoku_set(*sudoku.generate(500, 6, seed=99)).batch(slice(None))
+    rows: list[int] = []
+    model.net.register_forward_pre_hook(lambda net, arguments: rows.append(len(arguments[0])))
+    right, work = {}, {}
+    for way, halt_above in {"all steps": None, "halting": HALT_ABOVE}.items():
+        rows.clear()
+        said = answer(model, puzzles.inputs, halt_above=halt_above)
+        right[way], work[way] = (said.tokens == puzzles.labels).all(-1).sum().item(), sum(rows)
+    assert work["all steps"] == 500 * MAX_STEPS * 8  # T (n + 1) applications a step
+    assert 8 * work["halting"] <= work["all steps"]
+    assert right["halting"] >= right["all steps"] - 1  # 0.2 points of 500
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "mebibytes"), [("sudoku-6x6", 32, 64), ("sudoku-extreme-mlp", 1, 400)]
+)
+def test_a_training_step_needs_no_more_memory_than_before(name, batch, mebibytes):
+    preset = replace(get_preset(name), batch_size=batch, bfloat16=False)
+    puzzles = sudoku_set(*sudoku.generate(8, 6 if "6x6" in name else 9, seed=0))
+    splits = Splits(puzzles, puzzles, puzzles)
+    trainer = Trainer(preset, splits=splits, device="cpu", progress=False)
+    trainer.step()
+    assert peak_bytes(trainer.step) < mebibytes * 2**20

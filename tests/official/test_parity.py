@@ -1,0 +1,255 @@
+"""The package computes what the authors' code computes, and the comparison can fail."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from trm_lite import thinking
+from trm_lite.cli.main import main
+from trm_lite.common import UserError
+from trm_lite.experiments import PRESETS
+from trm_lite.nets import layers, reasoner, trm
+from trm_lite.official import check_parity
+from trm_lite.official.checkpoints import places
+from trm_lite.official.golden import Golden
+from trm_lite.training import losses, optim
+from trm_lite.training import trainer as training
+
+FOLDER = Path(__file__).parents[1] / "golden"
+MODELS = [
+    FOLDER / f"{name}.npz" for name in json.loads((FOLDER / "model_configs.json").read_text())
+]
+FILES = [*MODELS, FOLDER / "units.npz"]
+
+
+def failed(path: Path) -> set[str]:
+    return {check.name for check in check_parity(path).checks if not check.ok}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_parity(path):
+    golden = check_parity(path)
+    assert [check for check in golden.checks if not check.ok] == []
+    assert golden.unread == set()  # nothing in the file is passed over
+
+
+def test_everything_is_covered():
+    names = {check.name for path in FILES for check in check_parity(path).checks}
+    for name in (
+        "eval/step1/logits",
+        "eval/step4/z_L",
+        "eval/step4/z_L6",
+        "eval/step4/halted",
+        "train/loss",
+        "train/out/target_q_continue",
+        "train/carry_out/halted",
+        "train/grad/puzzle_emb_local_weights",
+        "train/grad/model.inner.L_level.layers.0.mlp_t.gate_up_proj.weight",
+        "traj/q_continue_loss",
+        "traj/final/model.inner.puzzle_emb.weights",
+        "traj/ema/model.inner.L_level.layers.1.mlp.down_proj.weight",
+        "adam/p_after",
+        "sign/w_after",
+        "lr/warm10_ratio0.1/lr",
+        "init/uniform_grid_to_value",
+    ):
+        assert name in names
+
+
+def test_command_line(capsys):
+    assert main(["parity", str(FOLDER / "units.npz")]) == 0
+    out = capsys.readouterr().out
+    assert "adam/p_after" in out and out.count(" ok\n") == 20
+    assert main(["parity", str(FOLDER / "units.npz"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+# --- it can fail --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """A copy of a golden file in which one array was changed."""
+
+    def change(stem: str, name: str, by) -> Path:
+        arrays = dict(np.load(FOLDER / f"{stem}.npz"))
+        arrays[name] = by(arrays[name])
+        np.savez(tmp_path / f"{stem}.npz", **arrays)
+        configs = (FOLDER / "model_configs.json").read_text()
+        (tmp_path / "model_configs.json").write_text(configs)
+        return tmp_path / f"{stem}.npz"
+
+    return change
+
+
+def test_a_disturbed_weight_fails(changed, capsys):
+    name = "state/model.inner.L_level.layers.0.mlp.down_proj.weight"
+    path = changed("trm_mlp", name, lambda weight: weight + 1e-2 * (np.arange(256) == 7))
+    assert main(["parity", str(path)]) == 1
+    assert "FAILED" in capsys.readouterr().out
+    assert main(["parity", str(path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("trm_mlp", "eval/step4/halted"),
+        ("trm_att", "traj/steps"),
+        ("hrm", "train/out/target_q_continue"),
+        ("trm_mlp", "traj/ema/model.inner.lm_head.weight"),
+        ("units", "rope/q_rot"),
+    ],
+)
+def test_a_wrong_number_fails(changed, stem, name):
+    def by(array):
+        return ~array if array.dtype == bool else (array + 1e-2 * array.max()).astype(array.dtype)
+
+    if name == "traj/steps":
+        by = np.roll
+        assert failed(changed(stem, name, lambda array: np.roll(array, 1))) == {name}
+    else:
+        assert failed(changed(stem, name, by)) == {name}
+
+
+def float32_stablemax(logits):
+    s = torch.where(logits < 0, 1 / (1 - logits), logits + 1)
+    return (s / s.sum(-1, keepdim=True)).log()
+
+
+class CorrectedInside(optim.AdamAtan2):
+    """The first-moment correction inside the atan2, as in the textbook."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["t"] = group.get("t", 0) + 1
+            lr, (b1, b2) = group["lr"], group["betas"]
+            for p in group["params"]:
+                state = self.state[p] or dict(m=torch.zeros_like(p), v=torch.zeros_like(p))
+                self.state[p] = state
+                p.mul_(1 - lr * group["weight_decay"])
+                state["m"].lerp_(p.grad, 1 - b1)
+                state["v"].lerp_(p.grad**2, 1 - b2)
+                m, v = state["m"] / (1 - b1 ** group["t"]), state["v"] / (1 - b2 ** group["t"])
+                p.sub_(lr * torch.atan2(m, v.sqrt()))
+
+
+def norm_over_features(mixer, h, rotary=None):
+    return layers.rms_norm(h + mixer.swiglu(h.transpose(1, 2)).transpose(1, 2))
+
+
+def gradient_through_everything(model, x, latents):
+    for _ in range(model.config.T):
+        latents = model.full_recursion(x, *latents)
+    return latents
+
+
+def ema_before_the_step(trainer):
+    trainer.ema.update_parameters(trainer.model)
+    average, trainer.ema.update_parameters = trainer.ema.update_parameters, lambda model: None
+    UPDATE(trainer)
+    trainer.ema.update_parameters = average
+
+
+def keep_old_latents(model, carry, fresh):
+    new = REFILL(model, carry, fresh)
+    return thinking.Carry(carry.latents, new.batch, new.steps, new.halted)
+
+
+UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
+
+WRONG = {
+    "gradient through all recursions": (
+        "trm_mlp", trm.TRM, "recurse", gradient_through_everything, "train/grad_l2/"),
+    "loss in float32": ("trm_att", losses, "log_stablemax", float32_stablemax, "train/loss_dtype"),
+    "correction inside the atan2": (
+        "units", None, "AdamAtan2", CorrectedInside, "adam/p_after"),
+    "EMA before the optimiser": (
+        "trm_mlp", training.Trainer, "update_weights", ema_before_the_step, "traj/ema/"),
+    "norm of the mixer over features": (
+        "trm_mlp", layers.TokenMixer, "forward", norm_over_features, "eval/step1/logits"),
+    "halted slots keep their latents": (
+        "trm_att", training, "refill", keep_old_latents, "train/out/logits"),
+    "a tighter norm": (
+        "hrm", F, "rms_norm",
+        lambda x, shape, eps: x / (x.square().mean(-1, keepdim=True) + 1e-3).sqrt(),
+        "eval/step1/logits"),
+    "no scale on the question": (
+        "trm_att", reasoner.Reasoner, "embed",
+        lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
+}  # fmt: skip
+EMBED = reasoner.Reasoner.embed
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_wrong_semantics_fail(mistake, monkeypatch):
+    stem, place, name, wrong, where = WRONG[mistake]
+    if place is None:
+        from trm_lite.official import units as place
+    monkeypatch.setattr(place, name, wrong)
+    assert any(check.startswith(where) for check in failed(FOLDER / f"{stem}.npz"))
+
+
+# --- bad input ----------------------------------------------------------------------------
+
+
+def test_bad_files_end_with_status_2(tmp_path, capsys):
+    (tmp_path / "text.npz").write_text("no numbers")
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    np.savez(tmp_path / "pickled.npz", a=np.array([{}], dtype=object))
+    np.savez(tmp_path / "unknown.npz", **dict(np.load(FOLDER / "trm_mlp.npz")))
+    arrays = dict(np.load(FOLDER / "trm_mlp.npz"))
+    lacking = {n: a for n, a in arrays.items() if not n.endswith("lm_head.weight")}
+    np.savez(tmp_path / "trm_mlp.npz", **lacking)
+    (tmp_path / "model_configs.json").write_text((FOLDER / "model_configs.json").read_text())
+    for name in ("text", "other", "pickled", "unknown", "trm_mlp", "missing"):
+        assert main(["parity", str(tmp_path / f"{name}.npz")]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("trm-lite: ") and error.count("\n") == 1
+    (tmp_path / "model_configs.json").write_text("{")
+    assert main(["parity", str(tmp_path / "unknown.npz")]) == 2
+    (tmp_path / "model_configs.json").write_text('{"unknown": {"arch": {"hidden_size": 64}}}')
+    assert main(["parity", str(tmp_path / "unknown.npz")]) == 2
+
+
+def test_a_lacking_array_is_named():
+    golden = Golden(FOLDER / "units.npz")
+    with pytest.raises(UserError, match="lacks 'adam/p1'"):
+        golden["adam/p1"]
+
+
+# --- full size ----------------------------------------------------------------------------
+
+COUNTS = json.loads((FOLDER / "param_counts.json").read_text())
+OURS = {
+    "sudoku_mlp": "sudoku-extreme-mlp",
+    "sudoku_att": "sudoku-extreme-att",
+    "maze_att": "maze-hard",
+    "maze_mlp(not official)": "maze-hard-mlp",
+    "arc1_att": "arc-agi-1",
+    "arc2_att": "arc-agi-2",
+    "hrm_sudoku": "sudoku-extreme-hrm",
+    "hrm_maze": "maze-hard-hrm",
+    "hrm_arc1": "arc-agi-1-hrm",
+    "hrm_arc2": "arc-agi-2-hrm",
+    "transformers_baseline_sudoku": "sudoku-extreme-direct",
+    "transformers_baseline_maze": "maze-hard-direct",
+    "transformers_baseline_arc1": "arc-agi-1-direct",
+    "transformers_baseline_arc2": "arc-agi-2-direct",
+}
+
+
+@pytest.mark.parametrize("theirs", OURS)
+def test_full_size_networks_have_the_authors_shapes(theirs):
+    expected, config = COUNTS[theirs], PRESETS[OURS[theirs]].model
+    assert config.parameters == expected["parameters"]
+    shapes = {name: list(place.shape) for name, place in places(config).items()}
+    for name, shape in expected["state_dict_keys"].items():
+        name = name.removeprefix("inner.")
+        assert shapes.pop(name) == shape
+    assert not shapes

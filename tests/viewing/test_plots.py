@@ -1,0 +1,172 @@
+"""Pictures hold what was measured; widgets do what their buttons say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from trm_lite.evaluation import Evaluation
+from trm_lite.nets import TRM, TRMConfig
+from trm_lite.puzzles import sudoku
+from trm_lite.viewing import Trace, boards, plots, style, terminal, trace, widgets
+
+PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
+PUZZLE, SOLUTION = PUZZLES[0], SOLUTIONS[0]
+
+
+pytestmark = pytest.mark.usefixtures("close_figures")
+
+
+@pytest.fixture
+def thought():
+    """A thought that is wrong in two cells, then in one, then right."""
+    blanks = np.flatnonzero(PUZZLE == 0)
+    boards = np.stack([SOLUTION] * 4)
+    boards[0, blanks[:2]] = boards[0, blanks[:2]] % 6 + 1
+    boards[1, blanks[0]] = boards[0, blanks[0]]
+    halt = np.array([0.0, 0.1, 0.9, 1.0])
+    return Trace(PUZZLE, boards, np.full(boards.shape, 0.5), halt, SOLUTION)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return TRM(TRMConfig(8, 36, hidden_size=16, multiple_of=16, T=1, n=1, prefix_len=1)).eval()
+
+
+def test_a_board_shows_digits_clues_faults_and_changes(thought):
+    _, ax = plt.subplots()
+    boards.draw_step(ax, thought, 2)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [str(digit) for digit in thought.boards[1]]
+    colours = [text.get_color() for text in ax.texts]
+    assert [c == style.WRONG for c in colours] == thought.faults()[1].tolist()
+    assert [c == style.INK for c in colours] == (PUZZLE != 0).tolist()
+    papers = [to_hex(patch.get_facecolor()) for patch in ax.patches]
+    changed = thought.boards[1] != thought.boards[0]
+    assert [paper == style.CHANGED for paper in papers] == changed.tolist()
+    assert ax.get_title(loc="center") == "step 2: 1 wrong"
+
+
+def test_a_contact_sheet_has_one_board_per_step_and_the_puzzle(thought):
+    axes = [ax for ax in plots.contact_sheet(thought).axes if ax.get_visible()]
+    titles = [ax.get_title(loc="center") for ax in axes]
+    assert titles == [
+        "puzzle", "step 1: 2 wrong", "step 2: 1 wrong", "step 3: solved", "step 4: solved",
+    ]  # fmt: skip
+
+
+def test_a_frame_marks_its_step_on_both_curves(thought):
+    axes = plots.frame(thought, 3).axes
+    wrong, halt = axes[-2:]
+    assert wrong.lines[0].get_ydata().tolist() == [2, 1, 0, 0]
+    assert halt.lines[0].get_ydata().tolist() == [0.0, 0.1, 0.9, 1.0]
+    assert [ax.lines[1].get_xdata()[0] for ax in (wrong, halt)] == [3, 3]
+    assert "done" in halt.get_ylabel() and halt.get_xlabel() == "supervision step"
+
+
+def test_exact_match_by_step_is_drawn_with_its_interval():
+    correct = torch.tensor([[True, False, False, False], [True, True, True, False]])
+    evaluation = Evaluation(correct, correct.float(), torch.zeros(2, 4))
+    ax = plots.exact_by_step({"TRM": evaluation}).axes[0]
+    assert ax.lines[0].get_ydata().tolist() == [0.25, 0.75]
+    low, high = evaluation.exact(1).low, evaluation.exact(1).high
+    ys = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert ys.min() == pytest.approx(low) and ys.max() == pytest.approx(evaluation.exact(2).high)
+    assert 0.04 < low < 0.06 and 0.69 < high < 0.71  # Wilson's interval of 1 in 4
+
+
+def test_survival_counts_boards_without_a_mistake():
+    ax = plots.survival({"writer": torch.tensor([0, 2, 2, 4])}, length=4).axes[0]
+    alive = ax.lines[-1].get_ydata().tolist()
+    assert alive == [1.0, 0.75, 0.75, 0.25, 0.25]
+
+
+def test_without_a_known_solution_only_rules_can_be_broken():
+    several = PUZZLE.copy()
+    several[np.flatnonzero(PUZZLE)] = 0
+    board = np.ones((1, 36), np.uint8)
+    thought = Trace(several, board, np.ones((1, 36)), np.zeros(1))
+    assert boards.verdict(thought, 1) == "36 break a rule"
+    clue = several.copy()
+    clue[0] = 5
+    changed = Trace(clue, SOLUTION[None] % 6 + 1, np.ones((1, 36)), np.zeros(1))
+    assert changed.faults()[0, 0] == ((SOLUTION[0] % 6 + 1) != 5)
+
+
+def test_until_settled_cuts_the_tail_only(thought):
+    short = thought.until_settled()
+    assert len(short) == 4 and (short.boards[-1] == SOLUTION).all()
+    still = Trace(PUZZLE, np.stack([SOLUTION] * 9), np.ones((9, 36)), np.ones(9), SOLUTION)
+    assert len(still.until_settled()) == 2
+
+
+def test_a_trace_is_what_the_model_says(model):
+    from trm_lite.thinking import think
+
+    recorded = trace(model, PUZZLE, steps=3)
+    inputs = torch.from_numpy(sudoku.to_tokens(PUZZLE[None])).long()
+    for step, thought in enumerate(think(model, inputs, steps=3)):
+        said = sudoku.from_tokens(thought.logits[0].argmax(-1).numpy())
+        assert (recorded.boards[step] == said).all()
+        assert recorded.halt[step] == thought.halt_logit.sigmoid().item()
+    assert (recorded.solution == SOLUTION).all()
+
+
+def test_the_terminal_shows_the_same_board_without_colours(thought):
+    text = terminal.thinking(thought, width=80)
+    assert "puzzle" in text and "step 1: 2 wrong" in text and "step 3: none wrong" in text
+    assert text.count("!") == 3  # two wrong cells, then one
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_player_swaps_pictures_and_draws_each_once():
+    drawn = []
+
+    def draw(step):
+        drawn.append(step)
+        figure = plt.figure(figsize=(1, 1))
+        figure.text(0, 0, str(step))
+        return figure
+
+    player = widgets.Player(draw, 3)
+    first = player.image.value
+    player.slider.value = 2
+    assert player.image.value != first and bytes(player.image.value[:4]) == b"\x89PNG"
+    player.slider.value = 0
+    assert player.image.value == first and drawn == [0, 2]
+    assert "interactive" in repr(player)
+
+
+def test_the_editor_says_at_once_what_is_wrong():
+    edits = []
+    editor = widgets.BoardEditor(PUZZLE, edits.append)
+    assert "exactly one solution" in editor.message.value
+    assert (edits[-1] == PUZZLE).all()
+    clue = int(np.flatnonzero(PUZZLE)[0])
+    peer = next(i for i in range(36) if i // 6 == clue // 6 and not PUZZLE[i])
+    editor.cells[peer].value = str(PUZZLE[clue])
+    assert "holds two" in editor.message.value
+    broken = ["trm-broken" in cell._dom_classes for cell in editor.cells]
+    assert broken == sudoku.violations(editor.board[None])[0].tolist() and any(broken)
+    editor.cells[peer].value = "x"
+    assert "holds “x”" in editor.message.value
+    count = len(edits)
+    editor.cells[peer].value = "7"
+    assert "from 1 to 6" in editor.message.value and len(edits) == count
+    editor.cells[peer].value = ""
+    editor.cells[clue].value = ""
+    assert "more than one solution" in editor.message.value
+
+
+def test_the_playground_thinks_about_what_is_typed(model):
+    playground = widgets.Playground(model, {"a": PUZZLES[0], "b": PUZZLES[1]}, steps=2)
+    assert (playground.thought.puzzle == PUZZLES[0]).all()
+    playground.choice.value = "b"
+    assert (playground.thought.puzzle == PUZZLES[1]).all()
+    before = playground.player.image.value
+    cell = int(np.flatnonzero(PUZZLES[1])[0])
+    playground.editor.cells[cell].value = ""
+    assert playground.thought.puzzle[cell] == 0
+    assert playground.player.image.value != before

@@ -1,1 +1,0 @@
-"""The paper's benchmarks: each module builds one into a folder."""

@@ -1,0 +1,168 @@
+"""The command line of the classroom: `trm-lite classroom build | check | grade | figures`."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from trm_lite.classroom.assignment import read_master, student_version
+from trm_lite.classroom.kernel import Limits, isolation
+from trm_lite.cli.options import run_command
+from trm_lite.common.errors import UserError
+from trm_lite.common.files import write_atomically
+
+NO_NAME = re.compile(r'[/\\:*?"<>|]')  # what some system forbids in the name of a folder
+NOT_VARIED = "has no numbers that vary by student"
+
+
+def build(
+    masters: Positional[tuple[Path, ...]],
+    out: Path = Path("release"),
+    student_id: tuple[str, ...] = (),
+) -> int:
+    """Make the student version of masters: no solutions, no hidden tests, no outputs.
+
+    Args:
+        masters: Master notebooks, or a folder of them.
+        out: Folder to write into; a master itself is never overwritten.
+        student_id: Make a version with numbers of their own for each of these students, in
+            OUT/STUDENT/.
+    """
+    paths = [found for path in masters for found in
+             (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]  # fmt: skip
+    if not paths:
+        raise UserError("Name a master notebook, or a folder of them.")
+    if len({student_id_.lower() for student_id_ in student_id}) < len(student_id):
+        raise UserError("A student is named twice; upper and lower case count as the same.")
+    for student in student_id:
+        if NO_NAME.search(student) or not student.strip(" ."):
+            raise UserError(f"A folder cannot be called '{student}'; give the student another id.")
+    read = [(path, *read_master(path)) for path in paths]
+    for path, assignment, _ in read:
+        if student_id and not assignment.varies:
+            raise UserError(f"{path} {NOT_VARIED}; build one version for all.", "student_id")
+    for path, assignment, notebook in read:
+        for student in student_id or ("",):
+            target = out / student / path.name
+            if target.resolve() == path.resolve():
+                raise UserError(f"{target} is the master; choose another folder.", "out")
+            made = student_version(notebook, student)
+            write_atomically(
+                target, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+            )
+            print(f"{target}: {len(assignment.exercises)} exercises, {assignment.points:g} points")
+    return 0
+
+
+def check(notebook: Positional[Path], seconds: float = 120.0, memory_gb: float = 2.0) -> int:
+    """Run the visible checks of your own notebook in a fresh kernel. Exit status 1 if one fails.
+
+    Args:
+        notebook: The assignment you are working on; save it first.
+        seconds: Time limit of a cell.
+        memory_gb: Memory limit.
+    """
+    from trm_lite.classroom.grading import own_check
+    from trm_lite.classroom.pages import verdict
+
+    result = own_check(notebook, Limits(cell_seconds=seconds, memory_gb=memory_gb))
+    for mark in result.marks:
+        print(f"{'ok ' if mark.outcome.ok else '-- '} {mark.exercise:24} {verdict(mark)}")
+    most = sum(mark.most for mark in result.marks)
+    print(f"{result.points:g} of {most:g} points by the visible checks; handing in runs more.")
+    return 0 if result.points == most else 1
+
+
+def grade(
+    master: Positional[Path],
+    submissions: Positional[Path],
+    out: Path = Path("graded"),
+    hidden: Path | None = None,
+    by_student: bool = False,
+    jobs: int = max(1, (os.cpu_count() or 2) // 2),
+    cell_seconds: float = 60.0,
+    seconds: float = 600.0,
+    memory_gb: float = 2.0,
+) -> int:
+    """Grade a folder of submissions: grades.csv, summary.html, and a page for each student.
+
+    Args:
+        master: The master notebook.
+        submissions: A folder with a notebook (STUDENT.ipynb) or a folder of each student.
+        out: Folder to write into.
+        hidden: A folder of private tests, EXERCISE.py each.
+        by_student: Each student had a version of their own (build --student-id).
+        jobs: Submissions at a time.
+        cell_seconds: Time limit of a cell, unless the master gives it more.
+        seconds: Time limit of a submission.
+        memory_gb: Memory limit of a submission.
+    """
+    from tqdm import tqdm
+
+    from trm_lite.classroom.grading import Master, grade_all
+    from trm_lite.classroom.pages import write_all
+    from trm_lite.classroom.submissions import collect
+
+    read = Master.read(master, hidden)
+    if by_student and not read.assignment.varies:
+        raise UserError(f"{master} {NOT_VARIED}; grade it for all alike.", "by_student")
+    handed_in = collect(submissions, read.assignment, read.stubs)
+    if not isolation():
+        print("Network and process isolation are not available here: use a container (see the "
+              "lecturer's guide) unless you trust the submissions.")  # fmt: skip
+    limits = Limits(cell_seconds, seconds, memory_gb)
+    finished, interrupted = [], False
+    with tqdm(total=len(handed_in), unit="submission") as bar:
+
+        def done(result) -> None:
+            finished.append(result)
+            bar.set_postfix_str(result.submission.label[:20])
+            bar.update()
+
+        try:
+            results = grade_all(
+                read, handed_in, limits, jobs=jobs, by_student=by_student, done=done
+            )
+        except KeyboardInterrupt:
+            results, interrupted = sorted(finished, key=lambda one: one.submission.label), True
+    if interrupted and not results:
+        return 130
+    write_all(read.assignment, results, out)
+    unread = [one.label for one in handed_in if not one.readable]
+    if unread:
+        print(f"Not readable, and therefore 0 points: {', '.join(unread)}.")
+    print(f"{len(results)} graded: {out / 'summary.html'}, {out / 'grades.csv'}")
+    if interrupted:
+        print(f"Interrupted: the other {len(handed_in) - len(results)} are not in it.")
+    return 130 if interrupted else 0
+
+
+def figures(
+    notebooks: Positional[tuple[Path, ...]] = (),
+    out: Path = Path("figures"),
+    format: Literal["png", "svg"] = "png",
+    profile: str = "mini",
+) -> int:
+    """Export every figure of the course, ready for slides.
+
+    Args:
+        notebooks: Lessons; all of notebooks/ if none is named.
+        out: Folder to write into, with an index.html to look through.
+        format: png takes the stored pictures; svg runs the lessons again (minutes).
+        profile: Of that run: smoke or mini.
+    """
+    from trm_lite.classroom.figures import export
+
+    count = export(notebooks, out, format=format, profile=profile)
+    print(f"{count} figure{'' if count == 1 else 's'}: {out / 'index.html'}")
+    return 0
+
+
+def classroom(arguments: list[str]) -> int:
+    """Assignments: build, check and grade them; export figures for slides."""
+    commands = {name: f"classroom:{name}" for name in ("build", "check", "grade", "figures")}
+    about = "Hand out, check and grade assignments; export figures for slides."
+    return run_command(commands, arguments, "trm-lite classroom", about)

@@ -1,0 +1,73 @@
+"""`trm-lite parity | convert | download`: beside the authors' code."""
+
+from pathlib import Path
+
+from tyro.conf import Positional
+
+
+def parity(file: Positional[Path], config: Path | None = None, json: bool = False) -> int:
+    """Compare this package with numbers that the authors' code computed.
+
+    Prints name, largest deviation, tolerance and verdict of every quantity. Exit status 1 if one
+    is beyond its tolerance.
+
+    Args:
+        file: A golden .npz file, such as those in tests/golden.
+        config: JSON file of configurations; model_configs.json beside FILE if not given.
+        json: Print one JSON object instead of a table.
+    """
+    from trm_lite.official.parity import compare, report
+
+    golden = compare(file, config)
+    print(report(golden, as_json=json))
+    return 0 if golden.ok else 1
+
+
+def convert(
+    file: Positional[Path],
+    out: Path | None = None,
+    export: bool = False,
+    puzzles: str = "keep",
+    seq_len: int | None = None,
+    prefix_len: int | None = None,
+    num_heads: int | None = None,
+    T: int | None = None,
+    n: int | None = None,
+) -> int:
+    """Read a checkpoint of the authors' code of TRM or HRM, or write one.
+
+    Args:
+        file: A checkpoint of theirs (such as step_65104), or with --export a file of ours.
+        out: File to write; FILE.safetensors, or FILE without ending for an export, if not given.
+        export: Write the authors' layout from a .safetensors file that `train` wrote.
+        puzzles: The table of puzzle embeddings: keep, drop, or a number of rows.
+        seq_len: Cells of a puzzle, where the file does not tell.
+        prefix_len: Positions before them that hold the puzzle embedding.
+        num_heads: Attention heads.
+        T: Full recursions per supervision step, H_cycles there.
+        n: Latent updates per full recursion, L_cycles there.
+    """
+    from trm_lite.official import checkpoints as official
+
+    fields = dict(seq_len=seq_len, prefix_len=prefix_len, num_heads=num_heads, T=T, n=n)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return official.convert(file, out, export=export, puzzles=puzzles, given=given)
+
+
+def download(name: Positional[str], out: Path | None = None) -> int:
+    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub; or ConceptARC from GitHub.
+
+    Args:
+        name: Such as trm-sudoku-mlp; an unknown name shows all of them. Or concept-arc.
+        out: Folder to keep it in; checkpoints, or data for ConceptARC, if not given.
+    """
+    from trm_lite.data.benchmarks.concept_arc import NAME, fetch_concept_arc
+    from trm_lite.official.download import fetch
+
+    if name == NAME:
+        path = fetch_concept_arc(out or Path("data"))
+        print(f"{path}\nNext: trm-lite data arc-agi-1 --concept {path}")
+        return 0
+    path = fetch(name, out or Path("checkpoints"))
+    print(f"{path}\nNext: trm-lite convert {path}")
+    return 0

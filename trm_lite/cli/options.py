@@ -1,0 +1,65 @@
+"""What the commands have in common: how they are found, and how their options are spelled."""
+
+import ast
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from trm_lite.common.errors import UserError, nearest
+
+Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
+
+# Parameters whose option has another name.
+SPELLED = {"source": "from", "augmentations": "augment"}
+
+
+def flag(parameter: str) -> str:
+    """How the command line spells a parameter: `batch_size` as --batch-size."""
+    return "--" + SPELLED.get(parameter, parameter).replace("_", "-")
+
+
+def message(error: UserError) -> str:
+    """What went wrong, and the options that would mend it."""
+    flags = ", ".join(map(flag, error.options))
+    return f"{error} (Option{'s' * (len(error.options) > 1)}: {flags}.)" if flags else str(error)
+
+
+def run_command(commands: dict[str, str], arguments: list[str], prog: str, about: str) -> int:
+    """Run the command that the first of `arguments` names; UserError if there is none.
+
+    `commands` are "module:function" by name. Only the module of the command is imported. A
+    function with a parameter `arguments` reads the rest of the line itself.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview(commands, prog, about))
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in commands:
+        hint = nearest(name, commands, f"'{prog} --help' shows all of them.")
+        raise UserError(f"There is no command '{name}'; {hint}")
+    module, function = commands[name].split(":")
+    command = getattr(import_module(f"trm_lite.cli.{module}"), function)
+    if "arguments" in command.__annotations__:
+        return command(rest)
+    import tyro
+
+    return tyro.cli(command, args=rest, prog=f"{prog} {name}")
+
+
+def overview(commands: dict[str, str], prog: str, about: str) -> str:
+    """All commands, each with the first line of its docstring."""
+    width = max(map(len, commands))
+    lines = [f"  {name:{width}}  {first_line(place)}" for name, place in commands.items()]
+    usage = f"usage: {prog} COMMAND [OPTIONS]"
+    end = f"'{prog} COMMAND --help' shows the options of one."
+    return "\n".join([usage, "", about, "", *lines, "", end])
+
+
+def first_line(place: str) -> str:
+    """Of the docstring of a "module:function", without importing what the module needs."""
+    module, function = place.split(":")
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return ast.get_docstring(functions[function]).splitlines()[0]

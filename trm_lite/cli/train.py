@@ -1,0 +1,85 @@
+"""`trm-lite train`: one preset, every field of which can be set."""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+from tyro.conf import OmitArgPrefixes
+
+from trm_lite.cli.options import Device
+from trm_lite.common.errors import UserError
+from trm_lite.experiments.presets import get_preset
+from trm_lite.training.exam_options import ExamOptions
+from trm_lite.training.recipe import Preset, fit_to_data
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """Train a preset. Every field of the preset can be overridden.
+
+    Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was. On several
+    GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes torchrun
+    takes --n for an option of its own.
+    """
+
+    preset: OmitArgPrefixes[Preset]
+    out: Path | None = None
+    """Folder of the run; runs/PRESET-seed0 and so on if not given."""
+    device: Device = "auto"
+    """Where to compute."""
+    compile: bool = False
+    """torch.compile the network: faster after about a minute."""
+    micro_batch: int = 0
+    """Slots that go through the network at once, where memory is short; 0 is all."""
+    recompute: bool = False
+    """Keep less for the backward pass and compute it again: a third more work."""
+    exam: bool = True
+    """Test on the whole test split when done."""
+
+
+def train(arguments: list[str]) -> int:
+    """Train a preset: `trm-lite train PRESET [--steps 500 ...]`."""
+    if not arguments or arguments[0].startswith("-"):
+        if arguments[:1] in (["-h"], ["--help"]):
+            print("usage: trm-lite train PRESET [OPTIONS]\n\n'trm-lite list' shows all presets, "
+                  "'trm-lite train PRESET --help' the options of one.")  # fmt: skip
+            return 0
+        raise UserError(
+            "Say which preset to train: trm-lite train PRESET; 'trm-lite list' shows all."
+        )
+    preset = get_preset(arguments[0])
+    options = tyro.cli(
+        TrainOptions,
+        args=arguments[1:],
+        default=TrainOptions(preset),
+        prog=f"trm-lite train {preset.name}",
+    )
+    from trm_lite.common.ranks import leave, talks
+    from trm_lite.training.exam import exam_text, examine_run
+    from trm_lite.training.token_trainer import trainer_for
+
+    preset = fit_to_data(options.preset)
+    folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
+    trainer = trainer_for(
+        preset,
+        folder=folder,
+        device=options.device,
+        compile=options.compile,
+        micro_batch=options.micro_batch,
+        recompute=options.recompute,
+    )
+    talk = print if talks() else lambda *_: None
+    if trainer.steps_done:
+        talk(f"Going on from step {trainer.steps_done:,} of {folder}.")
+    finished = trainer.train()
+    if finished and options.exam:
+        exam = ExamOptions(steps=preset.recipe.max_steps)
+        result = examine_run(folder, exam, device=options.device)
+        talk("\n" + exam_text(result))
+    leave()
+    if not finished:
+        talk(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
+             "the same command goes on from there.")  # fmt: skip
+        return 130
+    talk(f"Done: {folder}. Next: trm-lite report {folder}")
+    return 0

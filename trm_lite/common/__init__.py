@@ -1,0 +1,12 @@
+"""What everybody needs: errors, files, devices, processes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "errors": ["PuzzleError", "UserError"],
+        "files": ["ASSETS"],
+        "device": ["pick_device", "precision"],
+    },
+)

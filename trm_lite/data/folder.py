@@ -1,0 +1,192 @@
+"""Benchmarks as folders of memory-mapped arrays, made by `trm-lite data`.
+
+    about.json               which benchmark it is, and the settings it was built with
+    identifiers.json         the name of every puzzle identifier (ARC)
+    train/, test/, ...       a split each, as five arrays under the names of the authors' code:
+        inputs.npy, labels.npy      (N, L) uint8 tokens, one row per example
+        puzzle_identifiers.npy      (P,) int32, one per puzzle
+        puzzle_indices.npy          (P + 1,) int32, first example of each puzzle, and N
+        group_indices.npy           (G + 1,) int32, first puzzle of each group, and P
+        ratings.npy                 (N,) how hard each example is, where that is known
+
+A folder is there as a whole or not at all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from trm_lite.common.errors import UserError
+from trm_lite.data.dataset import PuzzleSet, Splits
+from trm_lite.puzzles import sudoku
+
+
+class Arrays(NamedTuple):
+    """A split as it stands on disk."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    puzzle_identifiers: np.ndarray
+    puzzle_indices: np.ndarray
+    group_indices: np.ndarray
+
+
+def plain(inputs: np.ndarray, labels: np.ndarray, per_group: int = 1) -> Arrays:
+    """Examples (N, L) that are a puzzle each, with identifier 0; every `per_group` are a group."""
+    count = len(inputs)
+    starts = np.arange(count + 1, dtype=np.int32)
+    return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts[::per_group])
+
+
+def is_built(folder: Path, about: dict) -> bool:
+    """Whether `folder` is there and says `about` itself; UserError if it says something else.
+
+    `about` may leave out what only comes to light in building.
+    """
+    if not folder.exists():
+        return False
+    advice = "delete it, or name another folder with --out."
+    try:
+        there = json.loads((folder / "about.json").read_text())
+        differing = [key for key in about if there.get(key) != about[key]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder} is there already, but holds no whole data; {advice}") from error
+    if differing:
+        key, wanted = differing[0], about[differing[0]]
+        other = (
+            f"from other {key}"
+            if isinstance(wanted, dict)
+            else f"with {key} {json.dumps(there.get(key))}, not {json.dumps(wanted)}"
+        )
+        raise UserError(f"{folder} was built {other}; {advice}")
+    return True
+
+
+@contextmanager
+def new_folder(folder: Path, about: dict) -> Iterator[Path]:
+    """Fill the yielded folder; it becomes `folder` only when all went well.
+
+    Raises UserError if `folder` exists already, or cannot be written.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} is there already; delete it, or name another with --out.")
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        (unfinished / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+        unfinished.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder} could not be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def write_split(folder: Path, arrays: Arrays, ratings: np.ndarray | None = None) -> None:
+    """Write a split into `folder`, with `ratings` (N,) if there are some."""
+    folder.mkdir()
+    for name, array in arrays._asdict().items():
+        np.save(folder / f"{name}.npy", array)
+    if ratings is not None:
+        np.save(folder / "ratings.npy", ratings)
+
+
+@contextmanager
+def append_to_split(
+    folder: Path,
+    cells: int,
+    *,
+    puzzle_identifiers: np.ndarray,
+    puzzle_indices: np.ndarray,
+    group_indices: np.ndarray,
+) -> Iterator[Callable[[np.ndarray, np.ndarray], None]]:
+    """Write a split that is too large for the memory.
+
+    The yielded function appends inputs and labels, (n, cells) uint8 each, and is called until all
+    examples of `puzzle_indices` are there. `write_split` describes the arrays.
+    """
+    small = (puzzle_identifiers, puzzle_indices, group_indices)
+    write_split(folder, Arrays(*[np.zeros((0, cells), np.uint8)] * 2, *small))
+    shape = (int(puzzle_indices[-1]), cells)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    written = 0
+    with (folder / "inputs.npy").open("wb") as inputs, (folder / "labels.npy").open("wb") as labels:
+        for file in (inputs, labels):
+            np.lib.format.write_array_header_1_0(file, header)
+
+        # Plain writes: a full disk is an error there, and the end of the process in a memory map.
+        def append(some_inputs: np.ndarray, some_labels: np.ndarray) -> None:
+            nonlocal written
+            for file, rows in ((inputs, some_inputs), (labels, some_labels)):
+                file.write(np.ascontiguousarray(rows, np.uint8))
+            written += len(some_inputs)
+
+        yield append
+    if written != shape[0]:
+        raise ValueError(f"{written} examples were appended to {folder}, not {shape[0]}")
+
+
+def read_split(folder: Path) -> Arrays:
+    """A split, memory-mapped; UserError if a file is missing, cut or does not fit the others."""
+    try:
+        arrays = Arrays(
+            *(np.load(folder / f"{name}.npy", mmap_mode="c") for name in Arrays._fields)
+        )
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{folder} is damaged ({error}); delete it and build it again.") from error
+    inputs, labels, identifiers, puzzles, groups = arrays
+    if not (
+        inputs.ndim == 2
+        and inputs.shape == labels.shape
+        and len(puzzles) == len(identifiers) + 1
+        and (puzzles[0], puzzles[-1]) == (0, len(inputs))
+        and (groups[0], groups[-1]) == (0, len(identifiers))
+    ):
+        raise UserError(
+            f"The arrays in {folder} do not fit together; delete it and build it again."
+        )
+    return arrays
+
+
+def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> Splits:
+    """The splits in the folder `path`, memory-mapped, as a `BuiltData` describes them.
+
+    Args:
+        path: The folder.
+        about: What it says about itself.
+        symmetries: Draw Sudokus under a random symmetry each, unless some are stored.
+        validation: Rows of the test split to look at in training, if no split is there for it.
+    """
+    symmetric = symmetries and about["puzzle"] == "sudoku" and not about.get("augmentations", 0)
+    train, test = (_puzzle_set(path / name, symmetric) for name in ("train", "test"))
+    if (path / "validation").exists():
+        return Splits(train, _puzzle_set(path / "validation", symmetric), test)
+    rows = np.random.default_rng(0).permutation(len(test))[:validation]
+    return Splits(train, test.at(torch.from_numpy(np.sort(rows))), test)
+
+
+def _puzzle_set(folder: Path, symmetric: bool) -> PuzzleSet:
+    arrays = read_split(folder)
+    augment = None
+    if symmetric:
+        size = sudoku.size_of(arrays.inputs)
+
+        def augment(inputs, labels, generator):
+            return sudoku.augment(inputs, labels, size, generator)
+
+    examples = np.diff(arrays.puzzle_indices)
+    return PuzzleSet(
+        torch.from_numpy(arrays.inputs),
+        torch.from_numpy(arrays.labels),
+        torch.from_numpy(np.repeat(arrays.puzzle_identifiers, examples)),
+        augment,
+        torch.from_numpy(arrays.puzzle_indices).long(),
+        torch.from_numpy(arrays.group_indices).long(),
+    )

@@ -1,0 +1,160 @@
+"""The batches of the authors' code, example for example.
+
+Our own trainer deals from `Deck`, which gives the same distribution and can begin anywhere at
+once. This is for comparing runs with theirs: the same puzzles in the same order, if the data were
+built in their order too (`trm-lite data NAME --official-order --augment 1000`), and the recipe says
+`--official-epochs`, theirs being the epochs between two evaluations.
+
+Training goes in iterations of several epochs. An epoch takes a random order of the groups; each
+group gives one random puzzle, and that puzzle all its examples, or as many as the batch has room
+for. The rest of them is lost, and so is a last batch that is not full. Groups and puzzles come from
+a Philox generator of its own for each iteration, but the choice among a puzzle's examples from
+numpy's global generator, which their code seeds elsewhere (and which here is `choice_seed`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from trm_lite.common.errors import UserError
+from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
+from trm_lite.data.folder import Arrays
+
+NOTHING = -1  # stands for an example where a batch is padded
+
+
+class Drawn(NamedTuple):
+    """The examples of a batch."""
+
+    examples: np.ndarray  # (B,) int64 rows of the split, NOTHING for padding
+    puzzles: np.ndarray  # (B,) int64 the puzzle of each, counted through the split
+    puzzle_ids: np.ndarray  # (B,) int32 its identifier, 0 for padding
+    real: int  # examples that are not padding, over all ranks
+    groups_dealt: int = 0  # in this iteration, this batch included
+
+
+@dataclass(frozen=True, eq=False)
+class OfficialSampler:
+    """Batches of `batch_size` examples, of which each of `ranks` processes gets its slice."""
+
+    arrays: Arrays
+    batch_size: int
+    seed: int = 0
+    epochs_per_iteration: int = 1
+    choice_seed: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+    def __post_init__(self):
+        if self.batch_size < 1 or self.batch_size % self.ranks:
+            raise UserError(
+                f"A batch of {self.batch_size} cannot be shared by {self.ranks} processes; choose "
+                "a multiple of them."
+            )
+
+    def batches(self, start: int = 0) -> Iterator[Drawn]:
+        """Training batches without end, from batch `start` on; those before are drawn again."""
+        return islice(self._all_batches(), start, None)
+
+    def _all_batches(self) -> Iterator[Drawn]:
+        choices = np.random.RandomState(self.choice_seed)
+        for number in count(1):
+            full = 0
+            for batch in self.iteration(number, choices):
+                if len(batch.examples) == self.batch_size:
+                    full += 1
+                    yield self._share(batch)
+            if not full:
+                raise UserError(
+                    f"{self.epochs_per_iteration} epochs have too few examples for a batch of "
+                    f"{self.batch_size}; ask for more epochs or a smaller batch."
+                )
+
+    def group_order(self, number: int) -> tuple[np.ndarray, np.random.Generator]:
+        """The groups in the order of iteration `number`, from 1, and the generator afterwards."""
+        generator = np.random.Generator(np.random.Philox(seed=self.seed + number))
+        groups = len(self.arrays.group_indices) - 1
+        epochs = [generator.permutation(groups) for _ in range(self.epochs_per_iteration)]
+        return np.concatenate(epochs), generator
+
+    def iteration(self, number: int, choices: np.random.RandomState) -> Iterator[Drawn]:
+        """The batches of iteration `number` for all ranks; the last one may be short."""
+        puzzle_starts, group_starts = self.arrays.puzzle_indices, self.arrays.group_indices
+        order, generator = self.group_order(number)
+        examples: list[np.ndarray] = []
+        puzzles: list[int] = []
+        room = self.batch_size
+        for dealt, group in enumerate(order, start=1):
+            puzzle = int(generator.integers(group_starts[group], group_starts[group + 1]))
+            first, last = puzzle_starts[puzzle], puzzle_starts[puzzle + 1]
+            taken = min(int(last - first), room)
+            examples.append(first + choices.choice(last - first, taken, replace=False))
+            puzzles += [puzzle] * taken
+            room -= taken
+            if room == 0 or dealt == len(order):
+                chosen = np.array(puzzles)
+                identifiers = self.arrays.puzzle_identifiers[chosen]
+                yield Drawn(np.concatenate(examples), chosen, identifiers, len(chosen), dealt)
+                examples, puzzles, room = [], [], self.batch_size
+
+    def test_batches(self) -> Iterator[Drawn]:
+        """All examples in their order; this rank's slice of a short batch is padded."""
+        total = len(self.arrays.inputs)
+        for start in range(0, total, self.batch_size):
+            examples = np.arange(start, min(start + self.batch_size, total))
+            puzzles = np.searchsorted(self.arrays.puzzle_indices, examples, side="right") - 1
+            identifiers = self.arrays.puzzle_identifiers[puzzles]
+            yield self._share(Drawn(examples, puzzles, identifiers, len(examples)))
+
+    def batch(self, drawn: Drawn) -> Batch:
+        """The tokens of what was drawn; padding is PAD with nothing to be graded."""
+        there = drawn.examples != NOTHING
+        rows = np.where(there, drawn.examples, 0)
+        inputs, labels = (
+            torch.from_numpy(np.where(there[:, None], part[rows], 0).astype(np.int64))
+            for part in (self.arrays.inputs, self.arrays.labels)
+        )
+        puzzle_ids = torch.from_numpy(drawn.puzzle_ids.astype(np.int64))
+        return Batch(inputs, labels.masked_fill(labels == 0, IGNORE), puzzle_ids)
+
+    def _share(self, whole: Drawn) -> Drawn:
+        """What this rank gets of a batch, padded to its size."""
+        size = self.batch_size // self.ranks
+        mine = slice(self.rank * size, (self.rank + 1) * size)
+        examples, puzzles, identifiers = (
+            np.pad(part[mine], (0, size - len(part[mine])), constant_values=padding)
+            for part, padding in zip(whole[:3], (NOTHING, NOTHING, 0), strict=True)
+        )
+        return whole._replace(examples=examples, puzzles=puzzles, puzzle_ids=identifiers)
+
+
+class OfficialDeck:
+    """The batches of `OfficialSampler` for the trainer, in place of a `Deck`.
+
+    To begin anywhere it draws all batches before again; step after step it only goes on.
+    """
+
+    def __init__(self, puzzles: PuzzleSet, batch_size: int, seed: int, epochs: int):
+        starts, groups = puzzles.puzzle_starts, puzzles.group_starts
+        starts = np.arange(len(puzzles) + 1) if starts is None else starts.numpy()
+        arrays = Arrays(
+            puzzles.inputs.numpy(),
+            puzzles.labels.numpy(),
+            puzzles.puzzle_ids.numpy()[starts[:-1]],
+            starts,
+            starts if groups is None else groups.numpy(),
+        )
+        self.sampler = OfficialSampler(arrays, batch_size, seed, epochs)
+        self.next_step = 0
+        self.stream = self.sampler.batches()
+
+    def rows(self, step: int) -> torch.Tensor:
+        """Row numbers (batch_size,) of batch `step`."""
+        if step != self.next_step:
+            self.stream = self.sampler.batches(step)
+        self.next_step = step + 1
+        return torch.from_numpy(next(self.stream).examples)

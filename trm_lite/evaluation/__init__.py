@@ -1,0 +1,12 @@
+"""How good is it? Exact match with an interval, votes, and answers to anybody's puzzles."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "scoring": ["Evaluation", "Share", "evaluate", "first_mistake", "share"],
+        "solving": ["read_puzzles", "solve_boards"],
+        "voting": ["Votes", "evaluate_arc"],
+    },
+)

@@ -1,0 +1,163 @@
+"""Solve anybody's Sudokus with trained weights, and check every answer against the rules."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from trm_lite.common.device import precision
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.nets.reasoner import Reasoner
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import answer
+
+MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
+BATCH = 256  # boards thought about at once
+HALT_ABOVE = 4.0  # logit at which to stop; at 0 the head is over-eager (validation puzzles)
+
+
+class Solved(NamedTuple):
+    """A network's answer to one puzzle."""
+
+    puzzle: np.ndarray  # (n*n,)
+    solution: np.ndarray  # (n*n,) what the network says, right or wrong
+    solved: bool  # checked against the rules and the clues, never assumed
+    steps: int  # supervision steps used, over all attempts
+    tries: int  # attempts made
+    confidence: float  # the network's own belief, 0..1
+
+    def then(self, again: "Solved") -> "Solved":
+        """The better of this answer and the one that followed it, with the work of both."""
+        better = max(self, again, key=lambda said: (said.solved, said.confidence))
+        return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "puzzle": sudoku.to_line(self.puzzle),
+                "solution": sudoku.to_line(self.solution),
+                "solved": self.solved,
+                "steps": self.steps,
+                "tries": self.tries,
+                "confidence": round(self.confidence, 4),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that holds no solvable puzzle."""
+
+    line: int
+    problem: str
+
+
+def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
+    """Puzzles in `text` with their line numbers, and the lines that are none.
+
+    Understood are one puzzle per line, one puzzle laid out over several lines, and CSV with a
+    column `question`. Every puzzle is checked to have exactly one solution.
+    """
+    good: list[tuple[int, np.ndarray]] = []
+    bad: list[BadLine] = []
+    for line, puzzle_text in _candidates(text):
+        try:
+            board = sudoku.parse(puzzle_text)
+            sudoku.validate(board)
+            good.append((line, board))
+        except PuzzleError as error:
+            bad.append(BadLine(line, str(error)))
+    unique = []
+    for size in sudoku.SIZES:
+        group = [(line, board) for line, board in good if sudoku.size_of(board) == size]
+        if not group:
+            continue
+        counts = sudoku.solve(np.stack([board for _, board in group])).counts
+        for (line, board), count in zip(group, counts, strict=True):
+            if count == 1:
+                unique.append((line, board))
+                continue
+            try:
+                sudoku.solve_one(board)
+            except PuzzleError as error:
+                bad.append(BadLine(line, str(error)))
+    return sorted(unique, key=lambda pair: pair[0]), sorted(bad, key=lambda b: b.line)
+
+
+def _candidates(text: str) -> list[tuple[int, str]]:
+    """Line numbers and texts that should each be a puzzle."""
+    lines = text.splitlines()
+    if lines and "question" in lines[0].split(","):
+        rows = csv.DictReader(io.StringIO(text))
+        return [(rows.line_num, row["question"] or "") for row in rows]
+    try:
+        sudoku.parse(text)
+        return [(1, text)]
+    except PuzzleError:
+        return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def solve_boards(
+    model: Reasoner,
+    boards: np.ndarray,
+    *,
+    max_steps: int = MAX_STEPS,
+    halt_above: float | None = HALT_ABOVE,
+    tries: int = 1,
+) -> list[Solved]:
+    """Let `model` think about `boards` (B, n*n) of its size, and check what it says.
+
+    Where an answer breaks a rule, the board is thought about again in another guise, until it is
+    solved or there were `tries`; each guise is a fresh chance (as in arXiv 2601.10679).
+    """
+    cells = boards.shape[-1]
+    if cells != model.config.seq_len:
+        raise UserError(
+            f"These weights solve boards of {model.config.seq_len} cells, not of {cells}; "
+            "use weights for this size.",
+            "weights",
+        )
+    solved: list[Solved] = []
+    generator = torch.Generator().manual_seed(0)
+    starts = range(0, len(boards), BATCH)
+    for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
+        part = boards[start : start + BATCH]
+        answers = attempt(model, part, max_steps, halt_above)
+        for _ in range(tries - 1):
+            left = [row for row, said in enumerate(answers) if not said.solved]
+            if not left:
+                break
+            drawn = sudoku.random_symmetry(len(left), sudoku.size_of(part), generator)
+            again = attempt(model, part[left], max_steps, halt_above, drawn)
+            for row, said in zip(left, again, strict=True):
+                answers[row] = answers[row].then(said)
+        solved += answers
+    return solved
+
+
+def attempt(
+    model: Reasoner,
+    boards: np.ndarray,
+    max_steps: int,
+    halt_above: float | None,
+    symmetry: sudoku.Symmetry | None = None,
+) -> list[Solved]:
+    """One thought of `model` about `boards` (B, n*n), seen under a `symmetry` if there is one."""
+    tokens = torch.from_numpy(sudoku.to_tokens(boards))
+    seen = tokens if symmetry is None else sudoku.apply(symmetry, tokens)
+    with precision(model.device, bfloat16=True):
+        result = answer(
+            model, seen.long().to(model.device), max_steps=max_steps, halt_above=halt_above
+        )
+    said = result.tokens if symmetry is None else sudoku.undo(symmetry, result.tokens)
+    solutions = sudoku.from_tokens(said.cpu().numpy())
+    columns = (boards, solutions, sudoku.is_solution(boards, solutions), *result[1:])
+    return [
+        Solved(puzzle, solution, bool(right), int(steps), 1, float(confidence))
+        for puzzle, solution, right, steps, confidence in zip(*columns, strict=True)
+    ]

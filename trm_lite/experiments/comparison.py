@@ -1,0 +1,173 @@
+"""The mini table: the paper's rows on a laptop, at equal optimiser steps and at equal compute.
+
+Every row is trained on the same puzzles with the same recipe, over several seeds, and tested on
+the same unseen puzzles twice: after as many optimiser steps as TRM gets, and after as many
+floating-point operations. Every finished run is kept, so that an interrupted table goes on.
+"""
+
+import dataclasses
+import json
+import math
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+
+from trm_lite.common.files import write_atomically
+from trm_lite.evaluation.scoring import evaluate
+from trm_lite.experiments.presets import get_preset
+from trm_lite.nets.weights import load_weights, save_weights
+from trm_lite.training.flops import step_flops
+from trm_lite.training.recipe import Preset, replace
+from trm_lite.training.token_trainer import trainer_for
+from trm_lite.training.trainer import Trainer
+
+BASE = "sudoku-6x6"  # sets the steps and the compute that all rows get
+TRM = "trm"  # how the row of the base preset itself is called
+ROWS = (
+    "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
+    "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "att",
+    "k1-T1", "shallow", "k2-T2", "k3-T3", "multi-scale", "single", "no-act",
+)  # fmt: skip
+# Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.
+STUDENT = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+
+
+def compare(
+    folder: Path,
+    *,
+    base: str = BASE,
+    rows: tuple[str, ...] = ROWS,
+    seeds: int = 3,
+    test: int = 1000,
+    results: Path | None = None,
+    compile: bool = False,
+    ship: Path | None = None,
+    **changes,
+) -> dict | None:
+    """Train and test every row with every seed, and collect what came out.
+
+    `changes` alter every preset alike (for example `steps` or `hidden_size`). The table is
+    written to `results`, or into `folder`; it grows with every run. None if it was interrupted;
+    calling again goes on. The weights of seed 0 go into the folder `ship` too, in half precision.
+    """
+    reference = replace(get_preset(base), test=test, **changes)
+    presets = {
+        row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
+        for row in rows
+    }
+    budget = step_flops(reference) * reference.recipe.steps
+    reference.data.build()  # once, before the first row
+    table = {
+        "base": dataclasses.asdict(reference),
+        "budget_flops": budget,
+        "rows": {
+            row: {
+                "about": preset.about,
+                "parameters": preset.model.parameters,
+                "effective_depth": preset.model.effective_depth,
+                "forward_passes": preset.recipe.forward_passes,
+                "seeds": [],
+            }
+            for row, preset in presets.items()
+        },
+    }
+    for seed in range(seeds):  # all rows once before any row twice
+        for row, preset in presets.items():
+            file = folder / f"{row}-seed{seed}.json"
+            if not file.exists():
+                run = replace(preset, seed=seed)
+                print(f"{run.name}, seed {seed}:", file=sys.stderr)
+                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem, compile)
+                if measured is None:
+                    return None
+                write_atomically(file, json.dumps(measured).encode())
+            if ship is not None and seed == 0:
+                weights, about = load_weights(folder / file.stem / "last.safetensors")
+                save_weights(weights, ship / f"{base}-{row}.safetensors", about, half=True)
+            table["rows"][row]["seeds"].append(json.loads(file.read_text()))
+            text = json.dumps(table, indent=1) + "\n"
+            write_atomically(results or folder / "results.json", text.encode())
+    return table
+
+
+def run_row(
+    preset: Preset, equal_steps: int, budget: int, folder: Path, compile: bool
+) -> dict | None:
+    """Train one row to both ends and test it there; None if it was interrupted."""
+    cost = step_flops(preset)
+    ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
+    preset = replace(preset, steps=max(ends.values()))
+    torch.compiler.reset()  # there is a limit to the variants of a function, and rows are some
+    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
+    measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
+    tested: dict = {}  # at the last end, and of TRM both are the same
+    for name, steps in sorted(ends.items(), key=lambda end: end[1]):
+        kept = folder / f"{name}.json"  # tested already, before an interruption
+        if not kept.exists():
+            if steps != trainer.steps_done or not tested:
+                if not trainer.train(steps):
+                    return None
+                tested = test_trainer(trainer)
+            write_atomically(kept, json.dumps(tested).encode())
+        measured[name] = {"steps": steps} | json.loads(kept.read_text())
+    measured["seconds"] = trainer.seconds
+    return measured
+
+
+def test_trainer(trainer: Trainer) -> dict:
+    """Right and wrong on the test puzzles now, with averaged and with raw weights."""
+    steps = trainer.recipe.max_steps
+    result = {}
+    for name, model in (("ema", trainer.ema.module), ("raw", trainer.model)):
+        seen = evaluate(model, trainer.splits.test, steps=steps)
+        halting, mean_steps = seen.when_halting()
+        result[name] = {
+            "puzzles": seen.correct.shape[1],
+            "correct_by_step": seen.correct.sum(1).tolist(),
+            "cells": seen.cells[-1].mean().item(),
+            "exact_when_halting": halting.value,
+            "steps_when_halting": mean_steps,
+        }
+    return result
+
+
+def mean_over_seeds(values: list[float]) -> str:
+    """Mean of shares in per cent, with the 95 % interval of Student's t over the seeds."""
+    mean = 100 * statistics.fmean(values)
+    freedom = len(values) - 1
+    if freedom == 0:
+        return f"{mean:.1f}"
+    t = STUDENT[min(freedom, len(STUDENT) - 1)]
+    half = 100 * t * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:.1f} [{max(0.0, mean - half):.1f}, {min(100.0, mean + half):.1f}]"
+
+
+def as_text(table: dict) -> str:
+    """The table to read: exact match after the last supervision step, and after the first."""
+    lines = []
+    for end, title in (
+        ("equal_steps", "At equal optimiser steps"),
+        ("equal_compute", "At equal compute (floating-point operations of training)"),
+    ):
+        heads = (f"{'row':16}", f"{'parameters':>10}", f"{'steps':>6}", f"{'EMA weights':24}")
+        lines += ["", title, "", " ".join((*heads, f"{'raw weights':24}", "EMA, after 1"))]
+        for name, row in table["rows"].items():
+            if not row["seeds"]:
+                continue
+            runs = [seed[end] for seed in row["seeds"]]
+            last, first = (
+                {
+                    kind: mean_over_seeds(
+                        [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
+                    )
+                    for kind in ("ema", "raw")
+                }
+                for step in (-1, 0)
+            )
+            lines.append(
+                f"{name:16} {row['parameters']:10,} {runs[0]['steps']:6,} "
+                f"{last['ema']:24} {last['raw']:24} {first['ema']}"
+            )
+    return "\n".join(lines[1:])

@@ -1,0 +1,134 @@
+"""How much memory a training run takes: planned from one example, or measured in a real step."""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from trm_lite.common.errors import UserError
+from trm_lite.data.dataset import Batch, PuzzleSet, Splits
+from trm_lite.nets.autoregressive import Autoregressive
+from trm_lite.nets.build import build_network
+from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig
+from trm_lite.nets.layers import Stack
+from trm_lite.thinking import refill
+from trm_lite.training.losses import step_loss
+from trm_lite.training.recipe import Preset
+from trm_lite.training.token_trainer import next_token_loss, trainer_for
+
+
+def activation_bytes(preset: Preset, recompute: bool = False) -> int:
+    """What one example makes autograd keep for the backward pass; found by trying."""
+    config, recipe = preset.model, preset.recipe
+    if isinstance(config, ReasonerConfig):
+        config = dataclasses.replace(config, num_puzzles=1)
+    model = build_network(config).train()
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = recompute
+    kept: dict[int, Tensor] = {}  # by address; held, so that no address comes twice
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    def kept_by(batch: int) -> int:
+        kept.clear()
+        puzzles = torch.ones(batch, config.seq_len, dtype=torch.long)
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with hooks, torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+            if isinstance(model, Autoregressive):
+                next_token_loss(model, Batch(puzzles, puzzles, puzzles[:, 0]))
+            else:
+                thought = model(model.initial_latents(batch), puzzles)
+                step_loss(thought.logits, thought.halt_logit, puzzles, recipe.loss)
+        return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+    return kept_by(2) - kept_by(1)  # without the weights, which are there once
+
+
+class Memory(NamedTuple):
+    """Bytes that a training run needs."""
+
+    weights: int  # with gradients, two moments, the moving average, and in bfloat16 for use
+    puzzles: int  # the table of puzzle embeddings
+    slots: int  # y and z of all slots, before and after a step
+    example: int  # activations of one example that are kept for the backward pass
+    example_recomputed: int  # the same with `recompute`
+
+    @property
+    def fixed(self) -> int:
+        """What does not depend on the micro-batch."""
+        return self.weights + self.puzzles + self.slots
+
+
+def memory(preset: Preset) -> Memory:
+    """What a run needs: `fixed`, and m times an example's activations for micro-batches of m."""
+    config, recipe = preset.model, preset.recipe
+    kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
+    # What is kept is at its most when the backward pass begins, which then sets free as it goes;
+    # where things are computed again, one application of a network at a time is there in full.
+    layers = config.L_layers if isinstance(config, HRMConfig) else config.num_layers
+    one_application = kept * layers // config.gradient_depth
+    return Memory(
+        weights=(5 * 4 + 2 * recipe.bfloat16) * config.parameters,
+        puzzles=4 * config.puzzle_table_size,
+        slots=2 * 4 * recipe.batch_size * config.latent_size,
+        example=kept,
+        example_recomputed=inputs_alone + one_application,
+    )
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Memory on the CPU that `run` takes on top of what is there before, at its peak."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        events = json.loads(path.read_bytes())["traceEvents"]
+    changes = [event for event in events if event["name"] == "[memory]"]
+    changes.sort(key=lambda event: event["ts"])
+    return max(accumulate((event["args"]["Bytes"] for event in changes), initial=0))
+
+
+def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -> int:
+    """Bytes on the CPU at the peak of a training step of `preset`, by doing it.
+
+    All slots are there, on boards of random tokens, and room for what they will think, but only the
+    first micro-batch does: the others would use the same memory again, and take time. UserError
+    for networks that write token by token, which have no slots.
+    """
+    if isinstance(preset.model, AutoregressiveConfig):
+        raise UserError(f"'{preset.name}' has no slots to measure; plan it without measuring.")
+    config, count = preset.model, preset.recipe.batch_size
+    generator = torch.Generator().manual_seed(0)
+    boards = torch.randint(1, config.vocab_size, (count, config.seq_len), generator=generator)
+    puzzles = PuzzleSet(boards, boards, torch.arange(count) % config.num_puzzles)
+
+    def first_part_of_a_step() -> None:
+        trainer = trainer_for(
+            preset,
+            splits=Splits(puzzles, puzzles, puzzles),
+            device="cpu",
+            progress=False,
+            micro_batch=micro_batch,
+            recompute=recompute,
+        )
+        fresh = puzzles.batch(slice(None))
+        carry = refill(trainer.model, trainer.carry, fresh)
+        rest = slice(micro_batch, None)
+        thought = [torch.empty_like(latent[rest]) for latent in carry.latents]  # noqa: F841
+        trainer.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=preset.recipe.bfloat16):
+            trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
+        trainer.update_weights()
+
+    return peak_bytes(first_part_of_a_step)

@@ -1,0 +1,216 @@
+"""Every experiment of the course by name: a preset is a value, not a file."""
+
+import dataclasses
+from collections.abc import Container, Iterable
+
+from trm_lite.common.errors import UserError, nearest
+from trm_lite.data.settings import BuiltData, MazeData, SmallArcData, SudokuData
+from trm_lite.experiments import paper
+from trm_lite.nets.configs import TRMConfig
+from trm_lite.training.recipe import Preset, Recipe, replace
+
+
+def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
+    config = TRMConfig(vocab_size=data.vocab_size, seq_len=data.seq_len, **model)
+    return Preset(name, about, data, config, recipe)
+
+
+MINI = Recipe(
+    steps=1_500,
+    batch_size=32,
+    lr=2e-3,
+    warmup_steps=50,
+    weight_decay=1.0,  # as in the paper; with 0.1 it learns more slowly (README)
+    ema_rate=0.995,
+    loss="softmax",
+    eval_every=250,
+)
+
+
+def _variants(base: Preset, names: Container[str]) -> list[Preset]:
+    """Rows of the paper's tables as variants of the small TRM in `base`."""
+    made = []
+    for row in paper.ROWS:
+        if row.name in names:
+            model = paper.mini_model(row, base.model)
+            on_cpu = getattr(model, "mixing", "attention") == "mlp"  # bfloat16 attention is slow
+            recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
+            made.append(Preset(f"{base.name}-{row.name}", row.about, base.data, model, recipe))
+    return made
+
+
+def _ablation(row: paper.Row) -> Preset:
+    """A row of the paper's tables at its size, on Sudoku-Extreme."""
+    about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
+    data = BuiltData(paper.SUDOKU.name)
+    recipe = dataclasses.replace(Recipe(), **row.recipe)
+    return Preset(paper.ablation_name(row), about, data, paper.full_model(row), recipe)
+
+
+def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
+    """The networks of the paper's main tables on a benchmark, at full size."""
+    made = []
+    data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
+    for kind, model in benchmark.networks().items():
+        changes = benchmark.recipe
+        if kind == "hrm":
+            changes = changes | paper.AS_PUBLISHED
+        elif kind == "direct":
+            changes = changes | paper.ONE_PASS
+        about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[kind]} %"
+        recipe = dataclasses.replace(Recipe(), **changes)
+        made.append(Preset(benchmark.preset_name(kind), about, data, model, recipe))
+    return made
+
+
+MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
+MINI_6X6 = _sudoku(
+    "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
+)
+# Where the search of notebooks/appendix_learning_faster.ipynb ended.
+QUICK = dataclasses.replace(MINI, lr=3e-3, max_steps=4, ema_rate=0.98)
+QUICK_6X6 = dataclasses.replace(
+    MINI_6X6,
+    name="sudoku-6x6-quick",
+    about="minimal 6x6 Sudoku in half the steps",
+    recipe=dataclasses.replace(QUICK, steps=750, cooldown_steps=350),
+)
+ON_9X9 = dataclasses.replace(MINI, lr=1e-3, warmup_steps=200, ema_rate=0.999, eval_every=1_000)
+EASY_9X9, MINIMAL_9X9 = (
+    _sudoku(
+        f"sudoku-9x9-{kind}",
+        f"9x9 Sudoku, {about}; an hour or more on a CPU",
+        SudokuData(size=9, kinds=(kind,), test=1_000),
+        dataclasses.replace(ON_9X9, steps=steps),
+        hidden_size=96,
+        **MINI_SHAPE,
+    )
+    for kind, about, steps in (("40-blanks", "easy", 3_000), ("minimal", "minimal", 8_000))
+)
+QUICK_9X9 = dataclasses.replace(
+    EASY_9X9,
+    name="sudoku-9x9-quick",
+    about="9x9 Sudoku with 40 blanks in half the steps",
+    recipe=dataclasses.replace(
+        QUICK, lr=1.5e-3, ema_rate=0.99, warmup_steps=200, steps=1_400, cooldown_steps=500
+    ),
+)
+MIX = ("40-blanks", "48-blanks", "minimal", "evolved")  # a quarter of each
+MIXED_9X9 = _sudoku(
+    "sudoku-9x9",
+    "9x9 Sudoku from 40 blanks to extreme; hours on a CPU",
+    SudokuData(size=9, kinds=MIX, train=16_000, validation=400, test=4_000),
+    dataclasses.replace(ON_9X9, steps=40_000),
+    hidden_size=128,
+    **MINI_SHAPE,
+)
+LAPTOP = _sudoku(
+    "sudoku-extreme-laptop",
+    "extreme 9x9 Sudoku from 1,000 bred and 3,000 easier puzzles; hours on two cores",
+    SudokuData(size=9, kinds=MIX, train=4_000, validation=400, test=400),
+    dataclasses.replace(ON_9X9, steps=22_000, cooldown_steps=9_000),
+    hidden_size=128,
+    **MINI_SHAPE,
+)
+LAPTOP_2 = replace(
+    LAPTOP,
+    name="sudoku-extreme-laptop-stage-2",
+    about="goes on from there, with thoughts of up to 64 steps in training",
+    start_from="runs/sudoku-extreme-laptop-seed0/last.safetensors",
+    max_steps=64,
+    lr=5e-4,
+    warmup_steps=100,
+    steps=16_000,
+    cooldown_steps=8_000,
+    eval_every=2_000,
+)
+LAPTOP_3 = replace(
+    LAPTOP_2,
+    name="sudoku-extreme-laptop-stage-3",
+    about="goes on from there, with a moving average over 5,000 steps instead of 1,000",
+    start_from="runs/sudoku-extreme-laptop-stage-2-seed0/best.safetensors",
+    ema_rate=0.9998,
+    steps=20_000,
+    cooldown_steps=0,
+    eval_every=1_000,
+)
+MAZE_7X7 = Preset(
+    "maze-7x7",
+    "mazes of 7x7 cells with a single path",
+    MazeData(),
+    TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
+    dataclasses.replace(MINI, steps=5_000),
+)
+MINI_ARC = Preset(
+    "mini-arc",
+    "ARC tasks of at most 6x6 cells, each in 16 guises",
+    SmallArcData(),
+    TRMConfig(12, 36, hidden_size=64, multiple_of=32, T=1, n=2, prefix_len=1, num_puzzles=945),
+    dataclasses.replace(
+        MINI,
+        batch_size=64,
+        max_steps=4,  # fewer than the paper's 16: more puzzles are seen in the same time
+        weight_decay=0.1,
+        puzzle_lr=1e-2,
+        puzzle_weight_decay=0.1,
+    ),
+)
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        MINI_6X6,
+        QUICK_6X6,
+        QUICK_9X9,
+        MIXED_9X9,
+        LAPTOP,
+        LAPTOP_2,
+        LAPTOP_3,
+        EASY_9X9,
+        MINIMAL_9X9,
+        MAZE_7X7,
+        MINI_ARC,
+        *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
+        *_variants(EASY_9X9, paper.CORE),
+        *_variants(MINIMAL_9X9, paper.CORE),
+        *(_ablation(row) for row in paper.ROWS),
+        *(
+            preset
+            for benchmark in paper.BENCHMARKS
+            if benchmark != paper.SUDOKU  # among the ablations
+            for preset in _main_rows(benchmark)
+        ),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset called `name`; UserError with the nearest names if there is none."""
+    if name in PRESETS:
+        return PRESETS[name]
+    hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
+    raise UserError(f"There is no preset '{name}'; {hint}")
+
+
+def preset_table(presets: Iterable[Preset]) -> str:
+    """Presets as text: size, layers passed per supervision step, forward passes per optimiser
+    step, optimiser steps, and what it is."""
+    rows = [("preset", "parameters", "depth", "passes", "steps", "")]
+    for preset in presets:
+        rows.append(
+            (
+                preset.name,
+                f"{preset.model.parameters:,}",
+                str(preset.model.effective_depth),
+                str(preset.recipe.forward_passes),
+                f"{preset.recipe.steps:,}",
+                preset.about,
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  "
+        + "  ".join(f"{c:>{w}}" for c, w in zip(numbers, widths[1:], strict=True))
+        + f"  {about}"
+        for name, *numbers, about in rows
+    )

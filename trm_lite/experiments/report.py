@@ -1,0 +1,250 @@
+"""Tables to read: what presets there are, and how runs compare with the paper."""
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from trm_lite.common.errors import UserError
+from trm_lite.experiments import paper
+from trm_lite.experiments.presets import PRESETS
+from trm_lite.training.recipe import Preset, from_dict
+from trm_lite.viewing import plots, style
+from trm_lite.viewing.style import CLUE_PAPER, RIGHT
+
+# --- measured beside published ------------------------------------------------------------
+
+
+def collect(runs: Sequence[Path]) -> list[dict]:
+    """The lines of the paper's tables that the tested `runs` belong to, figures in per cent.
+
+    A line is a preset with all its seeds; what was not run has `measured` None. Runs with other
+    settings than the preset's stand on a line of their own, without a figure of the paper. Raises
+    UserError for a run that was not tested, and for two of the same settings and seed.
+    """
+    if not runs:
+        raise UserError("Name the folders of the runs to report on, such as runs/*.")
+    experiments: dict[tuple, dict[int, dict]] = {}  # by preset and changes: exams by seed
+    for run in runs:
+        exam = read_exam(run)
+        preset = from_dict(exam["preset"])
+        exams = experiments.setdefault((preset.name, changes(preset, exam)), {})
+        if preset.seed in exams:
+            raise UserError(
+                f"{run} is seed {preset.seed} of '{preset.name}', and so is another run; leave "
+                "one of them out."
+            )
+        exams[preset.seed] = exam
+    tables = paper.tables()
+    in_paper = {name for figures in tables.values() for name in figures}
+    others = {name: None for name, _ in experiments if name not in in_paper}
+    lines = []
+    for title, figures in (tables | {"Other presets": others}).items():
+        if not any(name in figures for name, _ in experiments):
+            continue
+        for name, figure in figures.items():
+            rows = {(): {}} if name in in_paper else {}
+            rows |= {changed: exams for (of, changed), exams in experiments.items() if of == name}
+            for changed, exams in rows.items():
+                lines.append(_line(title, name, changed, exams, None if changed else figure))
+    return lines
+
+
+def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
+    """What makes the tested run of `preset` another experiment than the preset of that name.
+
+    The seed and the data's folder do not, if the same benchmark is in it, nor does a per cent of
+    ARC's puzzle identifiers, which depend on what was drawn.
+    """
+    if preset.name not in PRESETS:
+        return ()
+
+    def settings(preset: Preset) -> dict:
+        parts = (dataclasses.asdict(part) for part in (preset.data, preset.model, preset.recipe))
+        return {name: value for part in parts for name, value in part.items() if name != "folder"}
+
+    own, mine = settings(PRESETS[preset.name]), settings(preset)
+    if math.isclose(own.get("num_puzzles", 1), mine.get("num_puzzles", 1), rel_tol=0.01):
+        mine["num_puzzles"] = own.get("num_puzzles", 1)
+    found = [f"{name} {value}" for name, value in mine.items() if own.get(name, value) != value]
+    if (benchmark := exam.get("benchmark")) and benchmark != own.get("name"):
+        found.append(f"benchmark {benchmark}")
+    found += [f"{name} {value}" for name, value in exam.get("drawn", {}).items()]
+    step = exam["circumstances"]["look"]["step"]
+    if step < preset.recipe.steps:
+        found.append(f"tested at step {step:,}")
+    return tuple(found)
+
+
+def _line(
+    title: str, name: str, changed: tuple[str, ...], exams: dict[int, dict], figure: float | None
+) -> dict:
+    """One line of the report, from the exams of its seeds."""
+    preset = from_dict(next(iter(exams.values()))["preset"]) if exams else PRESETS[name]
+    line = {
+        "table": title,
+        "preset": name,
+        "changed": list(changed),
+        "about": preset.about,
+        "parameters": preset.model.parameters,
+        "paper": figure,
+        "measured": None,
+    }
+    if not exams:
+        return line
+    tests = list(exams.values())
+    shares = {seed: 100 * exam["exact"]["value"] for seed, exam in exams.items()}
+    around = [exam["circumstances"] for exam in tests]
+
+    def mean(found: Iterable[dict | None]) -> float | None:
+        values = [100 * share["value"] for share in found if share]
+        return statistics.fmean(values) if values else None
+
+    return line | {
+        "measured": statistics.fmean(shares.values()),
+        "by_seed": shares,
+        # Of one run the interval over puzzles, of several the range over seeds.
+        "low": 100 * tests[0]["exact"]["low"] if len(tests) == 1 else min(shares.values()),
+        "high": 100 * tests[0]["exact"]["high"] if len(tests) == 1 else max(shares.values()),
+        "best": mean(exam["best"] for exam in tests),
+        "shortest_path": mean(exam.get("shortest_path") for exam in tests),
+        "count": tests[0]["exact"]["count"],
+        "counted": "tasks" if "pass_at" in tests[0] else "puzzles",
+        "steps": sorted({there["look"]["step"] for there in around}),
+        "hardware": sorted({there["device"] for there in around}),
+        "commits": sorted({str(there["commit"]) for there in around}),
+    }
+
+
+def read_exam(run: Path) -> dict:
+    """What the test of the last weights in a run folder found, with the whole preset.
+
+    And under "best" the exact match of the best weights, None if they were not tested.
+    """
+    try:
+        exam = json.loads((run / "test-last.json").read_text())
+        best = run / "test-best.json"
+        return exam | {
+            "preset": json.loads((run / "preset.json").read_text()),
+            "best": json.loads(best.read_text())["exact"] if best.exists() else None,
+        }
+    except FileNotFoundError as error:
+        raise UserError(f"{run} was not tested yet; run: trm-lite evaluate {run}") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"The results in {run} are damaged; run again: trm-lite evaluate {run}"
+        ) from error
+
+
+def as_markdown(lines: list[dict]) -> str:
+    """The report as Markdown tables, and below them what the figures rest on."""
+    parts = []
+    for title, rows in by_table(lines).items():
+        path = any(line.get("shortest_path") is not None for line in rows)
+        heads = ["preset", "parameters", "last, %", "best, %", *["any shortest path, %"] * path]
+        heads += ["seeds", "paper, %", "gap"]
+        parts += [f"**{title}**", "", _row(heads), "|---" * len(heads) + "|"]
+        parts += [_row(_cells(line, path)) for line in rows]
+        parts.append("")
+    parts += [
+        "last: the weights at the end; best: those of the best look at the validation puzzles. In "
+        "brackets: of one seed the 95 % interval over puzzles, of several the least and the "
+        "greatest. Changed runs have other settings than the preset of that name, and no gap. The "
+        "paper is arXiv 2510.04871.",
+        "",
+    ]
+    for line in lines:
+        if line["measured"] is not None:
+            steps = ", ".join(f"{step:,}" for step in line["steps"])
+            parts.append(
+                f"- {label_of(line)}: {line['count']:,} test {line['counted']}, {steps} optimiser "
+                f"steps, {', '.join(line['hardware'])}, commit {', '.join(line['commits'])}"
+                + (f"; changed: {', '.join(line['changed'])}" if line["changed"] else "")
+            )
+    return "\n".join(parts)
+
+
+def by_table(lines: Iterable[dict]) -> dict[str, list[dict]]:
+    """The lines of each table, by its title."""
+    tables: dict[str, list[dict]] = {}
+    for line in lines:
+        tables.setdefault(line["table"], []).append(line)
+    return tables
+
+
+def label_of(line: dict) -> str:
+    """What a line is called."""
+    return f"{line['preset']} (changed)" if line["changed"] else line["preset"]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(line: dict, path: bool) -> list[str]:
+    """A line as the cells of a table; empty where there is no figure."""
+
+    def cell(figure: float | None, form: str = ".1f") -> str:
+        return "" if figure is None else f"{figure:{form}}"
+
+    last = gap = seeds = ""
+    if line["measured"] is not None:
+        last = f"{line['measured']:.1f} [{line['low']:.1f}, {line['high']:.1f}]"
+        seeds = ", ".join(map(str, sorted(line["by_seed"])))
+        if line["paper"] is not None:
+            gap = f"{line['measured'] - line['paper']:+.1f}"
+    return [
+        label_of(line),
+        f"{line['parameters']:,}",
+        last,
+        cell(line.get("best")),
+        *[cell(line.get("shortest_path"))] * path,
+        seeds,
+        cell(line["paper"]),
+        gap,
+    ]
+
+
+def draw(lines: list[dict], path: Path) -> None:
+    """The report as a picture: measured points with their spread, beside the paper's bars."""
+    style.use_style()
+    plots.save(beside_the_paper(lines), path)
+
+
+def beside_the_paper(lines: Sequence[dict]) -> Figure:
+    """What runs reached (points with their spread) beside the paper (bars), in per cent.
+
+    `lines` are those of `trm_lite.reports.collect`; every table has a panel.
+    """
+    tables = by_table(lines)
+    rows = [1 + len(table) for table in tables.values()]
+    figure, panels = plt.subplots(
+        len(tables),
+        squeeze=False,
+        sharex=True,
+        figsize=(7, 1.2 + 0.35 * sum(rows)),
+        height_ratios=rows,
+        layout="constrained",
+    )
+    for ax, (title, table) in zip(panels[:, 0], tables.items(), strict=True):
+        places = np.arange(len(table))[::-1]
+
+        def column(name: str, table: list[dict] = table) -> np.ndarray:
+            return np.array([line.get(name) for line in table], float)  # NaN where there is none
+
+        ax.barh(places, column("paper"), height=0.6, color=CLUE_PAPER, label="paper")
+        measured, low, high = map(column, ("measured", "low", "high"))
+        spread = np.clip((measured - low, high - measured), 0, None)
+        ax.errorbar(measured, places, xerr=spread, fmt="o", color=RIGHT, capsize=3, label="last")
+        ax.plot(column("best"), places, "o", mfc="none", color=RIGHT, ms=9, label="best")
+        ax.set_yticks(places, [label_of(line) for line in table])
+        ax.set(title=title, xlim=(0, 102), ylim=(-0.6, len(table) - 0.4))
+    ax.set_xlabel("solved exactly, %")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

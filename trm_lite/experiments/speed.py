@@ -1,0 +1,329 @@
+"""How fast is it? Measured against the machine's own limit, a textbook TRM, and a peer.
+
+All contenders of a table take turns within one process, so that whatever else changes on a
+machine changes for all of them; what counts are the ratios within a round.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import psutil
+import torch
+from tqdm import tqdm
+
+from trm_lite.common.device import circumstances, cpu_prefers_bfloat16, precision
+from trm_lite.common.errors import UserError
+from trm_lite.data.dataset import PuzzleSet, Splits
+from trm_lite.data.sudokus import sudoku_set
+from trm_lite.evaluation.scoring import Share, evaluate, share
+from trm_lite.experiments.contenders import PEER, PeerTrainer, TextbookTrainer, TextbookTRM
+from trm_lite.experiments.data_speed import batch_share, data_table
+from trm_lite.experiments.memory import peak_bytes
+from trm_lite.experiments.presets import get_preset
+from trm_lite.nets.configs import TRMConfig
+from trm_lite.nets.weights import shipped
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import MAX_STEPS, answer
+from trm_lite.training.flops import step_flops
+from trm_lite.training.recipe import Preset, from_dict, replace
+from trm_lite.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+IDLE = 0.15  # share of the machine that others may use
+OURS = 0.9  # share of a core that a turn on one core must have had, or somebody disturbed it
+CASES = {"sudoku-6x6": 32, "sudoku-9x9": 32, "sudoku-extreme-mlp": 8}  # slots, by preset
+MADE_HERE = ("sudoku-6x6", "maze-7x7")  # presets of which the drawing of batches is timed
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class System(NamedTuple):
+    """A contender of a table."""
+
+    what: str  # here, textbook or peer
+    format: str  # float32 or bfloat16
+    compiled: bool
+    threads: int = 1
+
+    def __str__(self) -> str:
+        cores = f", {self.threads} cores" if self.threads > 1 else ""
+        return f"{self.what}, {self.format}, {'compiled' if self.compiled else 'eager'}{cores}"
+
+
+class Pace(NamedTuple):
+    """How a contender did: medians over the rounds, and the range of the ratios."""
+
+    samples_per_second: float
+    share_of_peak: float  # of matrix products in its number format on as many cores
+    ratio: float  # to the textbook in float32, eager, on one core
+    ratio_low: float
+    ratio_high: float
+
+
+# --- measuring ----------------------------------------------------------------------------
+
+
+def refuse_if_busy() -> None:
+    """UserError if somebody else is working on this machine."""
+    busy = psutil.cpu_percent(interval=2.0) / 100
+    if busy > IDLE:
+        raise UserError(
+            f"This machine is {busy:.0%} busy with something else, so that times would mean "
+            "nothing; stop it and run again."
+        )
+
+
+def take_turns(
+    systems: dict[System, Callable[[], object]], rounds: int, seconds: float
+) -> dict[System, list[float]]:
+    """Calls per second of each system in each of the rounds, in which they take turns.
+
+    A turn takes `seconds`, and at least one call. UserError if others disturbed it.
+    """
+    for system, run in tqdm(systems.items(), desc="warming up", leave=False):
+        torch.set_num_threads(system.threads)
+        for _ in range(3):  # compiles, allocates
+            run()
+    paces: dict[System, list[float]] = {system: [] for system in systems}
+    for _ in tqdm(range(rounds), desc="timing", unit="round", leave=False):
+        for system, run in systems.items():
+            torch.set_num_threads(system.threads)
+            calls, started, worked = 0, time.perf_counter(), time.process_time()
+            while (spent := time.perf_counter() - started) < seconds or not calls:
+                run()
+                calls += 1
+            if (time.process_time() - worked) / spent < OURS:
+                raise UserError("Something else began to work on this machine; run again later.")
+            paces[system].append(calls / spent)
+    return paces
+
+
+def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
+    """Operations per second of large matrix products, by number format."""
+    size = 2048
+    rates = {}
+    for name in formats():
+        a, b = (torch.randn(size, size).to(FORMATS[name]) for _ in range(2))
+        product = {System("peak", name, False, threads): lambda a=a, b=b: a @ b}
+        (paces,) = take_turns(product, rounds, seconds).values()
+        rates[name] = 2 * size**3 * max(paces)
+    return rates
+
+
+# --- contenders ---------------------------------------------------------------------------
+
+
+def some_puzzles(config: TRMConfig, count: int) -> PuzzleSet:
+    """Boards that the network reads; what stands on them does not matter here."""
+    size = round(config.seq_len**0.5)
+    return sudoku_set(*sudoku.generate(count, size, seed=0, minimal=False, blanks=size * size // 2))
+
+
+def build(system: System, preset: Preset) -> Callable[[], object]:
+    """The training step of a system."""
+    batch_size, bfloat16 = preset.recipe.batch_size, system.format == "bfloat16"
+    puzzles = some_puzzles(preset.model, batch_size)
+    if system.what == "here":
+        ours = Trainer(
+            replace(preset, bfloat16=False),  # the format is chosen here, not by the processor
+            splits=Splits(puzzles, puzzles, puzzles),
+            device="cpu",
+            progress=False,
+            compile=system.compiled,
+        )
+
+        def our_step() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                ours.step()
+
+        return our_step
+    kind = TextbookTrainer if system.what == "textbook" else PeerTrainer
+    trainer = kind(preset.model, puzzles.batch(slice(None)))
+    if system.compiled:
+        trainer.model.compile()
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = trainer.loss()
+        trainer.learn(loss)
+
+    return step
+
+
+def formats() -> list[str]:
+    """The number formats to try, first the one in which the package computes on this processor.
+
+    Where bfloat16 is not the quicker one it is left out: its rows can take hours.
+    """
+    return ["bfloat16", "float32"] if cpu_prefers_bfloat16() else ["float32"]
+
+
+def systems(all_cores: int) -> list[System]:
+    """Who takes part, the reference first."""
+    format = formats()[0]
+    taking_part = [System("textbook", "float32", False)]
+    for what in ("textbook", PEER, "here"):
+        if what != PEER or find_spec(PEER):
+            taking_part += [System(what, format, compiled) for compiled in (False, True)]
+    taking_part += [System("here", "float32", compiled) for compiled in (False, True)]
+    if all_cores > 1:
+        taking_part.append(System("here", format, True, all_cores))
+    return list(dict.fromkeys(taking_part))
+
+
+# --- tables -------------------------------------------------------------------------------
+
+
+def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) -> dict:
+    """Everything that `bench_text` prints, for the cases `names` or all of them; minutes each."""
+    for name in names:
+        if name not in CASES:
+            raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")
+    refuse_if_busy()
+    threads = torch.get_num_threads()
+    try:
+        cores = psutil.cpu_count(logical=False) or 1
+        peaks = {count: peak_rates(count, rounds, seconds) for count in {1, cores}}
+        return {
+            "circumstances": circumstances(CPU, {}),
+            "cores": cores,
+            "peak_flops": peaks,
+            "training": {
+                name: training_table(name, CASES[name], peaks, cores, rounds, seconds)
+                for name in names or CASES
+            },
+            "evaluation": evaluation_table("sudoku-6x6", rounds, seconds),
+            "batch_share": {name: batch_share(get_preset(name)) for name in MADE_HERE},
+            "data": {what: made._asdict() for what, made in data_table().items()},
+        }
+    finally:
+        torch.set_num_threads(threads)
+
+
+def training_table(
+    name: str, batch_size: int, peaks: dict, cores: int, rounds: int, seconds: float
+) -> dict:
+    """Training steps of every system on the sizes of a preset, with `batch_size` slots."""
+    preset = replace(get_preset(name), batch_size=batch_size, loss="softmax")
+    flops = step_flops(preset)
+    torch.compiler.reset()  # or the variants of one table count against the limit of the next
+    steps = {system: build(system, preset) for system in systems(cores)}
+    print(f"training {name}:", file=sys.stderr)
+    paces = take_turns(steps, rounds, seconds)
+    reference = next(iter(paces.values()))
+    rows = {}
+    for system, pace in paces.items():
+        ratios = [one / other for one, other in zip(pace, reference, strict=True)]
+        rate = statistics.median(pace)
+        peak = peaks[system.threads][system.format]
+        ratio = statistics.median(ratios)
+        rows[str(system)] = Pace(
+            rate * batch_size, rate * flops / peak, ratio, min(ratios), max(ratios)
+        )._asdict()
+    eager = System("here", formats()[0], compiled=False)
+    torch.set_num_threads(1)
+    return {
+        "slots": batch_size,
+        "flops_per_step": flops,
+        "peak_bytes": peak_bytes(steps[eager]),
+        "rows": rows,
+    }
+
+
+def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000) -> dict:
+    """Sixteen steps for every puzzle against halting early, with the weights that ship.
+
+    The threshold of halting is the lowest at which no validation puzzle is lost.
+    """
+    model, about = shipped(name)
+    data = from_dict(about["preset"]).data.build()
+    seen = evaluate(model, data.validation, bfloat16=True)
+    goal = seen.exact().value
+    above = next(a / 4 for a in range(200) if seen.when_halting(a / 4)[0].value >= goal)
+
+    puzzles = data.test.first(count)
+    batch = puzzles.batch(slice(None))
+    plain = TextbookTRM(model.config).eval()
+    start = model.initial_latents(count)
+    halted: list = []
+
+    @torch.inference_mode()
+    def textbook() -> None:
+        y, z = start
+        for _ in range(MAX_STEPS):
+            y, z, _, _ = plain(batch.inputs, y, z)
+
+    def fixed() -> None:
+        evaluate(model, puzzles, bfloat16=True)
+
+    def early() -> None:
+        with precision(CPU, True):
+            halted[:] = [answer(model, batch.inputs, halt_above=above)]
+
+    runs = {
+        System("textbook", "float32", False): textbook,
+        System("16 steps", formats()[0], False): fixed,
+        System("halting", formats()[0], False): early,
+    }
+    print(f"evaluating {name}:", file=sys.stderr)
+    paces = take_turns(runs, rounds, seconds)
+    _, sixteen, halting = paces.values()
+    (said,) = halted
+    right = (said.tokens == batch.labels).all(-1)
+    ratios = [one / other for one, other in zip(halting, sixteen, strict=True)]
+    return {
+        "preset": name,
+        "halt_above": above,
+        "puzzles_per_second": {
+            system.what: count * statistics.median(pace) for system, pace in paces.items()
+        },
+        "steps_on_average": said.steps.float().mean().item(),
+        "fewer_applications": MAX_STEPS / said.steps.float().mean().item(),
+        "speedup": [statistics.median(ratios), min(ratios), max(ratios)],
+        "exact_sixteen": evaluate(model, puzzles, bfloat16=True).exact()._asdict(),
+        "exact_halting": share(int(right.sum()), count)._asdict(),
+    }
+
+
+def bench_text(figures: dict) -> str:
+    """The tables to read."""
+    lines = [f"{figures['circumstances']['device']}, torch {figures['circumstances']['torch']}"]
+    for threads, rates in figures["peak_flops"].items():
+        said = ", ".join(f"{name} {rate / 1e9:,.0f}" for name, rate in rates.items())
+        lines.append(
+            f"matrix products on {threads} core{'s' if threads > 1 else ''}: {said} GFLOP/s"
+        )
+    for name, table in figures["training"].items():
+        lines += [
+            "",
+            f"training {name}, {table['slots']} slots, {table['flops_per_step'] / 1e9:.1f} GFLOP "
+            f"a step, {table['peak_bytes'] / 2**20:,.0f} MiB",
+            f"  {'':44} samples/s  of peak   textbook x",
+        ]
+        for system, row in table["rows"].items():
+            lines.append(
+                f"  {system:44} {row['samples_per_second']:9,.1f} {row['share_of_peak']:8.0%} "
+                f"{row['ratio']:6.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+            )
+    table = figures["evaluation"]
+    lines += ["", f"evaluating {table['preset']}"]
+    for what, pace in table["puzzles_per_second"].items():
+        lines.append(f"  {what:44} {pace:9,.0f} puzzles/s")
+    speedup = "{:.1f} [{:.1f}, {:.1f}]".format(*table["speedup"])
+    lines += [
+        f"  halting above {table['halt_above']:.2f}: {table['steps_on_average']:.2f} steps on "
+        f"average, {table['fewer_applications']:.1f} times fewer applications, {speedup} times the "
+        "pace of 16 steps,",
+        f"  solved {Share(**table['exact_halting'])} instead of {Share(**table['exact_sixteen'])}",
+        "",
+        "making data, and a loop that makes it puzzle by puzzle",
+    ]
+    for what, made in figures["data"].items():
+        here, loop = made["here"], made["loop"]
+        lines.append(f"  {what:44} {here:9,.0f} /s, {here / loop:.0f} times the loop")
+    for name, part in figures["batch_share"].items():
+        lines.append(f"  {f'drawing a batch of {name}':44} {part:9.1%} of a training step")
+    return "\n".join(lines)

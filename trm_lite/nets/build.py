@@ -1,0 +1,28 @@
+"""From a configuration to the network that it describes."""
+
+from trm_lite.nets.autoregressive import Autoregressive
+from trm_lite.nets.configs import (
+    AutoregressiveConfig,
+    DirectConfig,
+    HRMConfig,
+    NetConfig,
+    TRMConfig,
+)
+from trm_lite.nets.direct import Direct
+from trm_lite.nets.hrm import HRM
+from trm_lite.nets.reasoner import Reasoner
+from trm_lite.nets.trm import TRM
+
+Network = Reasoner | Autoregressive
+
+NETWORKS: dict[type[NetConfig], type[Network]] = {
+    TRMConfig: TRM,
+    HRMConfig: HRM,
+    DirectConfig: Direct,
+    AutoregressiveConfig: Autoregressive,
+}
+
+
+def build_network(config: NetConfig) -> Network:
+    """A fresh network of the class that `config` belongs to."""
+    return NETWORKS[type(config)](config)

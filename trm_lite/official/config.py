@@ -1,0 +1,174 @@
+"""Which network is it? Configurations from the authors' state dicts and settings.
+
+The shapes in a state dict tell most: the class, the layers, the widths. What they leave open is
+as in the authors' settings, unless it is given.
+"""
+
+import math
+import re
+
+from torch import Tensor
+
+from trm_lite.common.errors import UserError
+from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
+from trm_lite.training.recipe import Recipe
+
+ANCHOR = "embed_tokens.embedding_weight"  # every network has it
+SEQ_LENS = {11: 81, 6: 900, 12: 900}  # vocabulary -> length: Sudoku, Maze-Hard, ARC-AGI
+
+
+def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
+    """The configuration of the network in `state` (names without prefix), from its shapes.
+
+    `given` fields stand; what the shapes leave open is as in the authors' settings.
+    """
+    H_layers = _count(state, r"H_level\.layers\.(\d+)\.")
+    L_layers = _count(state, r"L_level\.layers\.(\d+)\.")
+    network: type[ReasonerConfig]
+    fields: dict
+    if H_layers and L_layers:
+        network, fields = HRMConfig, {"H_layers": H_layers, "L_layers": L_layers}
+    elif L_layers:
+        multi_scale = _count(state, r"L(\d+)_init") - 1  # they are counted from 1
+        num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
+        network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
+    elif H_layers:
+        network, fields = DirectConfig, {"num_layers": H_layers}
+    else:
+        raise UserError("The state dict holds no layers of a TRM or HRM.")
+    tokens = _matrix(state, ANCHOR)
+    fields["vocab_size"], fields["hidden_size"] = tokens
+    fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
+    fields |= _lengths(state, network, tokens, fields["mixing"], given)
+    if fields["mixing"] == "attention":
+        fields["num_heads"] = _heads(state, network, tokens[1])
+    if network is TRMConfig:
+        fields["T"], fields["n"] = 3, 6 if fields["seq_len"] == 81 else 4
+    fields |= given
+    try:
+        return network(**(fields | _inner_widths(state, fields)))
+    except TypeError as error:
+        raise UserError(f"A {network.network} has no such field ({error}).") from error
+
+
+def _count(state: dict[str, Tensor], pattern: str) -> int:
+    """One more than the largest number that `pattern` finds in a name; 0 if it finds none."""
+    return max((int(m[1]) + 1 for m in (re.match(pattern, name) for name in state) if m), default=0)
+
+
+def _matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
+    """The shape of the matrix whose name ends like this."""
+    for name, tensor in state.items():
+        if name.endswith(end):
+            if tensor.dim() != 2 or 0 in tensor.shape:
+                raise UserError(f"'{name}' in the state dict should be a matrix.")
+            return tuple(tensor.shape)
+    raise UserError(f"The state dict lacks '{end}'.")
+
+
+def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: dict) -> dict:
+    """Puzzle table, prefix and puzzle length."""
+    vocab_size, hidden_size = tokens
+    fields: dict = {"prefix_len": 0}
+    if "puzzle_emb.weights" in state:
+        fields["num_puzzles"], size = _matrix(state, "puzzle_emb.weights")
+        fields["puzzle_embedding_size"] = size
+        fields["prefix_len"] = 16 if network is TRMConfig else math.ceil(size / hidden_size)
+    length = None
+    if mixing == "mlp":
+        length = _matrix(state, "mlp_t.down_proj.weight")[0]
+    if "embed_pos.embedding_weight" in state:
+        fields["positions"] = "learned"
+        length = _matrix(state, "embed_pos.embedding_weight")[0]
+    seq_len = given.get("seq_len", SEQ_LENS.get(vocab_size))
+    if length is not None:  # of prefix and puzzle together: one tells the other
+        if "prefix_len" in given:
+            seq_len = given.get("seq_len", length - given["prefix_len"])
+        elif seq_len is None:
+            seq_len = length - fields["prefix_len"]
+        fields["prefix_len"] = length - seq_len
+    if seq_len is None:
+        raise UserError(
+            f"The shapes do not tell how long puzzles of {vocab_size} tokens are; give seq_len."
+        )
+    return fields | {"seq_len": seq_len}
+
+
+def _heads(state, network: type[ReasonerConfig], hidden_size: int) -> int:
+    """Heads of the attention: the authors' number where it fits, else heads of 64 features."""
+    width = _matrix(state, "self_attn.o_proj.weight")[1]
+    likely = (network.num_heads if hidden_size == 512 else max(1, hidden_size // 64), 12, 8)
+    for heads in (*likely, *range(1, hidden_size // 2 + 1)):
+        size = hidden_size // heads
+        if heads * size == width and size % 2 == 0:  # rotary positions turn pairs of features
+            return heads
+    raise UserError(f"No number of heads on {hidden_size} features is {width} wide.")
+
+
+def _inner_widths(state, fields: dict) -> dict:
+    """`expansion` and `multiple_of` of the SwiGLU layers, so that their inner widths fit.
+
+    The authors' code rounds up to multiples of 256; networks of this package may not.
+    """
+    if "expansion" in fields:
+        return {}
+    ends = (".mlp.down_proj.weight", ".mlp_t.down_proj.weight")
+    shapes = [_matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
+    for multiple_of in (256, 128, 64, 32, 16, 8, 4, 2, 1):
+        for expansion in (4.0, 1.0, 2.0, 3.0, 6.0, 8.0):
+            if all(inner_width(w, expansion, multiple_of) == inner for w, inner in shapes):
+                return {"expansion": expansion, "multiple_of": multiple_of}
+    raise UserError("The inner widths in the state dict fit no expansion; give it.")
+
+
+def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerConfig:
+    """Our configuration for the authors' settings (their YAML files, in which `arch` stands).
+
+    `state` (names without prefix) tells the class. Raises KeyError for a missing setting.
+    """
+    arch = settings["arch"]
+    for name, value in (("forward_dtype", "float32"), ("rms_norm_eps", 1e-5),
+                        ("rope_theta", 10_000.0)):  # fmt: skip
+        if arch.get(name, value) != value:
+            raise UserError(f"A network with {name} {arch[name]} cannot be built here.")
+    prefix_len = arch.get("puzzle_emb_len")
+    given = {
+        "seq_len": settings["seq_len"],
+        "prefix_len": prefix_len or math.ceil(arch["puzzle_emb_ndim"] / arch["hidden_size"]),
+        "num_heads": arch["num_heads"],
+        "expansion": float(arch["expansion"]),
+        "mixing": "mlp" if arch.get("mlp_t") else "attention",
+        "positions": "rotary" if arch["pos_encodings"] == "rope" else arch["pos_encodings"],
+    }
+    network = type(infer(state, **given))
+    if network is DirectConfig:
+        given |= {"num_layers": arch["H_layers"], "loops": arch["H_cycles"]}
+    else:
+        given |= {"T": arch["H_cycles"], "n": arch["L_cycles"]}
+    if network is HRMConfig:
+        given |= {"H_layers": arch["H_layers"], "L_layers": arch["L_layers"]}
+    elif network is TRMConfig:
+        given |= {"num_layers": arch["L_layers"]}
+    return infer(state, **given)
+
+
+def recipe_from_settings(settings: dict) -> Recipe:
+    """Our recipe for the authors' settings. Raises KeyError for a missing one."""
+    arch, hyper = settings["arch"], settings["hyper"]
+    return Recipe(
+        steps=settings["traj_total_steps"],
+        batch_size=hyper["global_batch_size"],
+        lr=hyper["lr"],
+        warmup_steps=hyper["lr_warmup_steps"],
+        min_lr_ratio=hyper["lr_min_ratio"],
+        weight_decay=hyper["weight_decay"],
+        betas=(hyper["beta1"], hyper["beta2"]),
+        puzzle_lr=hyper["puzzle_emb_lr"],
+        puzzle_weight_decay=hyper["puzzle_emb_weight_decay"],
+        ema_rate=hyper["ema_rate"] if hyper["ema"] else 0.0,
+        loss="stablemax" if "stablemax" in arch["loss"]["loss_type"] else "softmax",
+        max_steps=arch["halt_max_steps"],
+        act="halt" if arch.get("no_ACT_continue") else "q_learning",
+        exploration=arch["halt_exploration_prob"],
+        bfloat16=False,
+    )

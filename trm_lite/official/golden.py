@@ -1,0 +1,78 @@
+"""Golden files: numbers that the authors' code computed, and how far ours are from them."""
+
+import math
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trm_lite.common.errors import UserError
+
+
+class Check(NamedTuple):
+    """One quantity: how far it is from the authors', and how far it may be."""
+
+    name: str
+    deviation: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        return self.deviation <= self.tolerance
+
+
+class Golden:
+    """The arrays of a golden file, and the checks made with them."""
+
+    def __init__(self, path: Path):
+        try:
+            with np.load(path) as arrays:
+                self.arrays = {name: arrays[name] for name in arrays.files}
+        except FileNotFoundError as error:
+            raise UserError(f"There is no file {path}; check the path.") from error
+        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path} is no whole .npz file of plain arrays.") from error
+        self.unread = set(self.arrays)
+        self.checks: list[Check] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was compared is within its tolerance."""
+        return all(check.ok for check in self.checks)
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin with `prefix`, without it."""
+        return [n.removeprefix(prefix) for n in self.arrays if n.startswith(prefix)]
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.arrays:
+            raise UserError(f"The golden file lacks '{name}'.")
+        self.unread.discard(name)
+        return torch.from_numpy(np.asarray(self.arrays[name]))
+
+    def check(self, name: str, ours, tolerance: float, *, relative: bool = False) -> None:
+        """Compare `ours` with the array `name`, if the file has it.
+
+        `relative` measures the deviation in units of the largest entry of the golden array.
+        """
+        if name not in self.arrays:
+            return
+        theirs = self[name].double()
+        ours = torch.as_tensor(ours, dtype=torch.float64).detach().cpu()
+        if ours.shape != theirs.shape:
+            deviation = math.inf
+        elif theirs.numel() == 0:
+            deviation = 0.0
+        else:
+            deviation = float((ours - theirs).abs().max())
+            if relative:
+                deviation /= max(float(theirs.abs().max()), 1e-30)
+        self.checks.append(Check(name, math.inf if math.isnan(deviation) else deviation, tolerance))
+
+    def check_text(self, name: str, ours: str) -> None:
+        if name in self.arrays:
+            self.unread.discard(name)
+            self.checks.append(Check(name, float(str(self.arrays[name]) != ours), 0.0))

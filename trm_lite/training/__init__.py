@@ -1,0 +1,16 @@
+"""From a preset to trained weights: recipe, loss, optimiser, trainer, run folder, exam."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "recipe": ["Preset", "Recipe", "fit_to_data", "replace"],
+        "trainer": ["Trainer"],
+        "token_trainer": ["trainer_for", "worked_out"],
+        "losses": ["step_loss"],
+        "optim": ["AdamAtan2"],
+        "flops": ["step_flops"],
+        "exam": ["ExamOptions", "exam_text", "examine_run"],
+    },
+)

@@ -1,0 +1,116 @@
+"""Optimisers and schedule: Adam-atan2 for the network, sign-SGD for the puzzle embeddings."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from trm_lite.common.ranks import ALONE
+from trm_lite.nets.layers import PuzzleEmbedding
+
+
+class AdamAtan2(Optimizer):
+    """Adam with atan2(m, v) in place of m / (v + eps): no epsilon, no step above pi/2 x rate.
+
+    p <- (1 - lr wd) p - lr / (1 - b1^t) atan2(m, sqrt(v / (1 - b2^t)))
+
+    Everett et al. 2024, arXiv 2407.05872. The correction of the first moment stands outside
+    the atan2, as in the package `adam-atan2` that the TRM authors use.
+    """
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            for p in params:
+                if not self.state[p]:
+                    self.state[p] = dict(m=torch.zeros_like(p), v=torch.zeros_like(p))
+            m = [self.state[p]["m"] for p in params]
+            v = [self.state[p]["v"] for p in params]
+            grads = [p.grad for p in params]
+            lr, (b1, b2) = group["lr"], group["betas"]
+            t = group["t"] = group.get("t", 0) + 1
+
+            torch._foreach_mul_(params, 1 - lr * group["weight_decay"])
+            torch._foreach_lerp_(m, grads, 1 - b1)
+            torch._foreach_mul_(v, b2)
+            torch._foreach_addcmul_(v, grads, grads, 1 - b2)
+            scale = torch._foreach_sqrt(v)
+            torch._foreach_div_(scale, math.sqrt(1 - b2**t))
+            steps = [torch.atan2(*pair) for pair in zip(m, scale, strict=True)]
+            torch._foreach_add_(params, steps, alpha=-lr / (1 - b1**t))
+
+
+class SignSGD(Optimizer):
+    """Sign-SGD with decoupled decay on the rows of a puzzle table that were in the batch.
+
+    Gradients of equal identifiers are summed: w <- (1 - lr wd) w - lr sign(sum of gradients).
+    All `ranks` have the whole table and make the same step.
+    """
+
+    def __init__(self, embedding: PuzzleEmbedding, lr=1e-4, weight_decay=0.0, ranks=ALONE):
+        self.embedding, self.ranks = embedding, ranks
+        super().__init__([embedding.table], dict(lr=lr, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        used = [(ids, rows.grad) for ids, rows in self.embedding.used if rows.grad is not None]
+        self.embedding.used.clear()
+        if not used:
+            return
+        ids, gradients = (self.ranks.gather(torch.cat(parts)) for parts in zip(*used, strict=True))
+        group = self.param_groups[0]
+        first = (ids[:, None] == ids).int().argmax(1)  # the first row with the same identifier
+        gradient = torch.zeros_like(gradients, dtype=torch.float).index_add_(
+            0, first, gradients.float()
+        )  # all rows stay, so that a GPU need not wait to learn how many identifiers there are
+        table = self.embedding.table
+        decayed = table[ids] * (1 - group["lr"] * group["weight_decay"])
+        table[ids] = decayed - group["lr"] * gradient[first].sign()
+
+
+def schedule(
+    step: int,
+    *,
+    warmup_steps: int,
+    total_steps: int,
+    min_ratio: float = 1.0,
+    cooldown_steps: int = 0,
+) -> float:
+    """Share of the full learning rate at optimiser step `step` (from 1).
+
+    Linear warm-up, then half a cosine from 1 down to `min_ratio` at `total_steps`. With
+    `min_ratio` 1, the paper's choice, the rate stays constant after the warm-up; in the last
+    `cooldown_steps`, if any, it falls in a straight line to nearly nothing.
+    """
+    if step < warmup_steps:
+        return step / warmup_steps
+    if cooldown_steps and step > total_steps - cooldown_steps:
+        return max(0, total_steps + 1 - step) / (cooldown_steps + 1)
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:
+    """EMA of the parameters, `ema <- rate ema + (1 - rate) p`; buffers are the model's own.
+
+    torch's own `AveragedModel` copies at its first update; counting the start as the first
+    update makes it average from the initial weights on, as the authors' code does.
+    """
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(rate))
+    average.n_averaged.fill_(1)
+    for module, source in zip(average.module.modules(), model.modules(), strict=True):
+        module._buffers.update(source._buffers)  # a table of puzzles can be gigabytes
+    return average
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

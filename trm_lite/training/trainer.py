@@ -1,0 +1,398 @@
+"""The trainer: one loop, for a laptop and for many GPUs, stopped anywhere, continued exactly.
+
+What it keeps on disk is described in `trm_lite.run_folder`, how several processes share the work
+in `trm_lite.ranks`.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from trm_lite.common.device import pick_device, precision
+from trm_lite.common.errors import UserError
+from trm_lite.common.ranks import Wishes, join
+from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
+from trm_lite.data.official_deck import OfficialDeck
+from trm_lite.evaluation.scoring import evaluate
+from trm_lite.nets.build import build_network
+from trm_lite.nets.configs import NetConfig
+from trm_lite.nets.layers import Stack
+from trm_lite.nets.reasoner import Latents, Thought
+from trm_lite.nets.weights import load_weights, shipped
+from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
+from trm_lite.training.losses import StepLoss, step_loss, together
+from trm_lite.training.optim import (
+    AdamAtan2,
+    SignSGD,
+    exponential_moving_average,
+    schedule,
+    set_learning_rate,
+)
+from trm_lite.training.recipe import Preset
+from trm_lite.training.run_folder import RunFolder
+
+SAVE_EVERY_SECONDS = 60.0
+
+
+class Trainer:
+    """Trains the model of a preset.
+
+    `compile`, `micro_batch` and `recompute` change speed and memory, and the numbers only by
+    rounding: torch.compile (faster after about a minute); slots that go through the network at
+    once (0: all of them); and less memory for a third more work, see `Stack`.
+
+    Example:
+        >>> trainer = Trainer(get_preset("sudoku-6x6"))
+        >>> trainer.train()
+        >>> solver = trainer.ema.module
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        *,
+        folder: Path | None = None,  # where to keep the run; None keeps nothing
+        splits: Splits | None = None,  # the preset's own puzzles if None
+        device: str = "auto",
+        progress: bool = True,
+        compile: bool = False,
+        micro_batch: int = 0,
+        recompute: bool = False,
+    ):
+        self.preset, self.recipe = preset, preset.recipe
+        self.ranks, self.device = join(pick_device(device))
+        self.progress = progress and self.ranks.first
+        self.splits = splits or preset.data.build()
+        recipe = self.recipe
+        self.slots = self.ranks.rows(recipe.batch_size)  # of all, those of this process
+        self.micro_batch = micro_batch or recipe.batch_size
+        self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(preset.seed)
+            self.model = build_network(preset.model).to(self.device)
+        if recipe.start_from:
+            self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
+        self.ema = exponential_moving_average(self.model, recipe.ema_rate)
+        for module in self.model.modules():
+            if isinstance(module, Stack):
+                module.recompute = recompute
+        if compile:
+            hot = self.model.hot
+            setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
+        self.optimizer = AdamAtan2(
+            self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
+        )
+        if recipe.official_epochs:
+            self.deck = OfficialDeck(
+                self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
+            )
+        else:
+            self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
+        self.steps_done = 0
+        self.seconds = 0.0  # spent training, over all sittings
+        self.history: list[dict] = []
+        self.prepare_slots()
+        self.folder = None
+        if folder is not None:
+            self._open(folder)
+
+    def prepare_slots(self) -> None:
+        """Slots that wait for their first puzzle, and the optimiser of the puzzle embeddings."""
+        recipe = self.recipe
+        self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
+        self.puzzle_optimizer = SignSGD(
+            self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
+        )
+
+    # --- learning -------------------------------------------------------------------------
+
+    def step(self) -> StepLoss:
+        """One optimiser step: every slot thinks one supervision step, and the weights follow."""
+        loss = self.supervise(self.next_batch(self.steps_done))
+        self.update_weights()
+        return loss
+
+    def supervise(self, fresh: Batch) -> StepLoss:
+        """One supervision step of every slot, halted ones on `fresh` puzzles: the gradients."""
+        self.model.train()
+        carry = self.carry = refill(self.model, self.carry, fresh)  # the old one is let go
+        parts = [self.supervise_part(carry.rows(rows)) for rows in self.micro_batches()]
+        thoughts, losses = zip(*parts, strict=True)
+        latents = zip(*(thought.latents for thought in thoughts), strict=True)
+        thought = Thought(
+            Latents(*map(torch.cat, latents)),
+            logits=None,
+            halt_logit=torch.cat([thought.halt_logit for thought in thoughts]),
+            continue_logit=torch.cat([thought.continue_logit for thought in thoughts]),
+        )
+        self.carry = advance(
+            carry,
+            thought,
+            act=self.recipe.act,
+            max_steps=self.recipe.max_steps,
+            exploration=self.recipe.exploration,
+            draws=self._exploration_draws(),
+        )
+        return together(losses)
+
+    def supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
+        """Gradients of some slots; they do not depend on each other."""
+        with precision(self.device, self.recipe.bfloat16):
+            thought = self.model(part.latents, part.batch.inputs, part.batch.puzzle_ids)
+            continue_target = self.continue_target(part, thought)
+        loss = step_loss(
+            thought.logits,
+            thought.halt_logit,
+            part.batch.labels,
+            self.recipe.loss,
+            thought.continue_logit,
+            continue_target,
+        )
+        self.backward(loss)
+        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
+
+    def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
+        """What the continue logit (B,) is graded on, in Q-learning."""
+        if self.recipe.act != "q_learning":
+            return None
+        later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
+        return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def backward(self, loss: StepLoss) -> None:
+        """Add the gradients of a part of the batch to those of the others."""
+        (loss.total / self.recipe.batch_size).backward()
+
+    def micro_batches(self) -> list[slice]:
+        """The parts in which the slots of this process go through the network."""
+        count = self.slots.stop - self.slots.start
+        starts = range(0, count, self.micro_batch)
+        return [slice(start, min(start + self.micro_batch, count)) for start in starts]
+
+    def _exploration_draws(self) -> Tensor | None:
+        if self.recipe.exploration == 0 or self.recipe.max_steps == 1:
+            return None
+        return torch.rand(2, self.recipe.batch_size, generator=self.generator)[:, self.slots]
+
+    def update_weights(self) -> None:
+        """Follow the gradients: puzzle embeddings, network, and the moving average of it."""
+        recipe = self.recipe
+        self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
+        self.steps_done += 1
+        factor = schedule(
+            self.steps_done,
+            warmup_steps=recipe.warmup_steps,
+            total_steps=recipe.steps,
+            min_ratio=recipe.min_lr_ratio,
+            cooldown_steps=recipe.cooldown_steps,
+        )
+        for optimizer, rate in self.optimizers_and_rates():
+            set_learning_rate(optimizer, factor * rate)
+            optimizer.step()
+            optimizer.zero_grad()
+        self.ema.update_parameters(self.model)
+
+    def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
+        """The optimisers that take a step, each with its full learning rate."""
+        return [
+            (self.puzzle_optimizer, self.recipe.puzzle_lr),
+            (self.optimizer, self.recipe.lr),
+        ]
+
+    def train(self, steps: int | None = None) -> bool:
+        """Train up to optimiser step `steps` (the recipe's if None), with a progress bar.
+
+        Returns False if it was interrupted (Ctrl-C, SIGTERM); the state is saved, and calling
+        again, or a new Trainer on the same folder, continues exactly.
+        """
+        goal = self.recipe.steps if steps is None else steps
+        bar = tqdm(
+            total=goal,
+            initial=self.steps_done,
+            disable=not self.progress,
+            file=sys.stdout,
+            desc="training",
+            unit="step",
+            mininterval=0.5,
+            dynamic_ncols=True,
+        )
+        shown: dict[str, str] = {}
+        alone = self.folder.in_use() if self.folder and self.ranks.first else nullcontext()
+        with alone, bar, stop_requests() as stop:
+            if self.folder and self.ranks.first:
+                self.folder.begin(self.history)
+            saved_at = time.monotonic()
+            wishes = Wishes(self.ranks)
+            while self.steps_done < goal and not self.out_of_patience:
+                late = time.monotonic() - saved_at > SAVE_EVERY_SECONDS
+                stopping, saving = wishes.agreed(bool(stop), late)
+                if stopping:
+                    break
+                if saving:
+                    self.save()
+                    saved_at = time.monotonic()
+                started = time.perf_counter()
+                loss = self.step()
+                self.seconds += time.perf_counter() - started
+                bar.update()
+                if self.steps_done % 20 == 0:
+                    shown["loss"] = f"{loss.total.item() / len(loss.correct):.3f}"
+                    bar.set_postfix(shown, refresh=False)
+                if self.steps_done % self.recipe.eval_every == 0 or self.steps_done == goal:
+                    look = self.look(loss)
+                    shown["unseen solved"] = f"{look['exact']:.1%}"
+                    bar.set_postfix(shown)
+            self.save()
+        return self.steps_done >= goal or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the last `patience` looks brought nothing better than those before."""
+        patience = self.recipe.patience
+        if patience == 0 or len(self.history) <= patience:
+            return False
+        shares = [look["exact"] for look in self.history]
+        return max(shares[-patience:]) <= max(shares[:-patience])
+
+    def look(self, loss: StepLoss) -> dict:
+        """Measure the EMA weights on the validation puzzles and write the result down."""
+        result = evaluate(
+            self.ema.module,
+            self.splits.validation,
+            steps=self.recipe.max_steps,
+            bfloat16=self.recipe.bfloat16,
+            ranks=self.ranks,
+        )
+        halting, mean_steps = result.when_halting()
+        look = {
+            "step": self.steps_done,
+            "seconds": round(self.seconds, 2),
+            "loss": loss.total.item() / len(loss.correct),
+            "exact": result.exact().value,
+            "exact_after_one": result.exact(1).value,
+            "cells": result.cells[-1].mean().item(),
+            "exact_when_halting": halting.value,
+            "steps_when_halting": mean_steps,
+        }
+        best = max((earlier["exact"] for earlier in self.history), default=-1.0)
+        self.history.append(look)
+        if self.folder is not None and self.ranks.first:
+            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
+        return look
+
+    def next_batch(self, step: int, symmetric: bool = True) -> Batch:
+        generator = self.generator if symmetric else None
+        batch = self.splits.train.batch(self.deck.rows(step), generator)
+        if symmetric and self.recipe.hints:
+            batch = with_hints(batch, self.recipe.hints, self.generator, self.recipe.most_hints)
+        return batch.rows(self.slots).to(self.device)
+
+    # --- keeping and continuing -----------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the full state into the run's folder."""
+        if self.folder is not None:
+            state = self.state()
+            if self.ranks.first:
+                self.folder.save_state(state)
+
+    def state(self) -> dict:
+        """Everything that the rest of the run depends on, as plain tensors and numbers."""
+        return self.slot_state() | {
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.generator.get_state(),
+            "steps_done": self.steps_done,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+
+    def slot_state(self) -> dict:
+        """The slots of all processes together, so that any number of them can go on."""
+        carry, gather = self.carry, self.ranks.gather
+        return {
+            "puzzle_optimizer": self.puzzle_optimizer.state_dict(),
+            "latents": tuple(gather(latent.contiguous()) for latent in carry.latents),
+            "batch": tuple(map(gather, carry.batch)),
+            "slot_steps": gather(carry.steps),
+            "halted": gather(carry.halted),
+        }
+
+    def load(self, state: dict) -> None:
+        """Continue from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.load_slots(state)
+        self.generator.set_state(state["random"])
+        self.steps_done, self.seconds = state["steps_done"], state["seconds"]
+        self.history = state["history"]
+
+    def load_slots(self, state: dict) -> None:
+        """Take this process's part of the slots that `slot_state` returned."""
+        self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
+
+        def mine(tensor: Tensor) -> Tensor:
+            return tensor[self.slots].to(self.device)
+
+        self.carry = Carry(
+            Latents(*map(mine, state["latents"])),
+            Batch(*map(mine, state["batch"])),
+            mine(state["slot_steps"]),
+            mine(state["halted"]),
+        )
+
+    def _open(self, path: Path) -> None:
+        """Continue the run in the folder `path`, or begin one."""
+        self.folder = RunFolder(path, self.preset)
+        state = self.folder.saved_state()
+        if state is not None:
+            self.load(state)
+
+
+def weights_for(config: NetConfig, name: str) -> dict:
+    """Weights from a file or of the course; UserError if a network like `config` has others."""
+    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
+    if model.config != config:
+        raise UserError(
+            f"{name} holds another network than the one to be trained ({model.config} and not "
+            f"{config}); choose the preset that it was trained with."
+        )
+    return model.state_dict()
+
+
+def detached(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach()
+
+
+@contextmanager
+def stop_requests() -> Iterator[list]:
+    """Collect Ctrl-C and SIGTERM instead of dying of them: the list is empty until one arrives.
+
+    A second Ctrl-C interrupts at once. Outside the main thread nothing is caught.
+    """
+    requests: list[int] = []
+
+    def note(number, frame):
+        if requests and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        requests.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

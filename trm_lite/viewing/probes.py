@@ -1,0 +1,149 @@
+"""Experiments on a thought: who looks at whom, and what lies around the path it took."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trm_lite.common.errors import UserError
+from trm_lite.nets.layers import Attention, TokenMixer
+from trm_lite.nets.reasoner import Latents, Reasoner
+from trm_lite.puzzles.by_sizes import TO_TOKENS, puzzle_name_of
+from trm_lite.thinking import think
+from trm_lite.viewing.traces import Trace
+
+
+@torch.inference_mode()
+def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarray:
+    """How much each position takes from each other one, (steps, M, heads, P + L, P + L).
+
+    M mixers, one per block in the order of `named_modules`, are looked at in the last application
+    of their network in every supervision step; row i says where position i takes from. For
+    attention these are its weights, each row a distribution. For MLP mixing, which has no weights
+    of this kind, it is how strongly output i reacts to input j there and then (the mean over
+    features of the absolute derivative), each row divided by its sum; there is one "head".
+    """
+    seen: dict[str, Tensor] = {}
+    hooks, originals = [], []
+    mixers = {n: p for n, p in model.named_modules() if isinstance(p, TokenMixer | Attention)}
+    for name, part in mixers.items():
+        if isinstance(part, TokenMixer):
+
+            def react(mixer, arguments, _, name=name):
+                seen[name] = _derivative(mixer, arguments[0])[0, None]
+
+            hooks.append(part.register_forward_hook(react))
+        else:
+
+            def look(q, k, v, name=name, mix=part.mix):
+                seen[name] = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)[0]
+                return mix(q, k, v)
+
+            originals.append(part)
+            part.mix = look  # stands before the method of the class until it is deleted
+    frames = []
+    puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
+    inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzle[None])).long().to(model.device)
+    try:
+        for _ in think(model, inputs, steps=steps):
+            frames.append(torch.stack([seen[name] for name in mixers]).float().cpu())
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for part in originals:
+            del part.mix
+    return torch.stack(frames).numpy()
+
+
+def _derivative(mixer: TokenMixer, h: Tensor) -> Tensor:
+    """(B, L, L) size of d out_i / d in_j of the mixer's SwiGLU at h (B, L, D), rows of sum 1."""
+    swiglu = mixer.swiglu
+    gate, up = swiglu.gate_up(h.mT).chunk(2, dim=-1)  # (B, D, inner)
+    gate_weight, up_weight = swiglu.gate_up.weight.chunk(2)  # (inner, L)
+    sigmoid = gate.sigmoid()
+    slope = sigmoid * (1 + gate * (1 - sigmoid))  # of silu
+    inside = (slope * up)[..., None] * gate_weight + F.silu(gate)[..., None] * up_weight
+    size = (swiglu.down.weight @ inside).abs().mean(1)  # (B, L, L)
+    return size / size.sum(-1, keepdim=True)
+
+
+class Plane(NamedTuple):
+    """The two directions in which latents of some traces vary most (principal components)."""
+
+    of: str  # "z", "y", or "state": both of them, one behind the other
+    mean: np.ndarray  # (K,)
+    axes: np.ndarray  # (2, K) of length 1
+    share: np.ndarray  # (2,) of the variance that each explains
+
+    def place(self, trace: Trace) -> np.ndarray:
+        """(F, 2) where a trace is on this plane."""
+        return (latents_of(trace, self.of) - self.mean) @ self.axes.T
+
+
+def latents_of(trace: Trace, of: str) -> np.ndarray:
+    """(F, K) the latents of a trace: its z, its y, or both ("state"), as they were kept."""
+    parts = {"z": (trace.z,), "y": (trace.y,), "state": (trace.y, trace.z)}[of]
+    if any(part is None for part in parts):
+        raise UserError(
+            "This trace holds no latents (of direct prediction there is no z); record it with "
+            "latents='projected' or 'whole'."
+        )
+    return np.concatenate(parts, axis=-1)
+
+
+def plane(traces: Sequence[Trace], of: str = "z") -> Plane:
+    """The plane of the first two principal components of all frames of `traces`."""
+    if not traces:
+        raise UserError("There is no trace to look at; record one first.")
+    points = np.concatenate([latents_of(trace, of) for trace in traces]).astype(np.float64)
+    if len(points) < 3:
+        raise UserError("A plane needs at least 3 frames; record more steps or more puzzles.")
+    mean = points.mean(0)
+    _, sizes, axes = np.linalg.svd(points - mean, full_matrices=False)
+    variance = sizes**2
+    return Plane(of, mean, axes[:2], variance[:2] / max(variance.sum(), 1e-30))
+
+
+class Landscape(NamedTuple):
+    """Wrong cells over a grid on a plane."""
+
+    across: np.ndarray  # (G,)
+    up: np.ndarray  # (G,)
+    wrong: np.ndarray  # (G, G) rows go up
+
+
+@torch.inference_mode()
+def landscape(
+    model: Reasoner, traces: Sequence[Trace], state_plane: Plane, *, points: int = 25
+) -> Landscape:
+    """How many cells are wrong after one more supervision step from every point of a plane.
+
+    `traces` are thoughts about one puzzle, with whole latents; `state_plane` is that of "state".
+    The grid covers their paths and a margin. Off the paths y and z are not what any thought
+    would hold: the landscape tells what the network makes of such a state.
+    """
+    first = traces[0]
+    if state_plane.of != "state" or first.solution is None:
+        raise UserError("A landscape needs a plane of 'state' and a puzzle with one solution.")
+    start = model.initial_latents(1)
+    if len(state_plane.mean) != start.y.numel() + start.z.numel():
+        raise UserError("A landscape needs whole latents; record with latents='whole'.")
+    places = np.concatenate([state_plane.place(trace) for trace in traces])
+    low, high = places.min(0), places.max(0)
+    margin = 0.15 * (high - low) + 1e-6
+    across, up = (np.linspace(low[i] - margin[i], high[i] + margin[i], points) for i in (0, 1))
+    grid = np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
+    states = torch.from_numpy(state_plane.mean + grid @ state_plane.axes).float().to(model.device)
+    to_tokens = TO_TOKENS[first.puzzle_name]
+    inputs = torch.from_numpy(to_tokens(first.puzzle[None])).long().to(model.device)
+    labels = torch.from_numpy(to_tokens(first.solution[None])).long().to(model.device)
+    wrong = []
+    for part in states.split(64):
+        y, z = part.split((start.y.numel(), start.z.numel()), dim=1)
+        latents = Latents(y.reshape(-1, *start.y.shape[1:]), z.reshape(-1, *start.z.shape[1:]))
+        thought = model(latents, inputs.expand(len(part), -1))
+        wrong.append((thought.logits.argmax(-1) != labels).sum(-1))
+    return Landscape(across, up, torch.cat(wrong).cpu().numpy().reshape(points, points))

@@ -1,0 +1,397 @@
+"""Pictures of how a thought moves: pure functions from traces to a matplotlib figure."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from trm_lite.common.errors import UserError
+from trm_lite.evaluation.scoring import Evaluation
+from trm_lite.puzzles import sudoku
+from trm_lite.viewing import boards
+from trm_lite.viewing.probes import Landscape, Plane, plane
+from trm_lite.viewing.style import CLUE_PAPER, FAINT, HALT, INK, RIGHT, WRONG
+from trm_lite.viewing.traces import Trace
+
+OUTCOMES = ((True, RIGHT, "solved"), (False, WRONG, "not solved"))
+
+
+def frame_axis(ax: Axes, trace: Trace) -> None:
+    """Name the axis of the frames after what a frame is."""
+    name = {"step": "supervision step", "recursion": "full recursion"}
+    ax.set_xlabel(name.get(trace.grain, "application of the network"))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+
+
+def _need(part: np.ndarray | None, what: str) -> np.ndarray:
+    if part is None:
+        raise UserError(f"This trace holds no {what}; record it again with tracing.record.")
+    return part
+
+
+# --- one thought ---------------------------------------------------------------------------------
+
+
+def confidence_map(trace: Trace, ax: Axes | None = None) -> Figure:
+    """How sure the network is of each open cell over the frames; a dot where it is wrong.
+
+    Cells stand in the order in which they were settled, so the front that moves to the right from
+    bottom to top is the thought.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    cells = np.flatnonzero(_open_cells(trace))
+    if len(cells) == 0:
+        raise UserError("Every cell of this puzzle is given; leave some blank.")
+    moved = trace.changed()[:, cells] * np.arange(1, len(trace) + 1)[:, None]
+    order = cells[np.lexsort((cells, moved.max(0)))]
+    image = ax.imshow(
+        trace.confidence[:, order].T, vmin=0, vmax=1, cmap="mako", aspect="auto", origin="lower",
+        extent=(0.5, len(trace) + 0.5, -0.5, len(order) - 0.5), interpolation="nearest",
+    )  # fmt: skip
+    frames, rows = np.nonzero(trace.faults()[:, order])
+    ax.plot(frames + 1, rows, ".", ms=6, mew=0, color=WRONG, label="wrong")
+    bar = ax.figure.colorbar(image, ax=ax, label="probability of what is shown")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_ylabel("open cells, first settled first")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), handletextpad=0)
+    frame_axis(ax, trace)
+    return ax.figure
+
+
+def _open_cells(trace: Trace) -> np.ndarray:
+    """(L,) what the network has to find; of ARC's canvas, what is ever in use."""
+    if trace.puzzle_name == "sudoku":
+        return trace.puzzle == 0
+    if trace.puzzle_name == "maze":
+        return trace.puzzle == 1
+    return (trace.boards > 0).any(0)
+
+
+def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
+    """What the network thinks may stand in one `cell` (from 0), over the frames.
+
+    The five likeliest values have a curve; the right one, where it is known, is thick and black.
+    """
+    chances = _need(trace.probabilities, "probabilities (probabilities=True)")
+    if not 0 <= cell < trace.puzzle.size:
+        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.4, 3), layout="constrained")
+    curves = chances[:, cell].astype(float)  # (F, V)
+    frames = np.arange(1, len(trace) + 1)
+    right = None if trace.solution is None else int(trace.solution[cell]) + 1
+    palette = sns.color_palette("colorblind", 10)
+    for token in sorted(np.argsort(curves.max(0))[::-1][:5]):
+        is_right = token == right
+        ax.plot(frames, curves[:, token], lw=3 if is_right else 1.5,
+                color=INK if is_right else palette[token % 10],
+                label=_name(trace.puzzle_name, token) + (" (right)" if is_right else ""))  # fmt: skip
+    ax.set(ylim=(-0.03, 1.03), ylabel="probability")
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    side = round(trace.puzzle.size**0.5)
+    ax.set_title(f"row {cell // side + 1}, column {cell % side + 1}", loc="left")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    frame_axis(ax, trace)
+    return ax.figure
+
+
+def _name(puzzle_name: str, token: int) -> str:
+    if puzzle_name == "maze":
+        return ("padding", "wall", "open", "S", "G", "path")[token]
+    if puzzle_name == "arc":
+        return ("padding", "end")[token] if token < 2 else f"colour {token - 2}"
+    return ("padding", "blank")[token] if token < 2 else str(token - 1)
+
+
+def side_by_side(thoughts: dict[str, Trace], frames: Sequence[int] | None = None) -> Figure:
+    """Boards of several networks on one puzzle: a row per network, a column per frame.
+
+    `frames` (from 1) default to the powers of two, and the last one.
+    """
+    if not thoughts:
+        raise UserError("There is no trace to show; record one first.")
+    _same_puzzle(list(thoughts.values()))
+    least = min(map(len, thoughts.values()))
+    if frames is None:
+        frames = [f for f in (1, 2, 4, 8, 16, 32, 64) if f < least] + [least]
+    if max(frames) > least or min(frames) < 0:
+        raise UserError(f"These traces have {least} frames in common; ask for those.")
+    size = (1.9 * len(frames) + 0.4, 2.2 * len(thoughts) + 0.4)
+    figure, axes = plt.subplots(
+        len(thoughts), len(frames), figsize=size, layout="constrained", squeeze=False
+    )
+    for row, (name, thought) in zip(axes, thoughts.items(), strict=True):
+        for ax, number in zip(row, frames, strict=True):
+            boards.draw_step(ax, thought, number)
+        row[0].annotate(name, (-0.06, 0.5), xycoords="axes fraction", rotation=90,
+                        ha="right", va="center", fontsize=11)  # fmt: skip
+    boards.board_legend(figure, thought.solution is not None, thought.puzzle_name)
+    return figure
+
+
+def _same_puzzle(traces: Sequence[Trace]) -> None:
+    first = traces[0]
+    for other in traces[1:]:
+        if not np.array_equal(first.puzzle, other.puzzle):
+            raise UserError("These traces are of different puzzles; compare two of the same.")
+
+
+# --- several thoughts, by name ------------------------------------------------------------------
+
+
+def entropy_and_errors(thoughts: dict[str, Trace]) -> Figure:
+    """Uncertainty (mean entropy of the open cells) and wrong cells over the frames, by name."""
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(6, 4.4), layout="constrained", sharex=True)
+    for name, thought in thoughts.items():
+        frames = np.arange(1, len(thought) + 1)
+        entropy = _need(thought.entropy, "entropy")[:, _open_cells(thought)].mean(1)
+        top.plot(frames, entropy, "o-", ms=3.5, label=name)
+        bottom.plot(frames, thought.faults().sum(1), "o-", ms=3.5, label=name)
+    top.set(ylabel="entropy per open\ncell, bits", ylim=(0, None))
+    known = all(thought.solution is not None for thought in thoughts.values())
+    bottom.set(ylabel="cells wrong" if known else "cells against\na rule", ylim=(-0.3, None))
+    bottom.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    frame_axis(bottom, next(iter(thoughts.values())))
+    if len(thoughts) > 1:
+        top.legend()
+    return figure
+
+
+# --- many thoughts -------------------------------------------------------------------------------
+
+
+def residuals(traces: Sequence[Trace], title: str = "") -> Figure:
+    """How much y and z still move, on a log scale: median and middle half, by outcome."""
+    if not traces:
+        raise UserError("There is no trace to show; record one first.")
+    latents = [name for name in ("y", "z") if _moves(traces, name)]
+    figure, axes = plt.subplots(
+        1, len(latents), figsize=(1.4 + 3.8 * len(latents), 3.2), layout="constrained",
+        sharey=True, squeeze=False,
+    )  # fmt: skip
+    frames = np.arange(1, len(traces[0]) + 1)
+    for ax, name in zip(axes[0], latents, strict=True):
+        for solved, colour, label in OUTCOMES:
+            chosen = [getattr(t, f"{name}_residual") for t in traces if t.solved == solved]
+            if not chosen:
+                continue
+            low, middle, high = np.quantile(np.stack(chosen), (0.25, 0.5, 0.75), axis=0)
+            ax.plot(frames, middle, "o-", ms=3.5, color=colour, label=f"{label} ({len(chosen)})")
+            ax.fill_between(frames, low, high, color=colour, alpha=0.2, lw=0)
+        ax.set(yscale="log")
+        ax.set_title(f"{title}{': ' if title else ''}change of {name}", loc="left")
+        frame_axis(ax, traces[0])
+    axes[0, 0].set_ylabel("root mean square")
+    axes[0, -1].legend()
+    return figure
+
+
+def _moves(traces: Sequence[Trace], name: str) -> bool:
+    return all(not np.isnan(_need(getattr(t, f"{name}_residual"), "residuals")).all()
+               for t in traces)  # fmt: skip
+
+
+def trajectories(
+    traces: Sequence[Trace],
+    *,
+    where: Plane | None = None,
+    ground: Landscape | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Paths of latents on a plane, coloured by outcome; rings are starts, dots are ends.
+
+    The plane is that of z's first two principal components, if no other is given. `ground` is
+    drawn below: darker where more cells are wrong.
+    """
+    where = plane(traces) if where is None else where
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.4, 4.6), layout="constrained")
+    if ground is not None:
+        image = ax.pcolormesh(ground.across, ground.up, ground.wrong, cmap="Greys", vmin=0,
+                              vmax=max(1, ground.wrong.max()) * 1.6, shading="nearest",
+                              rasterized=True)  # fmt: skip
+        ax.figure.colorbar(image, ax=ax, label="cells wrong one step later")
+    faint = max(0.15, min(0.9, 12 / len(traces)))
+    for solved, colour, _ in OUTCOMES:
+        for path in [where.place(t) for t in traces if t.solved == solved]:
+            ax.plot(*path.T, color=colour, lw=1, alpha=faint)
+            ax.plot(*path[0], "o", ms=4, mfc="none", color=colour, alpha=max(faint, 0.5))
+            ax.plot(*path[-1], "o", ms=5, color=colour)
+    first, second = (f"{share:.0%} of the variance" for share in where.share)
+    ax.set(xlabel=f"first component of {where.of} ({first})", ylabel=f"second ({second})")
+    counts = {solved: sum(t.solved == solved for t in traces) for solved in (True, False)}
+    ax.legend(
+        handles=[
+            Line2D([], [], marker="o", color=colour, label=f"{label} ({counts[solved]})")
+            for solved, colour, label in OUTCOMES
+            if counts[solved]
+        ],
+        loc="best",
+    )
+    return ax.figure
+
+
+def convergence(traces: Sequence[Trace], name: str = "z", ax: Axes | None = None) -> Figure:
+    """How near y or z is to where it will end: 1 - cosine, log scale, one line per thought."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
+    for trace in traces:
+        away = 1 - _need(getattr(trace, f"{name}_cosine"), "cosines")[:-1]
+        colour = RIGHT if trace.solved else WRONG
+        ax.plot(np.arange(1, len(trace)), np.maximum(away, 1e-8), color=colour, lw=1, alpha=0.5)
+    ax.set(yscale="log", ylabel=f"1 - cosine of {name}\nto its last state")
+    frame_axis(ax, traces[0])
+    return ax.figure
+
+
+# --- does it know? -------------------------------------------------------------------------------
+
+
+def halting(evaluation: Evaluation, bins: int = 10) -> Figure:
+    """Belief that the answer is right: over the steps by outcome, and against the truth.
+
+    To the right, all answers of all steps in bins of equal width; on the diagonal the belief is
+    calibrated. The area of a dot tells how many answers are in its bin.
+    """
+    belief = evaluation.halt_logits.sigmoid().numpy()  # (S, N)
+    right = evaluation.correct.numpy()
+    if np.isnan(belief).all():
+        raise UserError("This model has no halting head, so there is no belief to show.")
+    figure, (over, against) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    steps = np.arange(1, len(belief) + 1)
+    for outcome, colour, label in ((True, RIGHT, "answer right"), (False, WRONG, "answer wrong")):
+        there = (right == outcome).sum(1)
+        total = np.where(right == outcome, belief, 0).sum(1)
+        mean = np.divide(total, there, out=np.full(len(steps), np.nan), where=there > 0)
+        over.plot(steps, mean, "o-", ms=4, color=colour, label=label)
+    over.set(xlabel="supervision step", ylabel="mean belief", ylim=(-0.03, 1.03))
+    over.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    over.legend()
+    places, truths, counts, error = reliability(belief, right, bins)
+    against.plot([0, 1], [0, 1], color=FAINT, lw=1)
+    against.scatter(places, truths, s=20 + 300 * counts / counts.sum(), color=HALT, alpha=0.8)
+    against.set(xlabel="belief", ylabel="share that is right", xlim=(-0.05, 1.05),
+                ylim=(-0.05, 1.05))  # fmt: skip
+    against.set_title(f"expected calibration error {error:.3f}", loc="left")
+    for axis in (over.yaxis, against.xaxis, against.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
+def reliability(belief: np.ndarray, right: np.ndarray, bins: int) -> tuple:
+    """Mean belief, share right and count of every bin in use, and the mean gap between the two."""
+    bin_of = np.minimum((belief.ravel() * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    used = counts > 0
+    places = np.bincount(bin_of, belief.ravel(), bins)[used] / counts[used]
+    truths = np.bincount(bin_of, right.ravel(), bins)[used] / counts[used]
+    error = float((np.abs(places - truths) * counts[used]).sum() / counts.sum())
+    return places, truths, counts[used], error
+
+
+# --- who looks at whom ---------------------------------------------------------------------------
+
+
+def influence_board(
+    weights: np.ndarray, cell: int, trace: Trace, frame: int, ax: Axes | None = None
+) -> Figure:
+    """From where one `cell` takes its information, over the board as it stands in `frame`.
+
+    `weights` (P + L, P + L) are one matrix of `trm_lite.probes.influence`, or a mean of some. The
+    share that goes to the P positions before the puzzle stands in the title.
+    """
+    cells = trace.puzzle.size
+    prefix = len(weights) - cells
+    if weights.ndim != 2 or prefix < 0 or not 0 <= cell < cells:
+        raise UserError(
+            f"These weights {weights.shape} and cell {cell} do not fit a board of {cells} cells."
+        )
+    if ax is None:
+        _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+    row = weights[prefix + cell]
+    side = round(cells**0.5)
+    seen = row[prefix:].reshape(side, side)
+    ax.imshow(seen, cmap="Purples", vmin=0, vmax=max(seen.max(), 1e-9) * 1.15)
+    ax.add_patch(plt.Rectangle((cell % side - 0.5, cell // side - 0.5), 1, 1, fill=False,
+                               edgecolor=INK, lw=2.2))  # fmt: skip
+    if trace.puzzle_name == "sudoku":
+        shape = sudoku.geometry(side)
+        dark = seen.ravel() > 0.6 * seen.max()
+        for place, digit in enumerate(trace.boards[frame - 1]):
+            ink = "white" if dark[place] else INK if trace.puzzle[place] else RIGHT
+            ax.text(place % side, place // side, digit, ha="center", va="center", fontsize=8,
+                    color=ink)  # fmt: skip
+        for line in range(shape.box_rows, side, shape.box_rows):
+            ax.axhline(line - 0.5, color=FAINT, lw=1)
+        for line in range(shape.box_columns, side, shape.box_columns):
+            ax.axvline(line - 0.5, color=FAINT, lw=1)
+    ax.spines[:].set_visible(True)
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(f"{row[:prefix].sum():.0%} to the prefix", fontsize=9, loc="center")
+    return ax.figure
+
+
+def influence_matrix(weights: np.ndarray, ax: Axes | None = None) -> Figure:
+    """Who takes from whom: rows take, columns give; (P + L, P + L)."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.6, 4), layout="constrained")
+    image = ax.imshow(weights, cmap="Purples", vmin=0, vmax=np.quantile(weights, 0.99))
+    ax.figure.colorbar(image, ax=ax, label="share")
+    ax.set(xlabel="gives", ylabel="takes")
+    return ax.figure
+
+
+# --- what the microscope shows beside the board --------------------------------------------------
+
+
+def curves(thoughts: dict[str, Trace], cell: int | None = None) -> Figure:
+    """Wrong cells, residuals, belief and, of the first thought, the story of one cell."""
+    first = next(iter(thoughts.values()))
+    rows = 3 if cell is None else 4
+    figure, axes = plt.subplots(
+        rows, 1, figsize=(5.2, 1.35 * rows + 0.2), sharex=True, dpi=90,
+        gridspec_kw={"left": 0.17, "right": 0.79, "bottom": 0.5 / (1.35 * rows), "top": 0.95,
+                     "hspace": 0.35},
+    )  # fmt: skip
+    wrong, moving, belief = axes[:3]
+    dashes = ("-", "--", ":")
+    for style, (name, thought) in zip(dashes, thoughts.items(), strict=False):
+        frames = np.arange(1, len(thought) + 1)
+        wrong.plot(frames, thought.faults().sum(1), style, color=WRONG, label=name)
+        for latent, colour in (("y", RIGHT), ("z", INK)):
+            values = getattr(thought, f"{latent}_residual")
+            if values is not None and not np.isnan(values).all():
+                label = latent if style == "-" else None
+                at = values > 0  # in a fine grain y and z take turns
+                moving.plot(frames[at], values[at], style, color=colour, label=label)
+        belief.plot(frames, thought.halt, style, color=HALT)
+    wrong.set_ylabel("wrong" if first.solution is not None else "against\na rule")
+    wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    wrong.set_ylim(-0.3, max(4.3, wrong.get_ylim()[1]))
+    moving.set(yscale="log", ylabel="change")
+    belief.set(ylabel="done?", ylim=(-0.05, 1.05))
+    belief.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if np.isnan(first.halt).all():
+        belief.text(0.5, 0.5, "no halting head", transform=belief.transAxes, ha="center")
+    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "fontsize": 8}
+    if len(thoughts) > 1:
+        wrong.legend(**beside)
+    moving.legend(**beside)
+    if cell is not None:
+        cell_story(first, cell, axes[3])
+        axes[3].legend(**beside)
+        axes[3].set_title(axes[3].get_title(loc="left"), fontsize=9)
+        axes[3].set_ylabel("cell")
+    for ax in axes:
+        ax.tick_params(labelsize=8)
+        ax.set_xlim(0.5, max(map(len, thoughts.values())) + 0.5)
+        ax.set_xlabel("")
+        ax.grid(axis="x", color=CLUE_PAPER)
+    frame_axis(axes[-1], first)
+    return figure
