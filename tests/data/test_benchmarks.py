@@ -4,9 +4,7 @@ import csv
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -323,6 +321,22 @@ def test_files_that_are_none(tmp_path, capsys, sudokus):
     assert not [path for path in tmp_path.iterdir() if "built" in path.name]
 
 
+@pytest.mark.parametrize(
+    ("options", "mended_by"),
+    [
+        (("--train", 8, "--validation", 3), "--train, --validation"),
+        (("--train", 8, "--validation", 2), "--train, --validation, --min-rating"),
+        (("--train", 8, "--official-order"), "--from"),
+        (("--train", 0, "--validation", 0), "--train"),
+    ],
+)
+def test_a_refusal_names_the_options_that_mend_it(tmp_path, capsys, sudokus, options, mended_by):
+    few = write_csv(tmp_path / "few.csv", sudokus[:10])
+    command = ("data", "sudoku-extreme", "--from", few, "--out", tmp_path / "data" / "built")
+    assert f": {mended_by}.)" in refusal(capsys, *command, *options)
+    assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]  # no empty folder data
+
+
 def test_a_full_disk_leaves_nothing(source, tmp_path, capsys, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -359,40 +373,64 @@ def test_options_that_make_no_sense(tmp_path, capsys):
     said = refusal(capsys, "data", "maze-hard-made-here", "--min-rating", 3, *out)
     assert "--min-rating means nothing for maze-hard-made-here" in said and "--train" in said
     said = refusal(capsys, "data", "arc-agi-1", "--train", 3, *out)
-    assert "--from, --concept, --augment, --seed, --official-order" in said
-    assert "--seed must be 0" in refusal(capsys, "data", "maze-hard", "--seed", -1, *out)
+    assert "--augment, --seed, --from, --official-order, --concept" in said
+    said = refusal(capsys, "data", "maze-hard", "--seed", -1, *out)
+    assert "The seed must be 0 to 4294967295, not -1. (Option: --seed.)" in said
     assert "7 other guises" in refusal(capsys, "data", "maze-hard", "--augment", 8, *out)
-    assert "at least 1" in refusal(capsys, "data", "maze-hard-made-here", "--test", 0, *out)
+    said = refusal(capsys, "data", "maze-hard-made-here", "--test", 0, *out)
+    assert "at least 1 puzzle to test on" in said and "(Option: --test.)" in said
+
+
+def test_the_help_says_the_default_of_each_benchmark(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert "Learn only from puzzles as hard as this." in said
+    assert "(default: 200 for" not in said  # the first benchmark comes first
+    assert "1000 for sudoku-extreme; 200 for sudoku-hard-made-here, maze-hard-made-here" in said
+    assert "1000 for arc-agi-1, arc-agi-2" in said and "42 for arc-agi-1" in said
+
+
+def test_what_is_unusual_about_a_folder():
+    usual = {"name": "sudoku-extreme", "train": 1000, "min_rating": None, "validation": 3}
+    assert catalog.unusual(usual) == {}
+    assert catalog.unusual(usual | {"train": 200, "min_rating": 5}) == {
+        "train": 200,
+        "min_rating": 5,
+    }
+    assert catalog.unusual(usual | {"name": "maze-hard"}) == {"train": 1000}
+    assert catalog.unusual({"name": "arc-agi-1"}) == catalog.unusual({}) == {}
 
 
 # --- what comes next ----------------------------------------------------------------------
 
 
-def test_arc_is_built_by_its_own_module(tmp_path, monkeypatch, capsys):
-    calls = []
+def write_tasks(folder: Path, *names: str) -> Path:
+    """ARC tasks of two pairs each, a file for each task."""
+    folder.mkdir(parents=True)
+    for colour, name in enumerate(names):
+        pairs = [[{"input": [[colour, part]], "output": [[part, colour]]}] for part in (5, 6)]
+        content = json.dumps(dict(zip(("train", "test"), pairs, strict=True)))
+        (folder / f"{name}.json").write_text(content)
+    return folder
 
-    def build_arc(name, folder, **options):
-        calls.append((name, options))
-        about = {"name": name, "puzzle": "arc", "vocab_size": 12, "seq_len": 4} | options
-        del about["source"], about["concept"]
-        about |= {"subsets": {"training": 1, "concept": 1}, "identifiers": 1_234}
-        with new_folder(folder, about) as unfinished:
-            cells = np.ones((2, 4), np.uint8)
-            write_split(unfinished / "train", plain(cells, cells))
 
-    stand_in = ModuleType("arc_agi")
-    stand_in.build_arc = build_arc
-    monkeypatch.setitem(sys.modules, "trm_lite.benchmarks.arc_agi", stand_in)
-    options = ("--concept", "there", "--augment", 3, "--official-order")
-    status, _ = built("arc-agi-2", tmp_path / "built", *options)
-    wanted = {"source": None, "concept": Path("there"), "augmentations": 3, "seed": 42}
-    assert status == 0 and calls == [("arc-agi-2", wanted | {"official_order": True})]
-    said = capsys.readouterr().out
-    assert "2 examples" in said and "1,234 puzzle identifiers" in said
-    assert built("arc-agi-2", tmp_path / "built", *options)[0] == 0 and len(calls) == 1
-    command = ("data", "arc-agi-2", "--out", tmp_path / "built", *options[2:])
+def test_arc_with_and_without_concept_arc(tmp_path, capsys):
+    write_tasks(tmp_path / "raw" / "training", "a", "b")
+    write_tasks(tmp_path / "raw" / "evaluation", "c")
+    concept = write_tasks(tmp_path / "concept", "x", "y", "z")
+    options = ("--from", tmp_path / "raw", "--augment", 2, "--official-order")
+    status, folder = built("arc-agi-2", tmp_path / "built", *options, "--concept", concept)
+    about = json.loads((folder / "about.json").read_text())
+    assert status == 0 and about["subsets"] == {"training": 2, "evaluation": 1, "concept": 3}
+    assert (about["augmentations"], about["seed"], about["official_order"]) == (2, 42, True)
+    assert "19 puzzle identifiers" in capsys.readouterr().out
+    assert built("arc-agi-2", folder, *options, "--concept", concept)[0] == 0
+    assert "already" in capsys.readouterr().out
+    command = ("data", "arc-agi-2", "--out", folder, *options)
     assert "built with ConceptARC" in refusal(capsys, *command)
-    assert "augmentations 3, not 4" in refusal(capsys, *command, "--augment", 4)
+    said = refusal(capsys, *command, "--concept", concept, "--augment", 4)
+    assert "augmentations 2, not 4" in said and "(Option: --out.)" in said
 
 
 def test_the_next_command_works(source, tmp_path, capsys):
@@ -443,7 +481,7 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
         assert "any shortest path        0.0 %" in capsys.readouterr().out
         assert main([*command, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["shortest_path"]["count"] == 6
-        assert "--bands tells Sudokus apart" in refusal(capsys, *command, "--bands")
+        assert "Bands tell Sudokus apart" in refusal(capsys, *command, "--bands")
         assert "made here" in refusal(capsys, *command, "--kinds", "minimal")
     with pytest.raises(UserError):
         BuiltData("mazes", str(tmp_path / "nowhere")).puzzle  # noqa: B018

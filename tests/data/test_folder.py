@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from trm_lite.common import UserError
+from trm_lite.data import BuiltData
 from trm_lite.data.folder import (
     Arrays,
-    BuiltData,
     append_to_split,
     new_folder,
     plain,
@@ -93,10 +93,17 @@ def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path):
 def test_a_full_disk_leaves_nothing(tmp_path):
     with (
         pytest.raises(UserError, match="No space left"),
-        new_folder(tmp_path / "full", ABOUT),
+        new_folder(tmp_path / "data" / "full", ABOUT),
     ):
         raise OSError(28, "No space left on device")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # nor the folder data, which was made for it
+
+
+def test_a_failure_leaves_what_others_have_made_meanwhile(tmp_path):
+    with pytest.raises(UserError), new_folder(tmp_path / "data" / "full", ABOUT):
+        (tmp_path / "data" / "other").mkdir()
+        raise UserError("no more")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["other"]
 
 
 def test_nothing_is_overwritten(data):

@@ -9,6 +9,7 @@ import torch
 
 from trm_lite.common import UserError
 from trm_lite.data.benchmarks.arc_agi import build_arc
+from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.data.folder import read_split
 from trm_lite.evaluation import Votes, evaluate_arc
 from trm_lite.evaluation.voting import PASS_KS, votes_for
@@ -26,8 +27,8 @@ def folder(tmp_path_factory, write_kaggle):
     path = tmp_path_factory.mktemp("arc")
     for subset in ("training", "evaluation"):
         write_kaggle(path / "raw", subset)
-    build_arc("arc-agi-1", path / "built", source=path / "raw", augmentations=3,
-              official_order=True)  # fmt: skip
+    drawing = ArcDrawing(source=path / "raw", augmentations=3, official_order=True)
+    build_arc("arc-agi-1", path / "built", drawing)
     return path / "built"
 
 

@@ -20,6 +20,7 @@ from trm_lite.data.arc_augmentations import Draws, Fingerprints, OfficialDraws
 from trm_lite.data.arc_tasks import Subsets, load_source, load_tasks
 from trm_lite.data.benchmarks import arc_agi
 from trm_lite.data.benchmarks.arc_agi import build_arc
+from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.data.folder import read_split
 from trm_lite.puzzles import arc
 from trm_lite.puzzles.arc import Augmentation, as_grid, as_task
@@ -313,10 +314,12 @@ def test_the_authors_arrays_to_the_bit(tmp_path, write_kaggle, case):
     build_arc(
         "arc-agi-1",
         tmp_path / "built",
-        source=tmp_path / "raw",
-        augmentations=config["num_aug"],
-        seed=config["seed"],
-        official_order=True,
+        ArcDrawing(
+            source=tmp_path / "raw",
+            augmentations=config["num_aug"],
+            seed=config["seed"],
+            official_order=True,
+        ),
     )
     splits, names, about = read_all(tmp_path / "built")
     assert names == ABOUT_BUILT[f"{case}/identifiers.json"]
@@ -368,9 +371,8 @@ def grid_and_corner(tokens: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
 @pytest.mark.parametrize("official_order", [False, True])
 def test_what_holds_for_any_draws(raw, tmp_path, official_order):
     source, built = load_source(raw, "arc-agi-1"), tmp_path / "built"
-    build_arc(
-        "arc-agi-1", built, source=raw, augmentations=40, seed=5, official_order=official_order
-    )
+    drawing = ArcDrawing(source=raw, augmentations=40, seed=5, official_order=official_order)
+    assert build_arc("arc-agi-1", built, drawing)
     splits, names, about = read_all(built)
     assert about["identifiers"] == len(names) == len(set(names)) and names[0] == "<blank>"
     pairs = {"train": {task.id: task.pairs for task in source.training}, "test": {}}
@@ -420,7 +422,7 @@ def test_every_augmentation_and_place_is_as_likely():
 def test_one_seed_one_benchmark(raw, tmp_path):
     folders = [tmp_path / name for name in "abc"]
     for folder, seed in zip(folders, (1, 1, 2), strict=True):
-        build_arc("arc-agi-1", folder, source=raw, augmentations=2, seed=seed)
+        build_arc("arc-agi-1", folder, ArcDrawing(source=raw, augmentations=2, seed=seed))
     a, b, c = ((folder / "train" / "inputs.npy").read_bytes() for folder in folders)
     assert a == b != c
 
@@ -429,18 +431,14 @@ def test_a_network_reads_what_was_built(raw, tmp_path):
     (tmp_path / "concept").mkdir()
     shutil.copy(raw / "arc-agi_training_challenges.json", tmp_path / "concept")
     shutil.copy(raw / "arc-agi_training_solutions.json", tmp_path / "concept")
+    drawing = ArcDrawing(source=raw, concept=tmp_path / "concept", augmentations=2)
     with pytest.raises(PuzzleError, match="is there twice"):
-        build_arc("arc-agi-1", tmp_path / "built", source=raw, concept=tmp_path / "concept")
+        build_arc("arc-agi-1", tmp_path / "built", drawing)
     for file in (tmp_path / "concept").iterdir():
         for name in ABOUT_BUILT["arc_task_ids"]["training"]:
             file.write_text(file.read_text().replace(name, f"concept-{name}"))
-    about = build_arc(
-        "arc-agi-1",
-        tmp_path / "built",
-        source=raw,
-        concept=tmp_path / "concept",
-        augmentations=2,
-    )
+    assert build_arc("arc-agi-1", tmp_path / "built", drawing)
+    about = json.loads((tmp_path / "built" / "about.json").read_text())
     assert about["subsets"] == {"training": 3, "evaluation": 3, "concept": 3}
     assert about["leaks"] == []
     data = BuiltData("arc-agi-1", str(tmp_path / "built"), vocab_size=12, seq_len=900)
@@ -450,13 +448,13 @@ def test_a_network_reads_what_was_built(raw, tmp_path):
 
 
 def test_builds_that_cannot_be(raw, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="ask for 0 or more"):
-        build_arc("arc-agi-1", tmp_path / "built", source=raw, augmentations=-1)
+    with pytest.raises(UserError, match="augmentations must be 0 to"):
+        ArcDrawing(augmentations=-1)
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(arc_agi.shutil, "disk_usage", lambda _: usage(1000))
     with pytest.raises(UserError, match=r"needs \d+ kB, but only 1 kB are free"):
-        build_arc("arc-agi-1", tmp_path / "built", source=raw, augmentations=1)
+        build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw, augmentations=1))
     assert [path.name for path in tmp_path.iterdir()] == ["kaggle"]
     (tmp_path / "built").mkdir()
     with pytest.raises(UserError, match="there already"):
-        build_arc("arc-agi-1", tmp_path / "built", source=raw)
+        build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw))

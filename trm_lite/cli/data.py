@@ -1,8 +1,8 @@
 """`trm-lite data`: build a benchmark into a folder."""
 
-import inspect
 import json
 import time
+from dataclasses import fields, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from trm_lite.cli.options import flag
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.data.benchmarks.catalog import BENCHMARKS
+from trm_lite.data.benchmarks.options import Options
 from trm_lite.data.folder import read_split
 from trm_lite.data.settings import BuiltData
 from trm_lite.experiments.presets import PRESETS
@@ -20,18 +21,35 @@ SPLITS = ("train", "validation", "test")
 SHOWN_LEAKS = 12
 
 
+def every_option() -> type[Options]:
+    """One class with the options of all benchmarks: None, or False for a switch, if not given."""
+    types = tuple(dict.fromkeys(type(benchmark.usual) for benchmark in BENCHMARKS.values()))
+    found = {}
+    for field in (field for options in types for field in fields(options)):
+        switch = field.type is bool
+        shown = arg(
+            name=flag(field.name)[2:], help_behavior_hint=f"(default: {defaults_of(field.name)})"
+        )
+        kind = Annotated[bool if switch else field.type | None, shown]
+        found[field.name] = (field.name, kind, False if switch else None)
+    # The help of each option is what stands below its field in these classes.
+    return make_dataclass("Given", found.values(), bases=types, frozen=True, kw_only=True)
+
+
+def defaults_of(option: str) -> str:
+    """What an option is if it is not given, for each benchmark that has it."""
+    names: dict[str, list[str]] = {}
+    for name, benchmark in BENCHMARKS.items():
+        if hasattr(benchmark.usual, option):
+            names.setdefault(str(getattr(benchmark.usual, option)), []).append(name)
+    return "; ".join(f"{value} for {', '.join(there)}" for value, there in names.items())
+
+
+Given = every_option()
+
+
 def data(
-    name: Positional[str],
-    source: Annotated[Path | None, arg(name="from")] = None,
-    out: Path | None = None,
-    train: int | None = None,
-    validation: int | None = None,
-    test: int | None = None,
-    min_rating: int | None = None,
-    augment: int | None = None,
-    seed: int | None = None,
-    official_order: bool = False,
-    concept: Path | None = None,
+    name: Positional[str], given: Annotated[Given, arg(name="")], out: Path | None = None
 ) -> int:
     """Build a benchmark into a folder, from public files or from nothing.
 
@@ -42,63 +60,40 @@ def data(
 
     Args:
         name: The benchmark.
-        source: A folder with train.csv and test.csv, or one CSV file for all splits; of ARC, a
-            folder of tasks.
+        given: Its options.
         out: Folder to build; data/NAME if not given.
-        train: Puzzles to learn from.
-        validation: Puzzles to choose by in training.
-        test: Puzzles to be tested on, of those made here.
-        min_rating: Learn only from puzzles as hard as this.
-        augment: Store so many symmetries of each puzzle; those of Sudokus are drawn in training
-            otherwise.
-        seed: Of everything that is drawn at random.
-        official_order: Draw exactly what the authors' code draws after seeding numpy so.
-        concept: A copy of ConceptARC, which the paper also learns from; 'trm-lite download
-            concept-arc' fetches one.
-    """
-    build(
-        name,
-        out,
-        source=source,
-        train=train,
-        validation=validation,
-        test=test,
-        min_rating=min_rating,
-        augmentations=augment,
-        seed=seed,
-        official_order=official_order or None,
-        concept=concept,
-    )
-    return 0
-
-
-def build(name: str, folder: Path | None = None, **options) -> Path:
-    """Build the benchmark `name` into `folder` (data/NAME if None) and say what came of it.
-
-    Of the `options` those that are None are left to the benchmark; UserError for one that it does
-    not have, and for an unknown name.
     """
     if name not in BENCHMARKS:
         hint = nearest(name, BENCHMARKS, f"there are {', '.join(BENCHMARKS)}.")
         raise UserError(f"There is no benchmark '{name}'; {hint}")
-    folder = folder or Path("data") / name
-    given = {option: value for option, value in options.items() if value is not None}
-    known = list(inspect.signature(BENCHMARKS[name]).parameters)[1:]  # without the folder
-    unknown = [option for option in given if option not in known]
-    if unknown:
-        raise UserError(
-            f"{flag(unknown[0])} means nothing for {name}; it takes {', '.join(map(flag, known))}."
-        )
-    for option, value in given.items():
-        if isinstance(value, int) and not 0 <= value < 2**32:
-            raise UserError(f"{flag(option)} must be 0 to {2**32 - 1}, not {value}.")
+    folder = out or Path("data") / name
+    options = options_of(name, given)
     started = time.monotonic()
-    if BENCHMARKS[name](folder, **given):
+    if BENCHMARKS[name].build(folder, options):
         print(f"{name} is in {folder}, built in {time.monotonic() - started:.0f} seconds:")
     else:
         print(f"{name} is in {folder} already, with these settings:")
     print(summary(folder))
-    return folder
+    return 0
+
+
+def options_of(name: str, given: Options) -> Options:
+    """The options of benchmark `name`: those `given`, and its own defaults for the others.
+
+    UserError for one that the benchmark does not have.
+    """
+    usual = BENCHMARKS[name].usual
+    known = [field.name for field in fields(usual)]
+    chosen = {
+        option: value
+        for option, value in vars(given).items()
+        if value is not None and value is not False
+    }
+    for option in chosen:
+        if option not in known:
+            takes = ", ".join(map(flag, known))
+            raise UserError(f"{flag(option)} means nothing for {name}; it takes {takes}.")
+    return replace(usual, **chosen)
 
 
 def summary(folder: Path) -> str:
@@ -143,6 +138,6 @@ def next_command(folder: Path, about: dict) -> str:
     fitting.sort(key=lambda p: (p.data.name != about["name"], p.model.network != "TRM"))
     if not fitting:
         built = f"BuiltData({about['name']!r}, {str(folder)!r}, {shape[0]}, {shape[1]})"
-        return f"from trm_lite.puzzles.folder import BuiltData; splits = {built}.build()"
+        return f"from trm_lite.data import BuiltData; splits = {built}.build()"
     where = "" if fitting[0].data.path == folder else f" --folder {folder}"
     return f"trm-lite train {fitting[0].name}{where}"

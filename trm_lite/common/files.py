@@ -1,9 +1,13 @@
 """Writing files so that nothing is lost, and saying how large they are."""
 
 import os
+import shutil
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from trm_lite.common.errors import UserError
 
@@ -51,3 +55,24 @@ DAMAGED = (
 def cache_folder() -> Path:
     """Where generated puzzles are kept: $TRM_LITE_CACHE, or .cache/trm_lite in the home folder."""
     return Path(os.environ.get("TRM_LITE_CACHE", Path.home() / ".cache" / "trm_lite"))
+
+
+@contextmanager
+def unfinished_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, to make in it what is to become `path` at the end.
+
+    It is gone afterwards, and so are the folders that were made for it, if nothing came of them.
+    Raises UserError where nothing can be written.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]  # the inmost first
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}.unfinished")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for folder in missing:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()

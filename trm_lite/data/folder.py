@@ -13,8 +13,6 @@ A folder is there as a whole or not at all.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 import torch
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.files import unfinished_folder
 from trm_lite.data.dataset import PuzzleSet, Splits
 from trm_lite.puzzles import sudoku
 
@@ -52,12 +51,14 @@ def is_built(folder: Path, about: dict) -> bool:
     """
     if not folder.exists():
         return False
-    advice = "delete it, or name another folder with --out."
+    advice = "delete it, or name another folder."
     try:
         there = json.loads((folder / "about.json").read_text())
         differing = [key for key in about if there.get(key) != about[key]]
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{folder} is there already, but holds no whole data; {advice}") from error
+        raise UserError(
+            f"{folder} is there already, but holds no whole data; {advice}", "out"
+        ) from error
     if differing:
         key, wanted = differing[0], about[differing[0]]
         other = (
@@ -65,7 +66,7 @@ def is_built(folder: Path, about: dict) -> bool:
             if isinstance(wanted, dict)
             else f"with {key} {json.dumps(there.get(key))}, not {json.dumps(wanted)}"
         )
-        raise UserError(f"{folder} was built {other}; {advice}")
+        raise UserError(f"{folder} was built {other}; {advice}", "out")
     return True
 
 
@@ -76,17 +77,11 @@ def new_folder(folder: Path, about: dict) -> Iterator[Path]:
     Raises UserError if `folder` exists already, or cannot be written.
     """
     if folder.exists():
-        raise UserError(f"{folder} is there already; delete it, or name another with --out.")
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
-    try:
-        unfinished.mkdir(parents=True)
+        raise UserError(f"{folder} is there already; delete it, or name another folder.", "out")
+    with unfinished_folder(folder) as unfinished:
         yield unfinished
         (unfinished / "about.json").write_text(json.dumps(about, indent=1) + "\n")
         unfinished.rename(folder)
-    except OSError as error:
-        raise UserError(f"{folder} could not be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_split(folder: Path, arrays: Arrays, ratings: np.ndarray | None = None) -> None:

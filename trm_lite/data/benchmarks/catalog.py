@@ -1,63 +1,46 @@
-"""All benchmarks by name, and the command that builds one."""
+"""All benchmarks by name: what each takes, and what builds it."""
 
-import inspect
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from trm_lite.common.errors import UserError
-from trm_lite.data.benchmarks.maze_hard import build_maze_hard, build_maze_made_here
-from trm_lite.data.benchmarks.sudoku_extreme import build_sudoku_extreme, build_sudoku_made_here
-from trm_lite.data.folder import is_built
+from trm_lite.data.benchmarks import maze_hard, sudoku_extreme
+from trm_lite.data.benchmarks.arc_agi import build_arc
+from trm_lite.data.benchmarks.options import ArcDrawing, Drawing, Making, Options
 
 
-def _build_arc(
-    name: str,
-    folder: Path,
-    *,
-    source: Path | None = None,
-    concept: Path | None = None,
-    augmentations: int = 1000,
-    seed: int = 42,
-    official_order: bool = False,
-) -> bool:
-    """As the builders of the other benchmarks; see `build_arc`."""
-    from trm_lite.data.benchmarks.arc_agi import build_arc
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark that can be built into a folder."""
 
-    settings = {"augmentations": augmentations, "seed": seed, "official_order": official_order}
-    if is_built(folder, {"name": name, **settings}):
-        subsets = json.loads((folder / "about.json").read_text()).get("subsets", {})
-        if ("concept" in subsets) != (concept is not None):
-            without = "with" if concept is None else "without"
-            raise UserError(
-                f"{folder} was built {without} ConceptARC; delete it, or name another folder with "
-                "--out."
-            )
-        return False
-    build_arc(name, folder, source=source, concept=concept, **settings)
-    return True
+    usual: Options  # of the class that it takes, with the benchmark's own defaults
+    # Builds it into a folder; False if it is there already, built with the same options.
+    build: Callable[[Path, Options], bool]
 
 
-BENCHMARKS: dict[str, Callable[..., bool]] = {
-    "sudoku-extreme": build_sudoku_extreme,
-    "sudoku-hard-made-here": build_sudoku_made_here,
-    "maze-hard": build_maze_hard,
-    "maze-hard-made-here": build_maze_made_here,
-    "arc-agi-1": partial(_build_arc, "arc-agi-1"),
-    "arc-agi-2": partial(_build_arc, "arc-agi-2"),
+BENCHMARKS = {
+    "sudoku-extreme": Benchmark(Drawing(), sudoku_extreme.build_sudoku_extreme),
+    "sudoku-hard-made-here": Benchmark(Making(), sudoku_extreme.build_sudoku_made_here),
+    "maze-hard": Benchmark(maze_hard.USUAL, maze_hard.build_maze_hard),
+    "maze-hard-made-here": Benchmark(Making(), maze_hard.build_maze_made_here),
+    "arc-agi-1": Benchmark(ArcDrawing(), partial(build_arc, "arc-agi-1")),
+    "arc-agi-2": Benchmark(ArcDrawing(), partial(build_arc, "arc-agi-2")),
 }
 
 
 def unusual(about: dict) -> dict:
-    """How the puzzles of a data folder, which says `about` of itself, were drawn otherwise.
+    """Settings in `about`, a data folder's about.json, that differ from its benchmark's defaults.
 
-    Of its `train` and `min_rating` those that are not the defaults of its benchmark.
+    Only `train` and `min_rating` count, which make a benchmark easier or harder.
     """
-    builder = BENCHMARKS.get(about.get("name", ""))
-    usual = inspect.signature(builder).parameters if builder else {}
+    if about.get("name") not in BENCHMARKS:
+        return {}
+    usual = BENCHMARKS[about["name"]].usual
     return {
         setting: about[setting]
         for setting in ("train", "min_rating")
-        if setting in about and setting in usual and about[setting] != usual[setting].default
+        if setting in about
+        and hasattr(usual, setting)
+        and about[setting] != getattr(usual, setting)
     }

@@ -5,12 +5,12 @@ hold one against. What is checked instead is the number of tasks and of their pa
 """
 
 import re
-import shutil
 import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.files import unfinished_folder
 from trm_lite.data.arc_tasks import CONCEPT_PAIRS, load_tasks
 from trm_lite.data.benchmarks.download import GitHubArchive, fetch_archive
 
@@ -18,7 +18,6 @@ NAME = "concept-arc"
 ARCHIVE = GitHubArchive(
     "victorvikram/ConceptARC",
     "bd8a5dd10231130d2f274f2e0f37734f3c210ec2",  # of 2024, when the MIT licence was added
-    f"{NAME}.zip",
 )
 TASKS = 160
 MEMBER = re.compile(r"[^/]+/corpus/(\w+)/(\w+\.json)")
@@ -33,18 +32,12 @@ def fetch_concept_arc(folder: Path) -> Path:
     if target.exists():
         check_whole(target, f"delete {target} and run again.")
         return target
-    archive = fetch_archive(ARCHIVE, folder)
-    unfinished = folder / f".{NAME}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        unpack(archive, unfinished)
-        check_whole(unfinished, "run again, or name a copy of your own with --concept.")
-        unfinished.rename(target)
-    except OSError as error:
-        raise UserError(f"{target} could not be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        archive.unlink(missing_ok=True)
+    with unfinished_folder(target) as unfinished:
+        archive, tasks = unfinished / "archive.zip", unfinished / NAME
+        fetch_archive(ARCHIVE, archive)
+        unpack(archive, tasks)
+        check_whole(tasks, "run again, or name a copy of your own when you build.")
+        tasks.rename(target)
     return target
 
 
@@ -57,7 +50,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     path = folder.joinpath(*match.groups())
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(packed.read(name))
-    except (BadZipFile, zlib.error) as error:
+    except (BadZipFile, EOFError, zlib.error) as error:
         raise UserError(
             f"What came from {ARCHIVE.url} is no whole ZIP file, so it was deleted; run again."
         ) from error
@@ -68,7 +61,7 @@ def check_whole(folder: Path, advice: str) -> None:
     try:
         tasks = load_tasks(folder)
     except (UserError, PuzzleError) as error:
-        raise UserError(f"That is not ConceptARC ({error}) {advice}") from error
+        raise UserError(f"That is not ConceptARC ({error}); {advice}") from error
     pairs = sum(len(task.pairs) for task in tasks)
     if (len(tasks), pairs) != (TASKS, CONCEPT_PAIRS):
         raise UserError(

@@ -1,24 +1,30 @@
-"""Downloads: public checkpoints and files of data from the Hugging Face Hub, archives from GitHub.
+"""Files of public data sets, from the Hugging Face Hub and from GitHub, whole or not at all.
 
-Only checkpoints need the Hub's own library.
+The Hub's own library goes on by itself when the connection is cut. It reads the environment
+variables HF_ENDPOINT, which names a mirror, and HF_HUB_OFFLINE=1, which forbids all this.
 """
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse
+from contextlib import contextmanager
+from http.client import responses
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from tqdm import tqdm
-
 from trm_lite.common.errors import UserError
+from trm_lite.common.files import unfinished_folder
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 GITHUB = "https://github.com"
 TIMEOUT = 60  # seconds without an answer
-PIECE = 1 << 20  # bytes read at once
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's fault, not the connection's
 
 
 class DataFile(NamedTuple):
@@ -31,10 +37,16 @@ class DataFile(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it is; the environment variable HF_ENDPOINT names a mirror, as for the Hub's own
-        library."""
-        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-        return f"{hub}/datasets/{self.repository}/resolve/{self.revision}/{self.name}"
+        """Where it is."""
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(
+            self.repository,
+            self.name,
+            repo_type="dataset",
+            revision=self.revision,
+            endpoint=hub().endpoint,
+        )
 
 
 class GitHubArchive(NamedTuple):
@@ -42,7 +54,6 @@ class GitHubArchive(NamedTuple):
 
     repository: str
     commit: str
-    name: str  # of the file here
 
     @property
     def url(self) -> str:
@@ -50,41 +61,45 @@ class GitHubArchive(NamedTuple):
         return f"{GITHUB}/{self.repository}/archive/{self.commit}.zip"
 
 
-def fetch_archive(archive: GitHubArchive, folder: Path) -> Path:
-    """Download `archive` into `folder`. Its bytes are not known beforehand: check the contents.
-
-    Raises UserError without a connection and for a full disk.
-    """
-    part = folder / f"{archive.name}.part"
-    part.unlink(missing_ok=True)  # packed anew each time, it cannot be continued
-    _download(archive, part, "unpack it elsewhere and name the folder with --concept")
-    return part.rename(folder / archive.name)
-
-
 def fetch_data(file: DataFile, folder: Path) -> Path:
     """The path of `file` in `folder`, downloaded if it is not there yet.
 
-    A download that was cut goes on where it ended. Raises UserError without a connection, for a
-    full disk, and if the bytes are not those that `file` is known by.
+    Raises UserError without a connection, for a full disk, and if the bytes are not those that
+    `file` is known by.
     """
     path = folder / file.name
     if path.exists():
         if sha256(path) != file.sha256:
             raise UserError(f"{path} is damaged; delete it and run again.")
         return path
-    part = path.with_name(f"{path.name}.part")
-    _download(
-        file, part, f"download {file.name} elsewhere and name the folder it is in with --from"
-    )
-    if sha256(part) != file.sha256:
-        part.unlink()
-        raise UserError(
-            f"What came from {file.url} is not the file that was asked for (its SHA-256 is "
-            "another), so it was deleted; run again, or get the file elsewhere and name its folder "
-            "with --from."
-        )
-    part.rename(path)
-    return path
+    elsewhere = f"download {file.name} elsewhere and name the folder it is in"
+    with unfinished_folder(path) as unfinished:
+        with explained(file.url, elsewhere, "source"):
+            part = hub().hf_hub_download(
+                file.repository,
+                file.name,
+                repo_type="dataset",
+                revision=file.revision,
+                local_dir=unfinished,
+            )
+        if sha256(Path(part)) != file.sha256:
+            raise UserError(
+                f"What came from {file.url} is not the file that was asked for (its SHA-256 is "
+                f"another), so it was deleted; run again, or {elsewhere}.",
+                "source",
+            )
+        return Path(part).rename(path)
+
+
+def fetch_archive(archive: GitHubArchive, path: Path) -> None:
+    """Download `archive` to `path`. Its bytes are not known beforehand: check the contents.
+
+    Raises UserError without a connection, OSError for a full disk.
+    """
+    with explained(archive.url, "unpack it elsewhere and name that folder when you build"):
+        request = Request(archive.url, headers={"User-Agent": "trm-lite"})
+        with urlopen(request, timeout=TIMEOUT) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
 
 
 def sha256(path: Path) -> str:
@@ -96,55 +111,55 @@ def sha256(path: Path) -> str:
         raise UserError(f"{path} could not be read: {error.strerror or error}.") from error
 
 
-def _download(file: DataFile | GitHubArchive, part: Path, instead: str) -> None:
-    """Fetch into `part`, from where an earlier attempt ended; what to do `instead`, if it fails."""
-    have = part.stat().st_size if part.exists() else 0
-    answer = _answer(file, have, instead)
-    if answer is None:
-        return
-    with answer:
-        if answer.status != 206:  # not a continuation but the whole file
-            have = 0
-        coming = int(answer.headers.get("Content-Length") or 0)
-        bar = tqdm(total=have + coming, initial=have, unit="B", unit_scale=True, desc=file.name)
-        try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            with bar, open(part, "ab" if have else "wb") as out:
-                for piece in _pieces(answer):
-                    out.write(piece)
-                    bar.update(len(piece))
-        except OSError as error:
-            raise UserError(f"{part} could not be written: {error.strerror or error}.") from error
-    if coming and part.stat().st_size < have + coming:
-        raise UserError(
-            f"The connection was cut at {part.stat().st_size:,} of {have + coming:,} bytes of "
-            f"{file.name}; run the same command again, it goes on from there."
-        )
+def hub() -> "HfApi":
+    """The Hub, or its mirror; the library itself looks at HF_ENDPOINT only once, when imported."""
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None)
 
 
-def _answer(file: DataFile | GitHubArchive, have: int, instead: str) -> HTTPResponse | None:
-    """The bytes of `file` from `have` on; None if there are no more."""
-    headers = {"User-Agent": "trm-lite"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+@contextmanager
+def explained(url: str, instead: str, *options: str) -> Iterator[None]:
+    """Turn whatever a download of `url` fails with into a UserError; a full disk stays an OSError.
+
+    Args:
+        url: What is fetched, for the message.
+        instead: What else can be done; begins the last half of the sentence.
+        options: The parameters that it is done with.
+    """
     try:
-        return urlopen(Request(file.url, headers=headers), timeout=TIMEOUT)
-    except (OSError, HTTPException, ValueError) as error:
-        if isinstance(error, HTTPError) and error.code == 416 and have:
-            return None
-        reason = getattr(error, "reason", None) or error
+        yield
+    except Exception as error:  # of the library, of the one below it, of the one below that
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        reason, mend = _reason(error)
         raise UserError(
-            f"{file.url} could not be fetched ({reason}); check the connection, or {instead}."
+            f"{url} could not be fetched ({reason}); {mend}, or {instead}.", *options
         ) from error
 
 
-def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
-    """What comes, until it ends or the connection does."""
-    while True:
-        try:
-            piece = answer.read(PIECE)
-        except (OSError, HTTPException):
-            return
-        if not piece:
-            return
-        yield piece
+def _reason(error: Exception) -> tuple[str, str]:
+    """Why a download failed, and what may mend it."""
+    from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    for cause in causes:
+        if isinstance(cause, OfflineModeIsEnabled):
+            return "the environment variable HF_HUB_OFFLINE forbids it", "unset it"
+        if isinstance(cause, GatedRepoError):
+            return (
+                "its owner asks for a login",
+                "accept the terms on its page and run 'hf auth login'",
+            )
+        if isinstance(cause, RepositoryNotFoundError):
+            return "there is no such repository, or it is private", "look for its new place"
+        status = cause.code if isinstance(cause, HTTPError) else None
+        status = getattr(getattr(cause, "response", None), "status_code", status)
+        if status is not None:
+            return f"{status} {responses.get(status, '')}".strip(), "try again later"
+    # The inmost cause is the plainest: "Connection refused", "Name or service not known".
+    texts = [getattr(cause, "strerror", None) or str(cause) for cause in causes]
+    text = next((text for text in reversed(texts) if text), type(error).__name__)
+    return text.splitlines()[0].rstrip("."), "check the connection"

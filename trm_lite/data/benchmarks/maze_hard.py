@@ -18,14 +18,16 @@ import numpy as np
 from tqdm import tqdm
 
 from trm_lite.common.errors import PuzzleError, UserError
-from trm_lite.data.benchmarks.csv_files import (
-    Notation,
-    Rows,
+from trm_lite.data.benchmarks.csv_files import Notation, Rows
+from trm_lite.data.benchmarks.drawing import (
+    CsvBenchmark,
+    MadeHere,
     build_from_csv,
-    check_sizes,
+    build_made_here,
     public_files,
 )
-from trm_lite.data.folder import is_built, new_folder, plain, write_split
+from trm_lite.data.benchmarks.options import Drawing, Making
+from trm_lite.data.folder import plain, write_split
 from trm_lite.puzzles import hard_mazes, maze
 
 FILES = public_files(
@@ -43,11 +45,6 @@ BUILT_SHA256 = {
 }
 SIZE = 30  # of the mazes made here, and of those in the public files
 GENERATION = 1  # raise it when the mazes made here become others
-ABOUT = {
-    "puzzle": "maze",
-    "vocab_size": len(maze.CHARACTERS) + 1,
-    "rating": "cells on the path, S and G included",
-}
 
 
 def _problems(questions: np.ndarray, answers: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,82 +67,24 @@ NOTATION = Notation(
 )
 
 
-def build_maze_hard(
-    folder: Path,
-    *,
-    source: Path | None = None,
-    train: int | None = None,
-    validation: int = 0,
-    min_rating: int | None = None,
-    augmentations: int = 0,
-    seed: int = 0,
-    official_order: bool = False,
-) -> bool:
-    """Build the benchmark into `folder`; False if it is there already with the same settings.
+# By default all mazes of train.csv are learned from.
+USUAL = Drawing(train=None, validation=0)
 
-    `source` is a folder with train.csv and test.csv, of mazes of any size, or one CSV file to
-    draw all splits from; without it they are downloaded (4 MB). All mazes of train.csv are
-    learned from, unless `train` or `validation` takes some out. `augmentations` is 0, or 7 to
-    store each maze in its eight guises.
 
-    `official_order` draws `train` mazes as the authors' code does after `np.random.seed(seed)`;
-    then `min_rating` applies to the test mazes too. Raises UserError if that cannot be done.
+def build_maze_hard(folder: Path, drawing: Drawing) -> bool:
+    """Build Maze-Hard, which is downloaded (4 MB) unless there is a copy, of mazes of any size.
+
+    `augmentations` are 0, or 7 to store each maze in its eight guises. The rest is as in
+    `build_from_csv`.
     """
-    check_guises(augmentations)
-    return build_from_csv(
-        folder,
-        {"name": "maze-hard", **ABOUT},
-        FILES,
-        NOTATION,
-        _write_splits,
-        source=source,
-        train=train,
-        validation=validation,
-        min_rating=min_rating,
-        augmentations=augmentations,
-        seed=seed,
-        official_order=official_order,
-    )
+    check_guises(drawing.augmentations)
+    return build_from_csv(folder, DRAWN, drawing)
 
 
-def build_maze_made_here(
-    folder: Path,
-    *,
-    train: int = 1000,
-    validation: int = 200,
-    test: int = 1000,
-    augmentations: int = 0,
-    seed: int = 0,
-) -> bool:
-    """Make mazes like those of Maze-Hard (see `hard_mazes`), without a network: minutes.
-
-    Returns and raises as `build_maze_hard` does.
-    """
-    sizes = {"train": train, "validation": validation, "test": test}
-    about = {
-        "name": "maze-hard-made-here",
-        **ABOUT,
-        **sizes,
-        "augmentations": augmentations,
-        "seed": seed,
-        "generation": GENERATION,
-    }
-    check_guises(augmentations)
-    if is_built(folder, about):
-        return False
-    check_sizes(train, validation, test)
-    with new_folder(folder, about) as unfinished:
-        splits = {}
-        with tqdm(total=sum(sizes.values()), desc="making mazes", unit="maze") as bar:
-            for number, (name, count) in enumerate(sizes.items()):
-                if count:
-                    # A seed of its own for each split: one stays the same when another grows.
-                    mazes, answers = hard_mazes.generate(
-                        count, SIZE, seed=len(sizes) * seed + number, progress=bar.update
-                    )
-                    splits[name] = Rows(mazes, answers, (answers >= maze.START).sum(1))
-        _write_splits(unfinished, splits, about)
-    return True
+def build_maze_made_here(folder: Path, making: Making) -> bool:
+    """Make mazes like those of Maze-Hard, see `hard_mazes`. The rest is as `build_made_here`."""
+    check_guises(making.augmentations)
+    return build_made_here(folder, MADE, making)
 
 
 def check_guises(augmentations: int) -> None:
@@ -157,8 +96,21 @@ def check_guises(augmentations: int) -> None:
         )
 
 
+def _make(making: Making) -> dict[str, Rows]:
+    """The splits, each from a seed of its own: one stays the same when another grows."""
+    sizes = {"train": making.train, "validation": making.validation, "test": making.test}
+    splits = {}
+    with tqdm(total=sum(sizes.values()), desc="making mazes", unit="maze") as bar:
+        for number, (name, count) in enumerate(sizes.items()):
+            if count:
+                seed = len(sizes) * making.seed + number
+                mazes, answers = hard_mazes.generate(count, SIZE, seed=seed, progress=bar.update)
+                splits[name] = Rows(mazes, answers, (answers >= maze.START).sum(1))
+    return splits
+
+
 def _write_splits(
-    folder: Path, splits: dict[str, Rows], about: dict, _: np.random.RandomState | None = None
+    folder: Path, splits: dict[str, Rows], about: dict, _: np.random.RandomState | None
 ) -> None:
     """Write mazes as tokens, and complete `about`; no guise is drawn at random."""
     about["seq_len"] = splits["train"].questions.shape[1]
@@ -186,3 +138,13 @@ def follow_convention(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
         except PuzzleError:  # there is no way at all
             continue
     return same
+
+
+SHAPE = {"puzzle": "maze", "vocab_size": len(maze.CHARACTERS) + 1}  # of any length
+RATING = {"rating": "cells on the path, S and G included"}
+DRAWN = CsvBenchmark({"name": "maze-hard", **SHAPE, **RATING}, FILES, NOTATION, _write_splits)
+MADE = MadeHere(
+    {"name": "maze-hard-made-here", **SHAPE, **RATING, "generation": GENERATION},
+    _make,
+    _write_splits,
+)

@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from trm_lite.data.benchmarks.csv_files import (
-    Notation,
-    Rows,
+from trm_lite.data.benchmarks.csv_files import Notation, Rows
+from trm_lite.data.benchmarks.drawing import (
+    CsvBenchmark,
+    MadeHere,
     build_from_csv,
-    check_sizes,
+    build_made_here,
     public_files,
 )
-from trm_lite.data.folder import is_built, new_folder, plain, write_split
+from trm_lite.data.benchmarks.options import Drawing, Making
+from trm_lite.data.folder import plain, write_split
 from trm_lite.data.settings import SudokuData
 from trm_lite.data.sudokus import GENERATION
 from trm_lite.puzzles import sudoku
@@ -37,93 +39,40 @@ NOTATION = Notation(
         "the answer does not solve the question": ~sudoku.is_solution(puzzles, solutions)
     },
 )
-SHAPE = {"puzzle": "sudoku", "vocab_size": 11, "seq_len": 81}
 
 
-def build_sudoku_extreme(
-    folder: Path,
-    *,
-    source: Path | None = None,
-    train: int | None = 1000,
-    validation: int = 1000,
-    min_rating: int | None = None,
-    augmentations: int = 0,
-    seed: int = 0,
-    official_order: bool = False,
-) -> bool:
-    """Build the benchmark into `folder`; False if it is there already with the same settings.
+def build_sudoku_extreme(folder: Path, drawing: Drawing) -> bool:
+    """Build Sudoku-Extreme, which is downloaded (800 MB) unless there is a copy.
 
-    `source` is a folder with train.csv and test.csv, or one CSV file to draw all splits from;
-    without it they are downloaded (800 MB). Training and validation puzzles are drawn from
-    those rated `min_rating` or more; test puzzles are all there are. `augmentations` stores so
-    many random symmetries of each training puzzle beside it, which is then its group.
-
-    `official_order` makes the very draws of the authors' code after `np.random.seed(seed)`; then
-    `min_rating` applies to the test puzzles too. Raises UserError if that cannot be done.
+    The rest is as in `build_from_csv`.
     """
-    return build_from_csv(
-        folder,
-        {"name": "sudoku-extreme", **SHAPE, "rating": "guesses of the solver tdoku"},
-        FILES,
-        NOTATION,
-        _write_splits,
-        source=source,
-        train=train,
-        validation=validation,
-        min_rating=min_rating,
-        augmentations=augmentations,
-        seed=seed,
-        official_order=official_order,
-    )
+    return build_from_csv(folder, DRAWN, drawing)
 
 
-def build_sudoku_made_here(
-    folder: Path,
-    *,
-    train: int = 1000,
-    validation: int = 200,
-    test: int = 1000,
-    augmentations: int = 0,
-    seed: int = 0,
-) -> bool:
-    """Breed a stand-in for Sudoku-Extreme (see `sudoku.evolve`), without a network: minutes.
+def build_sudoku_made_here(folder: Path, making: Making) -> bool:
+    """Breed a stand-in for Sudoku-Extreme, see `sudoku.evolve`. The rest is as `build_made_here`.
 
     No puzzle of a split is a relative or a twin of one in another. Ratings are mean guesses (see
-    `sudoku.rate`), which are not tdoku's. The rest is as in `build_sudoku_extreme`.
+    `sudoku.rate`), which are not tdoku's.
     """
-    about = {
-        "name": "sudoku-hard-made-here",
-        **SHAPE,
-        "train": train,
-        "validation": validation,
-        "test": test,
-        "augmentations": augmentations,
-        "seed": seed,
-        "rating": "mean guesses of trm_lite.puzzles.sudoku.rate",
-        "generation": GENERATION,
-    }
-    if is_built(folder, about):
-        return False
-    check_sizes(train, validation, test)
-    data = SudokuData(9, ("evolved",), train, validation, test, puzzle_seed=seed)
-    with new_folder(folder, about) as unfinished:
-        splits = {}
-        for name, puzzles in data.build()._asdict().items():
-            if len(puzzles):
-                boards, answers = (
-                    sudoku.from_tokens(tokens.numpy())
-                    for tokens in (puzzles.inputs, puzzles.labels)
-                )
-                splits[name] = Rows(boards, answers, sudoku.rate(boards).guesses)
-        _write_splits(unfinished, splits, about)
-    return True
+    return build_made_here(folder, MADE, making)
+
+
+def _breed(making: Making) -> dict[str, Rows]:
+    sizes = (making.train, making.validation, making.test)
+    splits = SudokuData(9, ("evolved",), *sizes, puzzle_seed=making.seed).build()
+    made = {}
+    for name, puzzles in splits._asdict().items():
+        if len(puzzles):
+            boards, answers = (
+                sudoku.from_tokens(tokens.numpy()) for tokens in (puzzles.inputs, puzzles.labels)
+            )
+            made[name] = Rows(boards, answers, sudoku.rate(boards).guesses)
+    return made
 
 
 def _write_splits(
-    folder: Path,
-    splits: dict[str, Rows],
-    about: dict,
-    official: np.random.RandomState | None = None,
+    folder: Path, splits: dict[str, Rows], about: dict, official: np.random.RandomState | None
 ) -> None:
     """Write boards as tokens, and with those to train on as many symmetries as `about` says."""
     for name, rows in splits.items():
@@ -180,3 +129,22 @@ def official_symmetry(count: int, state: np.random.RandomState) -> sudoku.Symmet
     cells = np.where(transposed, columns * 9 + rows, rows * 9 + columns).reshape(count, 81)
     tokens = np.concatenate((np.tile([0, 1], (count, 1)), digits + 1), axis=1)
     return sudoku.Symmetry(torch.from_numpy(cells), torch.from_numpy(tokens))
+
+
+SHAPE = {"puzzle": "sudoku", "vocab_size": 11, "seq_len": 81}
+DRAWN = CsvBenchmark(
+    {"name": "sudoku-extreme", **SHAPE, "rating": "guesses of the solver tdoku"},
+    FILES,
+    NOTATION,
+    _write_splits,
+)
+MADE = MadeHere(
+    {
+        "name": "sudoku-hard-made-here",
+        **SHAPE,
+        "rating": "mean guesses of trm_lite.puzzles.sudoku.rate",
+        "generation": GENERATION,
+    },
+    _breed,
+    _write_splits,
+)
