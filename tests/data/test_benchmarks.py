@@ -365,6 +365,52 @@ def test_a_folder_that_is_there(source, sudokus, tmp_path, capsys):
     assert "no whole data" in refusal(capsys, *command)
 
 
+ABOUT_OF_EARLIER_FOLDERS = {
+    "maze-hard": {
+        "puzzle": "maze",
+        "vocab_size": 6,
+        "rating": "cells on the path, S and G included",
+        "train": None,
+        "validation": 0,
+        "min_rating": None,
+        "augmentations": 0,
+        "seed": 0,
+        "official_order": False,
+        "sources": {file.name: file.sha256 for file in maze_hard.FILES},
+        "seq_len": 900,
+    },
+    "sudoku-hard-made-here": {
+        "puzzle": "sudoku",
+        "vocab_size": 11,
+        "seq_len": 81,
+        "train": 1000,
+        "validation": 200,
+        "test": 1000,
+        "augmentations": 0,
+        "seed": 0,
+        "rating": "mean guesses of trm_lite.puzzles.sudoku.rate",
+        "generation": generated.GENERATION,
+    },
+    "arc-agi-2": {
+        "puzzle": "arc",
+        "vocab_size": 12,
+        "seq_len": 900,
+        "augmentations": 1000,
+        "seed": 42,
+        "official_order": False,
+        "subsets": {"training": 1000, "evaluation": 120},
+    },
+}
+
+
+@pytest.mark.parametrize("name", ABOUT_OF_EARLIER_FOLDERS)
+def test_folders_of_earlier_versions_are_recognised(name, tmp_path, capsys):
+    about = {"name": name} | ABOUT_OF_EARLIER_FOLDERS[name]
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    assert built(name, tmp_path)[0] == 0
+    assert f"{name} is in {tmp_path} already" in capsys.readouterr().out
+
+
 def test_options_that_make_no_sense(tmp_path, capsys):
     out = ("--out", tmp_path / "built")
     said = refusal(capsys, "data", "maze-hrad", *out)

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from trm_lite.nets import (
     save_weights,
 )
 from trm_lite.official import checkpoints as official
-from trm_lite.official import download
 from trm_lite.official.checkpoints import COMPILED, PLAIN
 from trm_lite.official.config import infer
 from trm_lite.puzzles import sudoku
@@ -285,57 +283,3 @@ def test_wrong_settings_are_refused(checkpoint):
         official.load(path, seq_len=36, colour=3)
     with pytest.raises(UserError):
         official.load(path, seq_len=40, prefix_len=20)
-
-
-# --- the hub ------------------------------------------------------------------------------
-
-
-class FakeHub:
-    """Stands for the library: a folder of repositories."""
-
-    def __init__(self, root: Path):
-        self.root = root
-
-    def list_repo_files(self, repo_id):
-        folder = self.root / repo_id
-        return [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
-
-    def hf_hub_download(self, repo_id, filename, *, local_dir):
-        target = Path(local_dir) / filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((self.root / repo_id / filename).read_bytes())
-        return str(target)
-
-
-def test_the_latest_checkpoint_is_fetched(checkpoint, tmp_path):
-    path, model = checkpoint
-    folder = tmp_path / "hub" / download.REPOSITORIES["trm-sudoku-mlp"]
-    (folder / "run").mkdir(parents=True)
-    for name in ("README.md", "all_config.yaml", "run/step_9"):
-        (folder / name).write_text("no checkpoint")
-    (folder / "run" / "step_100").write_bytes(path.read_bytes())
-    fetched = download.fetch("trm-sudoku-mlp", tmp_path / "out", FakeHub(tmp_path / "hub"))
-    assert fetched.name == "step_100"
-    loaded, _ = official.load(fetched, seq_len=36)
-    assert torch.equal(loaded.head.weight, model.head.weight)
-
-
-def test_download_explains_what_is_wrong(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert main(["download", "trm-maze", "--out", str(tmp_path)]) == 2
-    assert "pip install huggingface_hub" in capsys.readouterr().err
-
-    class Offline:
-        @staticmethod
-        def list_repo_files(repo_id):
-            raise ConnectionError("no route")
-
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Offline)
-    assert main(["download", "trm-maze", "--out", str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert "could not be fetched" in error and "Maze-Hard" in error
-    assert main(["download", "nobody", "--out", str(tmp_path)]) == 2
-    assert "trm-sudoku-mlp" in capsys.readouterr().err
-    (tmp_path / download.REPOSITORIES["trm-maze"]).mkdir(parents=True)
-    with pytest.raises(UserError, match="no checkpoint file"):
-        download.fetch("trm-maze", tmp_path, FakeHub(tmp_path))

@@ -1,10 +1,16 @@
-"""Files of public data sets: fetched in one piece or several, and never taken for others."""
+"""Public files: fetched through cuts in the connection, never half, never taken for others."""
 
 import hashlib
 import io
 import json
 import os
+import resource
+import subprocess
+import sys
 import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from zipfile import ZipFile
 
@@ -12,92 +18,132 @@ import pytest
 
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
-from trm_lite.data.benchmarks import concept_arc, maze_hard
-from trm_lite.data.benchmarks import download as hub
+from trm_lite.data.benchmarks import concept_arc, download, maze_hard
 from trm_lite.data.benchmarks.download import DataFile, fetch_data
+from trm_lite.official.download import REPOSITORIES, fetch
 from trm_lite.puzzles import maze
 
 CONTENT = bytes(range(256)) * 400  # 100 KB
+COMMIT = "0123456789" * 4
+MAZES = REPOSITORIES["trm-maze"]
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Serves `files`; `cut` bytes at the most per answer; `continues` or begins again."""
+    """The little of the Hub's protocol that a download needs, and an archive as on GitHub."""
 
-    files: dict[str, bytes]
-    cut: int | None
-    continues: bool
-    asked: list[tuple[str, str | None]]
+    files: dict[str, bytes]  # by their names, in whichever repository
+    repositories: dict[str, list[str]]  # the names of the files in each
+    cuts: list[int]  # bytes after which the next answers end
+    continues: bool  # from where an earlier answer ended; it begins again otherwise
+    asked: list[tuple[str, str, str | None]]  # method, path, range
+
+    def do_HEAD(self):
+        self.answer(body=False)
 
     def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, body: bool):
         wanted = self.headers.get("Range")
-        self.asked.append((self.path, wanted))
-        name = self.path.rsplit("/", 1)[-1]
-        if name not in self.files:
-            self.send_error(404)
+        path = self.requestline.split()[1]  # self.path has one slash where two were asked for
+        self.asked.append((self.command, path, wanted))
+        if self.path.startswith("/api/models/"):
+            self.list_files(self.path.removeprefix("/api/models/").split("/tree/")[0])
             return
-        content, first = self.files[name], 0
-        if wanted and self.continues:
-            first = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            if first >= len(content):
-                self.send_error(416)
-                return
+        content = self.files.get(self.path.split("/resolve/")[-1].partition("/")[2])
+        content = content or self.files.get(self.path.rsplit("/", 1)[-1])
+        if content is None:
+            self.refuse(404, "EntryNotFound")
+            return
+        first = int(wanted.strip("bytes=-")) if wanted and self.continues else 0
         self.send_response(206 if first else 200)
         self.send_header("Content-Length", str(len(content) - first))
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{len(content)}"')
         self.end_headers()
-        self.wfile.write(content[first:][: self.cut])
+        if body:
+            cut = self.cuts.pop(0) if self.cuts else None
+            self.wfile.write(content[first:][:cut])
+
+    def list_files(self, repository: str):
+        if repository not in self.repositories:
+            self.refuse(401, "RepoNotFound")
+            return
+        names = self.repositories[repository]
+        files = [{"type": "file", "path": n, "size": 1, "oid": "0"} for n in names]
+        content = json.dumps(files).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def refuse(self, status: int, code: str):
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_):
         pass
 
 
 @pytest.fixture
-def server(monkeypatch):
-    handler = type("Handler", (Hub,), {"files": {}, "cut": None, "continues": True, "asked": []})
+def impatient(monkeypatch):
+    """The waits of the library between its attempts, which take no time."""
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+@pytest.fixture
+def server(monkeypatch, impatient):
+    state = {"files": {"a.csv": CONTENT}, "repositories": {}, "cuts": [], "continues": True}
+    handler = type("Handler", (Hub,), {**state, "asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{running.server_port}")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
+        # What the library keeps when a connection is cut is a whole number of these.
+        monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10_000)
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        handler.files["a.csv"] = CONTENT
         yield handler
         running.shutdown()
 
 
 def data_file(content: bytes = CONTENT, name: str = "a.csv") -> DataFile:
-    return DataFile("some/data", "abc123", name, hashlib.sha256(content).hexdigest())
+    return DataFile("some/data", COMMIT, name, hashlib.sha256(content).hexdigest())
 
 
 def test_a_file_is_fetched_once(server, tmp_path):
     path = fetch_data(data_file(), tmp_path / "new" / "folder")
     assert path.read_bytes() == CONTENT
-    assert server.asked == [("/datasets/some/data/resolve/abc123/a.csv", None)]
+    where = f"/datasets/some/data/resolve/{COMMIT}/a.csv"
+    assert server.asked == [("HEAD", where, None), ("GET", where, None)]
     assert fetch_data(data_file(), tmp_path / "new" / "folder") == path
-    assert len(server.asked) == 1 and [p.name for p in path.parent.iterdir()] == ["a.csv"]
+    assert len(server.asked) == 2 and [p.name for p in path.parent.iterdir()] == ["a.csv"]
 
 
 @pytest.mark.parametrize("continues", [True, False])
 def test_a_cut_download_goes_on(server, tmp_path, continues):
-    server.cut, server.continues = 30_000, continues
-    with pytest.raises(UserError, match=r"cut at 30,000 of 102,400 .* goes on from there"):
-        fetch_data(data_file(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv.part"]
-    server.cut = None
+    server.cuts, server.continues = [30_000, 50_000], continues
     assert fetch_data(data_file(), tmp_path).read_bytes() == CONTENT
-    assert server.asked[1][1] == "bytes=30000-"
+    second = "bytes=80000-" if continues else "bytes=50000-"
+    assert [wanted for *_, wanted in server.asked] == [None, None, "bytes=30000-", second]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_a_download_that_ended_before_its_check(server, tmp_path):
-    (tmp_path / "a.csv.part").write_bytes(CONTENT)
-    assert fetch_data(data_file(), tmp_path).read_bytes() == CONTENT
+def test_a_connection_that_stays_away(server, tmp_path, impatient):
+    server.cuts = [30_000] + [0] * 100
+    with pytest.raises(UserError, match=r"a\.csv could not be fetched \(.*; check the connection"):
+        fetch_data(data_file(), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == [] and 1 < len(impatient) < 20
 
 
-@pytest.mark.parametrize("part", [b"", b"other bytes", CONTENT + b"more"])
-def test_other_bytes_are_not_taken_for_the_file(server, tmp_path, part):
-    (tmp_path / "a.csv.part").write_bytes(part)
-    file = data_file(b"what was published") if part == b"" else data_file()
-    with pytest.raises(UserError, match="SHA-256"):
-        fetch_data(file, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_other_bytes_are_not_taken_for_the_file(server, tmp_path):
+    with pytest.raises(UserError, match="SHA-256") as refused:
+        fetch_data(data_file(b"what was published"), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == [] and refused.value.options == ("source",)
 
 
 def test_a_damaged_copy_is_noticed(server, tmp_path):
@@ -108,40 +154,122 @@ def test_a_damaged_copy_is_noticed(server, tmp_path):
 
 
 def test_what_is_not_there(server, tmp_path):
-    with pytest.raises(UserError, match=r"b\.csv could not be fetched \(Not Found\)"):
+    with pytest.raises(UserError, match=r"b\.csv could not be fetched \(404 Not Found\)"):
         fetch_data(data_file(name="b.csv"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nonsense"])
-def test_without_a_connection(tmp_path, monkeypatch, capsys, endpoint):
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [("http://127.0.0.1:9", "Connection refused"), ("nonsense", "missing an 'http://'")],
+)
+def test_without_a_connection(tmp_path, monkeypatch, capsys, impatient, endpoint, reason):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "cache"))
-    assert main(["data", "sudoku-extreme", "--out", str(tmp_path / "built")]) == 2
-    said = capsys.readouterr().err
-    assert f"{endpoint}/datasets/sapientinc/sudoku-extreme/resolve/58942f96" in said
-    assert "download train.csv elsewhere and name the folder it is in with --from" in said
-    assert "Traceback" not in said and list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
+    assert main(["data", "sudoku-extreme", "--out", str(tmp_path / "data" / "built")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(
+        f"trm-lite: {endpoint}/datasets/sapientinc/sudoku-extreme/resolve/58942f"
+    )
+    assert f"{reason}" in said and "check the connection, or download train.csv elsewhere" in said
+    assert said.endswith("name the folder it is in. (Option: --from.)")
+    assert main(["download", "trm-maze", "--out", str(tmp_path / "checkpoints")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"{endpoint}/{MAZES} could not be fetched (" in said and reason in said
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_what_is_there(server, tmp_path, monkeypatch):
-    class Full:
-        def __init__(self, *_):
-            pass
+@contextmanager
+def no_file_above(size: int):
+    """Files cannot grow beyond `size` bytes, as on a full disk."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
-        def __enter__(self):
-            return self
 
-        def __exit__(self, *_):
-            pass
+def test_a_full_disk(server, tmp_path):
+    with (
+        no_file_above(50_000),
+        pytest.raises(UserError, match=r"a\.csv could not be written: File too large"),
+    ):
+        fetch_data(data_file(), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
-        def write(self, _):
-            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hub, "open", Full, raising=False)
-    with pytest.raises(UserError, match=r"a\.csv\.part could not be written: No space left"):
-        fetch_data(data_file(), tmp_path)
-    monkeypatch.undo()
+# --- as users meet it: the environment is read when the program starts ------------------------
+
+
+def command(*arguments, **environment) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "trm_lite", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_mirror(server, tmp_path):
+    server.repositories[MAZES], server.files["step_9"] = ["step_9"], CONTENT
+    mirror = os.environ["HF_ENDPOINT"] + "/"
+    done = command("download", "trm-maze", "--out", tmp_path, HF_ENDPOINT=mirror)
+    path = tmp_path / "trm-maze" / "step_9"
+    assert done.stdout == f"{path}\nNext: trm-lite convert {path}\n" and done.returncode == 0
+    assert path.read_bytes() == CONTENT
+    assert not any(asked.startswith("//") for _, asked, _ in server.asked)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        (["download", "trm-maze"], "download a file there by hand"),
+        (["data", "maze-hard"], "download train.csv elsewhere and name the folder it is in"),
+    ],
+)
+def test_offline_by_choice(tmp_path, arguments, instead):
+    quiet = {"HF_HUB_OFFLINE": "1", "TRM_LITE_CACHE": str(tmp_path / "cache")}
+    done = command(*arguments, "--out", tmp_path / "out", **quiet)
+    said = done.stderr.splitlines()
+    assert done.returncode == 2 and len(said) == 1 and list(tmp_path.iterdir()) == []
+    assert (
+        f"(the environment variable HF_HUB_OFFLINE forbids it); unset it, or {instead}" in said[0]
+    )
+
+
+# --- checkpoints ------------------------------------------------------------------------------
+
+
+def test_the_latest_checkpoint_is_fetched(server, tmp_path):
+    server.repositories[MAZES] = ["README.md", "all_config.yaml", "run/step_9", "run/step_100"]
+    server.files |= {"run/step_9": b"nine", "run/step_100": CONTENT}
+    server.cuts = [30_000]
+    path = fetch("trm-maze", tmp_path)
+    assert path == tmp_path / "trm-maze" / "run" / "step_100" and path.read_bytes() == CONTENT
+    assert [found.name for found in path.parent.iterdir()] == ["step_100"]
+    assert fetch("trm-maze", tmp_path) == path
+    assert len([1 for method, where, _ in server.asked if "step_100" in where]) == 3
+
+
+def test_checkpoints_that_are_not_there(server, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "checkpoints")]
+
+    def refusal(name):
+        assert main(["download", name, *out]) == 2 and list(tmp_path.iterdir()) == []
+        return capsys.readouterr().err.splitlines()[-1]
+
+    said = refusal("trm-maze")
+    assert f"{MAZES} could not be fetched (there is no such repository, or it is private)" in said
+    server.repositories[MAZES] = ["README.md"]
+    assert f"{MAZES} holds no checkpoint file" in refusal("trm-maze")
+    server.repositories[MAZES] = ["step_9"]  # which is not among the files
+    assert "could not be fetched (404 Not Found)" in refusal("trm-maze")
+    assert all(name in refusal("nobody") for name in REPOSITORIES)
+
+
+# --- archives, and a whole benchmark ----------------------------------------------------------
 
 
 def packed(tasks: int, folder: str = "corpus") -> bytes:
@@ -159,14 +287,14 @@ def packed(tasks: int, folder: str = "corpus") -> bytes:
 
 
 def test_concept_arc_from_github(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(hub, "GITHUB", os.environ["HF_ENDPOINT"])
+    monkeypatch.setattr(download, "GITHUB", os.environ["HF_ENDPOINT"])
     monkeypatch.setattr(concept_arc, "CONCEPT_PAIRS", 320)
     zip_file = f"{concept_arc.ARCHIVE.commit}.zip"
     command = ["download", "concept-arc", "--out", str(tmp_path / "data")]
 
     def refusal():
         assert main(command) == 2
-        assert not list((tmp_path / "data").glob("*")), "nothing is left behind"
+        assert list(tmp_path.iterdir()) == [], "nothing is left behind"
         return capsys.readouterr().err
 
     for content, said in (
@@ -183,7 +311,7 @@ def test_concept_arc_from_github(server, tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     there = tmp_path / "data" / "concept-arc"
     assert f"Next: trm-lite data arc-agi-1 --concept {there}" in capsys.readouterr().out
-    assert server.asked[-1][0] == f"/victorvikram/ConceptARC/archive/{zip_file}"
+    assert server.asked[-1][1] == f"/victorvikram/ConceptARC/archive/{zip_file}"
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["concept-arc"]
     asked = len(server.asked)
     assert main(command) == 0 and len(server.asked) == asked
@@ -192,7 +320,7 @@ def test_concept_arc_from_github(server, tmp_path, monkeypatch, capsys):
 
 
 def test_concept_arc_without_a_connection(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(hub, "GITHUB", "http://127.0.0.1:9")
+    monkeypatch.setattr(download, "GITHUB", "http://127.0.0.1:9")
     assert main(["download", "concept-arc", "--out", str(tmp_path / "data")]) == 2
     said = capsys.readouterr().err
     assert "/victorvikram/ConceptARC/archive/" in said and "or unpack it elsewhere" in said
@@ -208,15 +336,16 @@ def test_a_benchmark_from_the_hub(server, tmp_path, monkeypatch, capsys):
     rows = "".join(f",{question},{answer},9\n" for question, answer in zip(*texts, strict=True))
     content = f"source,question,answer,rating\n{rows}".encode()
     files = [data_file(content, name) for name in ("train.csv", "test.csv")]
-    monkeypatch.setattr(maze_hard, "FILES", files)
+    monkeypatch.setattr(maze_hard, "DRAWN", replace(maze_hard.DRAWN, files=files))
     monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "cache"))
-    server.files |= {"train.csv": content, "test.csv": content}
-    server.cut = 100
-    command = ["data", "maze-hard", "--out", str(tmp_path / "built")]
-    assert main(command) == 2 and "was cut at 100 of" in capsys.readouterr().err
-    assert not (tmp_path / "built").exists()
-    server.cut = None
+    server.files |= {"train.csv": content}
+    command = ["data", "maze-hard", "--out", str(tmp_path / "data" / "built")]
+    assert main(command) == 2 and "test.csv could not be fetched" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]  # with train.csv, but no data
+    server.files |= {"test.csv": content}
+    server.cuts = [100]
     assert main(command) == 0 and "4 of 4 answers of test" in capsys.readouterr().out
+    assert len([path for _, path, _ in server.asked if path.endswith("train.csv")]) == 2
     asked = len(server.asked)
     assert main(command) == 0 and "already" in capsys.readouterr().out
     assert main([*command[:-1], str(tmp_path / "again")]) == 0 and len(server.asked) == asked

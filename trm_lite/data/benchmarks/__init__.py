@@ -1,4 +1,4 @@
-"""The paper's four benchmarks; each file builds one into a folder."""
+"""The paper's four benchmarks, and stand-ins for two of them: what each takes, how it is built."""
 
 import lazy_loader
 
@@ -6,5 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "catalog": ["BENCHMARKS"],
+        "options": ["ArcDrawing", "Drawing", "Making"],
     },
 )
