@@ -475,7 +475,7 @@ def test_a_student_checks_alone(notebook, tmp_path, capsys):
     path = hand_in(tmp_path, notebook, "anna", {"add": "def add(a, b):\n    return 0"})
     assert main(["classroom", "check", str(path)]) == 1
     said = capsys.readouterr().out
-    assert "ok  add" in said and "times                    not done yet" in said
+    assert "ok  add" in said and "times  not done yet" in said
     assert main(["classroom", "check", str(hand_in(tmp_path, notebook, "bo", RIGHT))]) == 0
 
 

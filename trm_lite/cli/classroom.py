@@ -13,6 +13,7 @@ from trm_lite.classroom.kernel import Limits, isolation
 from trm_lite.cli.options import run_command
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
+from trm_lite.common.tables import columns
 
 NO_NAME = re.compile(r'[/\\:*?"<>|]')  # what some system forbids in the name of a folder
 NOT_VARIED = "has no numbers that vary by student"
@@ -69,8 +70,12 @@ def check(notebook: Positional[Path], seconds: float = 120.0, memory_gb: float =
     from trm_lite.classroom.pages import verdict
 
     result = own_check(notebook, Limits(cell_seconds=seconds, memory_gb=memory_gb))
-    for mark in result.marks:
-        print(f"{'ok ' if mark.outcome.ok else '-- '} {mark.exercise:24} {verdict(mark)}")
+    print(
+        columns(
+            ("ok" if mark.outcome.ok else "--", mark.exercise, verdict(mark))
+            for mark in result.marks
+        )
+    )
     most = sum(mark.most for mark in result.marks)
     print(f"{result.points:g} of {most:g} points by the visible checks; handing in runs more.")
     return 0 if result.points == most else 1

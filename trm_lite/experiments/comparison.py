@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from trm_lite.common.files import write_atomically
+from trm_lite.common.tables import columns
 from trm_lite.evaluation.scoring import evaluate
 from trm_lite.experiments.presets import get_preset
 from trm_lite.nets.weights import load_weights, save_weights
@@ -146,28 +147,25 @@ def mean_over_seeds(values: list[float]) -> str:
 
 def as_text(table: dict) -> str:
     """The table to read: exact match after the last supervision step, and after the first."""
-    lines = []
+    headings = ("row", "parameters", "steps", "EMA weights", "raw weights", "EMA, after 1")
+    parts = []
     for end, title in (
         ("equal_steps", "At equal optimiser steps"),
         ("equal_compute", "At equal compute (floating-point operations of training)"),
     ):
-        heads = (f"{'row':16}", f"{'parameters':>10}", f"{'steps':>6}", f"{'EMA weights':24}")
-        lines += ["", title, "", " ".join((*heads, f"{'raw weights':24}", "EMA, after 1"))]
-        for name, row in table["rows"].items():
-            if not row["seeds"]:
-                continue
-            runs = [seed[end] for seed in row["seeds"]]
-            last, first = (
-                {
-                    kind: mean_over_seeds(
-                        [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
-                    )
-                    for kind in ("ema", "raw")
-                }
-                for step in (-1, 0)
-            )
-            lines.append(
-                f"{name:16} {row['parameters']:10,} {runs[0]['steps']:6,} "
-                f"{last['ema']:24} {last['raw']:24} {first['ema']}"
-            )
-    return "\n".join(lines[1:])
+        rows = [_row(name, row, end) for name, row in table["rows"].items() if row["seeds"]]
+        parts += [title, columns(rows, headings, align="<>>")]
+    return "\n\n".join(parts)
+
+
+def _row(name: str, row: dict, end: str) -> tuple:
+    """The cells of one network at one of the two ends, in per cent."""
+    runs = [seed[end] for seed in row["seeds"]]
+
+    def solved(kind: str, step: int) -> str:
+        return mean_over_seeds(
+            [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
+        )
+
+    numbers = f"{row['parameters']:,}", f"{runs[0]['steps']:,}"
+    return name, *numbers, solved("ema", -1), solved("raw", -1), solved("ema", 0)

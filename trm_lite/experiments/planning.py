@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import in_words
+from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData
 from trm_lite.experiments.memory import Memory, measured_memory, memory
 from trm_lite.experiments.paper import BENCHMARKS, Benchmark
@@ -179,60 +180,78 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
 
 def plan_text(figures: dict) -> str:
     """The plan to read."""
+    lines = [figures["preset"], columns(_facts(figures), indent="  "), ""]
+    memory = [
+        (size, in_words(needs["plain"]), in_words(needs["recompute"]))
+        for size, needs in figures["bytes_by_micro_batch"].items()
+    ]
+    headings = ("memory by micro-batch", "plain", "recomputing")
+    lines.append(columns(memory, headings, align=">>>", indent="  "))
+    if "measured" in figures:
+        seen = figures["measured"]
+        lines.append(
+            f"  measured on this CPU at {seen['micro_batch']}"
+            f"{', recomputing' if seen['recompute'] else ''}: {in_words(seen['bytes'])}, "
+            f"planned {in_words(seen['planned_bytes'])}"
+        )
+    good, theirs = f"{figures['good_share']:.0%}", figures["authors_share"]
+    headings = ["hours on one GPU", f"at {good} of peak", *([f"at {theirs:.1%}"] if theirs else [])]
+    hours = [_hours(name, fit, figures) for name, fit in figures["gpus"].items()]
+    align = "<" + ">" * (len(headings) - 1)
+    lines += ["", columns(hours, [*headings, "micro-batch"], align=align, indent="  "), ""]
+    lines.append(f"  {good} of the peak rate is an assumption, not a measurement.")
+    if theirs:
+        lines.append(
+            f"  {theirs:.1%} is what the authors' run of the like reached at least (arXiv "
+            "2510.04871, section 5)."
+        )
+    return "\n".join(lines)
+
+
+def _facts(figures: dict) -> list[tuple[str, str]]:
+    """What holds on any GPU, each with its name."""
     each, steps = figures["flops_per_step"], figures["steps"]
     table, passes = figures["puzzle_embeddings"], figures["forward_passes"]
     data, download, exam = (
         figures[name] for name in ("bytes_of_data", "bytes_of_download", "exam_flops")
     )
-    lines = [
-        figures["preset"],
-        f"  parameters       {figures['parameters']:,}"
-        + (f", and {table:,} in the table of puzzle embeddings" if table > 1e6 else ""),
-        f"  optimiser steps  {steps:,} of {figures['batch_size']} slots, "
-        f"{passes} forward pass{'es' if passes > 1 else ''} each",
-        f"  operations       {each:.2e} per step, {each * steps:.2e} in all",
-        f"  disk             {in_words(figures['bytes_on_disk'])} for the run"
-        + (f", {in_words(data)} for the data" if data else "")
-        + (f", {in_words(download)} for what is downloaded" if download else ""),
+    facts = [
+        (
+            "parameters",
+            f"{figures['parameters']:,}"
+            + (f", and {table:,} in the table of puzzle embeddings" if table > 1e6 else ""),
+        ),
+        (
+            "optimiser steps",
+            f"{steps:,} of {figures['batch_size']} slots, "
+            f"{passes} forward pass{'es' if passes > 1 else ''} each",
+        ),
+        ("operations", f"{each:.2e} per step, {each * steps:.2e} in all"),
+        (
+            "disk",
+            f"{in_words(figures['bytes_on_disk'])} for the run"
+            + (f", {in_words(data)} for the data" if data else "")
+            + (f", {in_words(download)} for what is downloaded" if download else ""),
+        ),
     ]
     if exam:
-        lines.append(
-            f"  final exam       {exam:.2e} operations on {figures['exam_examples']:,} examples, "
-            f"{exam / (each * steps):.1%} on top of the hours below"
+        facts.append(
+            (
+                "final exam",
+                f"{exam:.2e} operations on {figures['exam_examples']:,} examples, "
+                f"{exam / (each * steps):.1%} on top of the hours below",
+            )
         )
-    lines += [
-        "",
-        "  memory by --micro-batch      plain  --recompute",
-    ]
-    for size, needs in figures["bytes_by_micro_batch"].items():
-        plain, recompute = (in_words(needs[how]) for how in ("plain", "recompute"))
-        lines.append(f"  {size:23} {plain:>10} {recompute:>12}")
-    if "measured" in figures:
-        seen = figures["measured"]
-        lines.append(
-            f"  measured on this CPU at {seen['micro_batch']}"
-            f"{' with --recompute' if seen['recompute'] else ''}: {in_words(seen['bytes'])}, "
-            f"planned {in_words(seen['planned_bytes'])}"
-        )
-    share = figures["authors_share"]
-    lines += ["", f"  hours on one GPU        at {figures['good_share']:.0%} of peak"]
-    lines[-1] += f"   at {share:.1%}" if share else ""
-    for name, card in figures["gpus"].items():
-        line = f"  {name:23} {card['hours']:14,.1f}"
-        if share:
-            line += f" {card['hours_authors']:9,.0f}"
-        if card["micro_batch"] == 0:
-            line += "   does not fit"
-        elif card["micro_batch"] < figures["batch_size"]:
-            line += f"   --micro-batch {card['micro_batch']}"
-        lines.append(line + ("  --recompute" if card["recompute"] else ""))
-    lines += [
-        "",
-        f"  {figures['good_share']:.0%} of the peak rate is an assumption, not a measurement.",
-    ]
-    if share:
-        lines.append(
-            f"  {share:.1%} is what the authors' run of the like reached at least (arXiv "
-            "2510.04871, section 5)."
-        )
-    return "\n".join(lines)
+    return facts
+
+
+def _hours(name: str, card: dict, figures: dict) -> list[str]:
+    """The row of a GPU: its hours, and how much of a batch fits at a time."""
+    row = [name, f"{card['hours']:,.1f}" if card["hours"] >= 0.05 else "below 0.1"]
+    if card["hours_authors"] is not None:
+        row.append(f"{card['hours_authors']:,.0f}")
+    if card["micro_batch"] == 0:
+        return [*row, "does not fit"]
+    size = card["micro_batch"]
+    whole = "whole batch" if size == figures["batch_size"] else f"{size} slots"
+    return [*row, whole + (", recomputing" if card["recompute"] else "")]

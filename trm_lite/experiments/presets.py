@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Container, Iterable
 
 from trm_lite.common.errors import UserError, nearest
+from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData, MazeData, SmallArcData, SudokuData
 from trm_lite.experiments import paper
 from trm_lite.nets.configs import TRMConfig
@@ -195,22 +196,16 @@ def get_preset(name: str) -> Preset:
 def preset_table(presets: Iterable[Preset]) -> str:
     """Presets as text: size, layers passed per supervision step, forward passes per optimiser
     step, optimiser steps, and what it is."""
-    rows = [("preset", "parameters", "depth", "passes", "steps", "")]
-    for preset in presets:
-        rows.append(
-            (
-                preset.name,
-                f"{preset.model.parameters:,}",
-                str(preset.model.effective_depth),
-                str(preset.recipe.forward_passes),
-                f"{preset.recipe.steps:,}",
-                preset.about,
-            )
+    rows = [
+        (
+            preset.name,
+            f"{preset.model.parameters:,}",
+            preset.model.effective_depth,
+            preset.recipe.forward_passes,
+            f"{preset.recipe.steps:,}",
+            preset.about,
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    return "\n".join(
-        f"{name:<{widths[0]}}  "
-        + "  ".join(f"{c:>{w}}" for c, w in zip(numbers, widths[1:], strict=True))
-        + f"  {about}"
-        for name, *numbers, about in rows
-    )
+        for preset in presets
+    ]
+    headings = ("preset", "parameters", "depth", "passes", "steps", "what it is")
+    return columns(rows, headings, align="<>>>>")

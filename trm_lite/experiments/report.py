@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.tables import markdown
 from trm_lite.experiments import paper
 from trm_lite.experiments.presets import PRESETS
 from trm_lite.training.recipe import Preset, from_dict
@@ -149,9 +150,9 @@ def as_markdown(lines: list[dict]) -> str:
         path = any(line.get("shortest_path") is not None for line in rows)
         heads = ["preset", "parameters", "last, %", "best, %", *["any shortest path, %"] * path]
         heads += ["seeds", "paper, %", "gap"]
-        parts += [f"**{title}**", "", _row(heads), "|---" * len(heads) + "|"]
-        parts += [_row(_cells(line, path)) for line in rows]
-        parts.append("")
+        cells = [_cells(line, path) for line in rows]
+        align = "<>>>" + ">" * path + "<>>"
+        parts += [f"**{title}**", "", markdown(cells, heads, align=align), ""]
     parts += [
         "last: the weights at the end; best: those of the best look at the validation puzzles. In "
         "brackets: of one seed the 95 % interval over puzzles, of several the least and the "
@@ -181,10 +182,6 @@ def by_table(lines: Iterable[dict]) -> dict[str, list[dict]]:
 def label_of(line: dict) -> str:
     """What a line is called."""
     return f"{line['preset']} (changed)" if line["changed"] else line["preset"]
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _cells(line: dict, path: bool) -> list[str]:
@@ -220,7 +217,7 @@ def draw(lines: list[dict], path: Path) -> None:
 def beside_the_paper(lines: Sequence[dict]) -> Figure:
     """What runs reached (points with their spread) beside the paper (bars), in per cent.
 
-    `lines` are those of `trm_lite.reports.collect`; every table has a panel.
+    `lines` are those of `collect`; every table has a panel.
     """
     tables = by_table(lines)
     rows = [1 + len(table) for table in tables.values()]

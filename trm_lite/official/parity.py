@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.tables import columns
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet, Splits
 from trm_lite.nets.configs import ReasonerConfig
 from trm_lite.nets.direct import Direct
@@ -75,11 +76,11 @@ def report(golden: Golden, as_json: bool = False) -> str:
             for check in golden.checks
         ]
         return json.dumps({"ok": golden.ok, "checks": checks, "not_compared": left})
-    width = max(len(check.name) for check in golden.checks)
-    lines = [f"{'quantity':<{width}}  deviation  tolerance"]
-    for name, deviation, tolerance in golden.checks:
-        verdict = "ok" if deviation <= tolerance else "FAILED"
-        lines.append(f"{name:<{width}}  {deviation:9.2e}  {tolerance:9.2e}  {verdict}")
+    rows = [
+        (c.name, f"{c.deviation:.2e}", f"{c.tolerance:.2e}", "ok" if c.ok else "FAILED")
+        for c in golden.checks
+    ]
+    lines = [columns(rows, ("quantity", "deviation", "tolerance", ""), align="<>>")]
     failed = sum(not check.ok for check in golden.checks)
     lines.append(f"{len(golden.checks)} quantities, {failed or 'none'} beyond the tolerance.")
     if left:

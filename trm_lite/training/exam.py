@@ -10,6 +10,7 @@ from trm_lite.common.device import circumstances, pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import Ranks, join
+from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.catalog import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, SudokuData
@@ -213,9 +214,9 @@ def exam_text(exam: dict) -> str:
 
     if "pass_at" in exam:
         tasks = exam["exact"]["count"]
-        lines = [f"{exam['preset']}: {tasks} tasks, solved within K tries [95 % interval]"]
-        lines += [f"  K = {k:<5} {shown(at)}" for k, at in exam["pass_at"].items()]
-        return "\n".join(lines)
+        title = f"{exam['preset']}: {tasks} tasks, solved within K tries [95 % interval]"
+        rows = [(f"K = {k}", shown(at)) for k, at in exam["pass_at"].items()]
+        return f"{title}\n{columns(rows, indent='  ')}"
     lines = [
         f"{exam['preset']}: {exam['puzzles']} {exam['split']} puzzles, "
         "solved exactly [95 % interval]"
@@ -225,20 +226,24 @@ def exam_text(exam: dict) -> str:
     if exam["tries"] > 1:
         differ = "" if exam["noise"] else ", the puzzle in another guise each"
         lines.append(f"  {exam['tries']} attempts{differ}; the halting head chooses")
-    for step, measured in exam["exact_by_step"].items():
-        plural = "s" if int(step) > 1 else " "
-        lines.append(f"  after {step:3} supervision step{plural}  {shown(measured)}")
+    last = list(exam["exact_by_step"])[-1]
+    rows = [
+        (
+            f"after {step:{len(str(last))}} supervision step{'s' if step > 1 else ''}",
+            shown(measured),
+        )
+        for step, measured in exam["exact_by_step"].items()
+    ]
     halting = exam["when_halting"]
-    lines.append(
-        f"  when it halts itself     {shown(halting)}  after {halting['mean_steps']:.2f} steps on "
-        "average"
-    )
+    pace = f"after {halting['mean_steps']:.2f} steps on average"
+    rows.append(("when it halts itself", shown(halting), pace))
     if "shortest_path" in exam:
-        lines.append(f"  any shortest path        {shown(exam['shortest_path'])}")
+        rows.append(("any shortest path", shown(exam["shortest_path"])))
+    lines.append(columns(rows, indent="  "))
     if "bands" in exam:
-        lines.append(f"By difficulty, after {step} steps:")
-        for name, measured in exam["bands"].items():
-            lines.append(f"  {name:24} {shown(measured):22} of {measured['count']}")
+        lines.append(f"By difficulty, after {last} steps:")
+        bands = [(name, shown(it), f"of {it['count']}") for name, it in exam["bands"].items()]
+        lines.append(columns(bands, indent="  "))
     return "\n".join(lines)
 
 
