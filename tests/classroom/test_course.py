@@ -4,11 +4,28 @@ import json
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from trm_lite.classroom import course
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.common.device import cpu_name
+
+PICTURE = """
+%matplotlib inline
+import matplotlib.pyplot as plt
+from trm_lite.classroom import show
+plt.plot([1, 2])
+show(plt.gcf(), 'Nothing, "drawn" <small>.')
+"""
+TEXT = """
+## Where next?
+[first](00_fine.ipynb), [its end](00_fine.ipynb#Where-next?), [not run](appendix.ipynb),
+[map](../README.md "all"), [nowhere](gone.ipynb), [web](https://example.org/a.ipynb), `x[0](y)`
+
+![A dot,
+in two lines](../dot.png) <img alt="Raw" src="../dot.png">
+"""
 
 
 @pytest.fixture
@@ -18,18 +35,22 @@ def lessons(tmp_path, monkeypatch):
     for name, source in {
         "00_fine": "print(profile)",
         "01_broken": "1 / 0",
-        "02_after": "2",
+        "02_after": PICTURE,
     }.items():
         cells = [
             nbformat.v4.new_code_cell('profile: str = "mini"'),
             nbformat.v4.new_code_cell(source),
         ]
         cells[0].metadata = {"tags": ["parameters"]}
+        cells.append(nbformat.v4.new_markdown_cell(TEXT))
         about = {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
         }
         notebook = nbformat.v4.new_notebook(cells=cells, metadata=about)
         nbformat.write(notebook, folder / f"{name}.ipynb")
+    (folder / "appendix.ipynb").write_text("never run")
+    (tmp_path / "README.md").write_text("the map")
+    (tmp_path / "dot.png").write_bytes(b"a dot")
     monkeypatch.setattr(course, "NOTEBOOKS", folder)
     return folder
 
@@ -47,7 +68,32 @@ def test_a_failing_lesson_is_reported_and_the_others_go_on(lessons, tmp_path, ca
     assert all(0 <= it["longest_wait"] <= it["seconds"] for it in record["lessons"].values())
     assert {it["processor"] for it in record["lessons"].values()} == {cpu_name()}
     ran = nbformat.read(out / "00_fine.ipynb", as_version=4)
-    assert ran.cells[-1].outputs[0].text == "smoke\n"
+    assert [cell.outputs[0].text for cell in ran.cells if cell.get("outputs")] == ["smoke\n"]
+
+
+def test_the_page_of_a_lesson_stands_alone(lessons, tmp_path):
+    out = tmp_path / "runs"
+    out.mkdir()
+    (out / "00_fine.html").write_text("of an earlier run")
+    course.run_course(out, "smoke", ["02"])
+    page = BeautifulSoup((out / "02_after.html").read_text(), "html.parser")
+    assert {a.text: a["href"] for a in page("a") if a.text != "¶"} == {
+        "first": "00_fine.html",
+        "its end": "00_fine.html#Where-next?",
+        "not run": "../notebooks/appendix.ipynb",
+        "map": "../README.md",
+        "nowhere": "gone.ipynb",
+        "web": "https://example.org/a.ipynb",
+    }
+    assert "x[0](y)" in [code.text for code in page("code")]
+    drawn, dot, raw = page("img")
+    assert drawn["alt"] == 'Nothing, "drawn" <small>.' and "small" not in [t.name for t in page()]
+    assert (dot["alt"], raw["alt"]) == ("A dot,\nin two lines", "Raw")
+    assert dot["src"] == raw["src"] == "data:image/png;base64,YSBkb3Q="
+
+
+def test_the_lessons_of_the_course_are_found():
+    assert course.find_lessons(["00"])[0].name == "00_watch_it_think.ipynb"
 
 
 def test_times_are_told_in_words():

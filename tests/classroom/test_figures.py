@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from trm_lite.cli.main import main
 
@@ -14,7 +15,8 @@ LESSON = {
         {"cell_type": "markdown", "metadata": {}, "id": "b", "source": "## 1 · Up, and *down*"},
         {"cell_type": "code", "metadata": {}, "id": "c", "execution_count": None,
          "source": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title(profile);",
-         "outputs": [{"output_type": "display_data", "metadata": {},
+         "outputs": [{"output_type": "display_data",
+                      "metadata": {"image/png": {"alt": "A line <rises>."}},
                       "data": {"image/png": "aGVsbG8=", "text/plain": "x"}}]},
     ],
     "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -33,7 +35,11 @@ def test_stored_pictures_are_taken_as_they_are(lesson, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["classroom", "figures", str(lesson), "--out", str(out)]) == 0
     assert (out / "01_lesson-01-1-up-and-down.png").read_bytes() == b"hello"
-    assert "Up, and *down*" in (out / "index.html").read_text()
+    page = BeautifulSoup((out / "index.html").read_text(), "html.parser")
+    assert "Up, and *down*" in page.figcaption.text
+    assert (page.img["src"], page.img["alt"]) == (
+        "01_lesson-01-1-up-and-down.png", "A line <rises>."
+    )  # fmt: skip
     assert "1 figure:" in capsys.readouterr().out
 
 

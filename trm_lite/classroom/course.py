@@ -1,19 +1,16 @@
 """Run the whole course, lesson after lesson, and leave a page that shows how it went."""
 
-import html
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trm_lite.classroom.lessons import check_profile
+from trm_lite.classroom.lessons import NOTEBOOKS, check_profile
+from trm_lite.classroom.web import render
 from trm_lite.common.device import cpu_name
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.files import write_atomically
-
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-
 
 # What a reader is told about seconds, by the most that they may be.
 SPOKEN = {
@@ -64,11 +61,12 @@ def run_course(folder: Path, profile: str, names: Sequence[str] = ()) -> list[Ra
     """
     check_profile(profile)
     folder.mkdir(parents=True, exist_ok=True)
-    went = []
-    for path in find_lessons(names):
+    went, lessons = [], find_lessons(names)
+    pages = {path.stem for path in (*lessons, *folder.glob("*.html"))}
+    for path in lessons:
         print(f"{path.stem}, profile {profile}:", flush=True)
-        went.append(run_lesson(path, folder, profile))
-        write_atomically(folder / "index.html", summary_page(went, profile).encode())
+        went.append(run_lesson(path, folder, profile, pages))
+        write_atomically(folder / "index.html", summary_page(went, profile))
         write_atomically(folder / "times.json", times_record(went, profile).encode())
     return went
 
@@ -87,13 +85,15 @@ def times_record(went: Sequence[Ran], profile: str) -> str:
     return json.dumps({"profile": profile, "lessons": times}, indent=1) + "\n"
 
 
-def run_lesson(path: Path, folder: Path, profile: str) -> Ran:
-    """Execute one notebook with a progress bar."""
-    try:
-        import papermill
-        from nbconvert import HTMLExporter
-    except ImportError as error:
-        raise UserError(f"{error.name} is missing; run: pip install -r requirements.txt") from error
+def run_lesson(path: Path, folder: Path, profile: str, pages: Collection[str] = ()) -> Ran:
+    """Execute one notebook with a progress bar, and write it into `folder` as a page too.
+
+    Links to the lessons named in `pages` lead to their pages in that folder.
+    """
+    import papermill
+
+    from trm_lite.classroom.lesson_page import lesson_page
+
     target = folder / path.name
     started, problem, waits = time.monotonic(), "", [0.0]
     try:
@@ -110,25 +110,10 @@ def run_lesson(path: Path, folder: Path, profile: str) -> Ran:
         problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
         print(f"  {problem}")
     seconds = time.monotonic() - started
-    page, _ = HTMLExporter().from_filename(str(target))
-    write_atomically(target.with_suffix(".html"), page.encode())
+    write_atomically(target.with_suffix(".html"), lesson_page(target, path.parent, pages))
     return Ran(path.stem, seconds, max(waits), problem)
 
 
-def summary_page(went: Sequence[Ran], profile: str) -> str:
+def summary_page(went: Sequence[Ran], profile: str) -> bytes:
     """A table of what was run, as HTML."""
-    rows = "".join(
-        f'<tr><td><a href="{ran.lesson}.html">{html.escape(ran.lesson)}</a></td>'
-        f"<td>{ran.seconds:.0f} s</td><td>{ran.longest_wait:.0f} s</td>"
-        f"<td>{html.escape(ran.problem) or 'ran to its end'}</td></tr>"
-        for ran in went
-    )
-    total = sum(ran.seconds for ran in went)
-    return (
-        "<!doctype html><meta charset='utf-8'><title>The course</title>"
-        "<style>body{font:16px sans-serif;max-width:50em;margin:2em auto}"
-        "td,th{padding:.3em 1em .3em 0;text-align:left}</style>"
-        f"<h1>The course, profile {profile}</h1>"
-        f"<table><tr><th>lesson<th>time<th>slowest cell<th></tr>{rows}"
-        f"</table><p>{total / 60:.1f} minutes in all on {html.escape(cpu_name())}.</p>"
-    )
+    return render("course.html", went=went, profile=profile, processor=cpu_name())

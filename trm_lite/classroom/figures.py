@@ -1,7 +1,6 @@
 """Every figure of the course as a file of its own, for slides."""
 
 import base64
-import html
 import json
 import os
 import re
@@ -10,47 +9,42 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from trm_lite.classroom.assignment import source_of
+from trm_lite.classroom.course import find_lessons
+from trm_lite.classroom.web import render
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 
 Format = Literal["png", "svg"]
 MIME = {"png": "image/png", "svg": "image/svg+xml"}
-LESSONS = Path(__file__).parents[2] / "notebooks"
 INLINE = "module://matplotlib_inline.backend_inline"
 SECONDS = 1800  # for a cell of a lesson that is run again
 
 
 class Picture(NamedTuple):
-    """A figure, and the heading that it stands under."""
+    """A figure, the heading that it stands under, and what it shows, in words."""
 
     heading: str
     content: bytes
+    alt: str
 
 
 def export(
     notebooks: tuple[Path, ...], out: Path, *, format: Format = "png", profile: str = "mini"
 ) -> int:
     """Write the figures of `notebooks` (all lessons if none) and an index.html; how many."""
-    paths = list(notebooks) or sorted(LESSONS.glob("[0-9]*.ipynb"))
-    if not paths:
-        raise UserError(f"There are no lessons in {LESSONS}; name notebooks.")
-    index, count = [], 0
-    for path in paths:
+    lessons: dict[str, dict[str, Picture]] = {}
+    for path in notebooks or find_lessons():
         cells = _read(path)
         if format == "svg":
             cells = _run_again(path, profile)
-        index.append(f"<h2>{html.escape(path.stem)}</h2>")
-        for number, picture in enumerate(pictures(cells, MIME[format]), 1):
-            name = f"{path.stem}-{number:02}-{_slug(picture.heading)}.{format}"
+        lessons[path.stem] = {
+            f"{path.stem}-{number:02}-{_slug(picture.heading)}.{format}": picture
+            for number, picture in enumerate(pictures(cells, MIME[format]), 1)
+        }
+        for name, picture in lessons[path.stem].items():
             write_atomically(out / name, picture.content)
-            index.append(
-                f'<figure><img src="{name}" style="max-width:100%"><figcaption>'
-                f"{html.escape(picture.heading)}: {name}</figcaption></figure>"
-            )
-            count += 1
-    page = '<!doctype html><meta charset="utf-8"><title>Figures</title>' + "\n".join(index)
-    write_atomically(out / "index.html", page.encode())
-    return count
+    write_atomically(out / "index.html", render("figures.html", lessons=lessons))
+    return sum(map(len, lessons.values()))
 
 
 def _read(path: Path) -> list[dict]:
@@ -74,17 +68,17 @@ def pictures(cells: list[dict], mime: str) -> Iterator[Picture]:
             if content is not None:
                 text = "".join(content)
                 raw = base64.b64decode(text) if mime == MIME["png"] else text.encode()
-                yield Picture(heading, raw)
+                # Where a figure is described; the same in a run that draws SVG.
+                about = output.get("metadata", {}).get(MIME["png"], {})
+                yield Picture(heading, raw, about.get("alt", ""))
 
 
 def _run_again(path: Path, profile: str) -> list[dict]:
     """The cells of a lesson after a run in which figures are drawn as SVG."""
-    try:
-        import nbformat
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
-    except ImportError as error:
-        raise UserError("Running notebooks needs JupyterLab: pip install jupyterlab.") from error
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):

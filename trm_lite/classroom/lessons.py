@@ -9,8 +9,9 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from trm_lite.common.errors import UserError
-from trm_lite.common.files import ASSETS
+from trm_lite.common.files import ASSETS, PACKAGE
 
+NOTEBOOKS = PACKAGE.parent / "notebooks"  # in a clone; an installed package has none
 RESULTS_FOLDER = ASSETS / "results"
 PROFILES = ("smoke", "mini", "full")  # seconds for tests, minutes on a CPU, the paper's on a GPU
 
