@@ -73,7 +73,7 @@ def test_the_median_of_two_lies_between_them():
         (10, list(range(11))),
         (7.5, list(range(9))),
         (100, list(range(0, 101, 10))),
-        (34, [0, 5, 10, 15, 20, 25, 30, 35]),
+        (34, [0, 5, 10, 15, 20, 25, 30, 34]),
         (0.5, [0, 1]),
     ],
 )

@@ -118,7 +118,8 @@ def histogram(points: Sequence[float], most: float) -> list[Bar]:
         for factor in (1, 2, 5)
         if factor * 10**power * BARS >= most
     )
-    edges = range(0, max(width, math.ceil(most / width) * width) + 1, width)
+    end = max(1, math.ceil(most))
+    edges = [*range(0, end, width), end]
     students, _ = np.histogram(np.round(points, 6), edges)  # a sum of fractions errs
     pairs = itertools.pairwise(edges)
     return [Bar(*pair, count) for pair, count in zip(pairs, students.tolist(), strict=True)]

@@ -32,6 +32,8 @@ def build(
         student_id: Make a version with numbers of their own for each of these students, in
             OUT/STUDENT/.
     """
+    from trm_lite.classroom.web import counted
+
     paths = [found for path in masters for found in
              (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]  # fmt: skip
     if not paths:
@@ -54,7 +56,8 @@ def build(
             write_atomically(
                 target, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
             )
-            print(f"{target}: {len(assignment.exercises)} exercises, {assignment.points:g} points")
+            exercises = counted(len(assignment.exercises), "exercise")
+            print(f"{target}: {exercises}, {counted(assignment.points, 'point')}")
     return 0
 
 
@@ -160,9 +163,10 @@ def figures(
         profile: Of that run: smoke or mini.
     """
     from trm_lite.classroom.figures import export
+    from trm_lite.classroom.web import counted
 
     count = export(notebooks, out, format=format, profile=profile)
-    print(f"{count} figure{'' if count == 1 else 's'}: {out / 'index.html'}")
+    print(f"{counted(count, 'figure')}: {out / 'index.html'}")
     return 0
 
 
