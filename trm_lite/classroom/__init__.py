@@ -1,7 +1,9 @@
 """Lessons and assignments: run the course; build, check and grade what a class hands in.
 
 `assignment` reads a master notebook, `submissions` finds what students wrote, `kernel` runs cells
-within limits, `grading` puts the three together, `pages` writes what came out for people.
+within limits, `grading` puts the three together, `pages` writes what came out for people. `course`
+runs the lessons, `lesson_page` writes one for readers, `figures` takes the pictures out; their web
+pages are in `templates/`.
 The markers and the metadata are nbgrader's (schema 3), so that a school can use either.
 """
 
