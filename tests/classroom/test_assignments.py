@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from classroom.test_grading import HOSTILE
 from classroom.wrong_solutions import WRONG
-from test_classroom_grading import HOSTILE
 
 from trm_lite.classroom import seed_of
 from trm_lite.classroom.assignment import (
@@ -60,10 +60,10 @@ def test_the_untouched_version_scores_nothing_and_fails_only_at_exercises(path, 
     # Top to bottom without the grader, given cells run through.
     space = {"__name__": "__main__"}
     for cell in read_master(untouched)[0].cells:
-        if cell.kind == "check":
+        if cell.role == "check":
             with pytest.raises(NotImplementedError, match="is waiting for your code"):
                 exec(cell.source, space)
-        elif cell.kind in ("given", "exercise"):
+        elif cell.role in ("given", "exercise"):
             exec(cell.source, space)
 
 
@@ -104,21 +104,21 @@ def test_everything_a_lecturer_needs_stands_in_it(path):
         assert exercise.source.startswith(f"# exercise: {exercise.name}\n")
     above = ""
     for cell in assignment.cells:
-        if cell.kind == "exercise":
+        if cell.role == "exercise":
             assert "<details><summary>Hint" in above, f"{cell.name} has no hint"
-        above = above + cell.source if cell.kind in ("text", "given") else ""
+        above = above + cell.source if cell.role in ("text", "given") else ""
 
 
 def spaces(path, student="", last=""):
     """What is defined just before each exercise, in one pass through the master, up to `last`."""
     space, before = {"__name__": "__main__"}, {}
     for cell in read_master(path)[0].cells:
-        if cell.kind == "exercise":
+        if cell.role == "exercise":
             before[cell.name] = dict(space)
             if cell.name == last:
                 break
         source = set_student(cell.source, student) if "parameters" in cell.tags else cell.source
-        if cell.kind in ("given", "exercise", "check") and NOT_GRADED not in cell.tags:
+        if cell.role in ("given", "exercise", "check") and NOT_GRADED not in cell.tags:
             exec(compile(source, cell.name or "given", "exec"), space)
     return before
 

@@ -21,7 +21,15 @@ from trm_lite.evaluation import scoring as evaluation
 from trm_lite.experiments import PRESETS, get_preset, paper
 from trm_lite.experiments import report as reports
 from trm_lite.puzzles import hard_mazes, maze, sudoku
-from trm_lite.training import Trainer, exam_text, examine_run, fit_to_data, replace, trainer_for
+from trm_lite.training import (
+    ExamOptions,
+    Trainer,
+    exam_text,
+    examine_run,
+    fit_to_data,
+    replace,
+    trainer_for,
+)
 from trm_lite.training.exam import load
 
 SHRUNK = ["--hidden-size", "32", "--batch-size", "2", "--steps", "20", "--eval-every", "10",
@@ -122,7 +130,7 @@ def test_the_others_too_within_one_process(name, folders, tmp_path, capsys, monk
 def shrunk(name, folders, run, steps=20):
     """The command that trains a preset, shrunk, in the folder `run`; it looks twice."""
     small = [*SHRUNK, "--folder", str(folder_of(name, folders)), "--device", "cpu"]
-    if PRESETS[name].model.kind == "TRM":
+    if PRESETS[name].model.network == "TRM":
         small += ["--T", "1", "--n", "1"]
     elif name.endswith("-direct"):
         small.remove("--max-steps")
@@ -287,7 +295,7 @@ def test_every_benchmark_has_its_table_and_its_picture(tmp_path):
     ours, fewer = rows_of(text, "arc-agi-1")
     assert ours.endswith("| 44.6 | -4.6 |") and fewer.endswith("|  |  |")
     assert rows_of(text, "sudoku-6x6")[0].endswith("| 0 |  |  |")
-    figure = report.beside_the_paper(lines)
+    figure = reports.beside_the_paper(lines)
     assert [ax.get_title(loc="left") for ax in figure.axes] == titles
     assert "arc-agi-1 (changed)" in [t.get_text() for t in figure.axes[1].get_yticklabels()]
     plt.close(figure)
@@ -309,13 +317,13 @@ def test_what_cannot_be_reported(tmp_path):
 def test_a_sample_can_be_examined(tiny, tiny_splits, tmp_path, monkeypatch):
     trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     trainer.train()
-    assert examine_run(tmp_path, count=3, device="cpu")["puzzles"] == 3
+    assert examine_run(tmp_path, ExamOptions(count=3), device="cpu")["puzzles"] == 3
     assert not (tmp_path / "test-last.json").exists()
-    exam = examine_run(tmp_path, device="cpu", bands=True)
+    exam = examine_run(tmp_path, ExamOptions(bands=True), device="cpu")
     assert "8 test puzzles" in exam_text(exam) and "By difficulty" in exam_text(exam)
     assert os.path.exists(tmp_path / "test-last.json")
     with pytest.raises(UserError, match="at least 1"):
-        examine_run(tmp_path, count=0, device="cpu")
+        examine_run(tmp_path, ExamOptions(count=0), device="cpu")
 
 
 def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
@@ -327,7 +335,7 @@ def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
         for name, tensor in trained.state_dict().items():
             assert torch.equal(model.state_dict()[name], tensor), (which, name)
     assert not torch.equal(trainer.model.head.weight, trainer.ema.module.head.weight)
-    assert examine_run(tmp_path, weights="raw", device="cpu")["weights"] == "raw"
+    assert examine_run(tmp_path, ExamOptions(weights="raw"), device="cpu")["weights"] == "raw"
     assert (tmp_path / "test-raw.json").exists() and not (tmp_path / "test-last.json").exists()
     with pytest.raises(UserError, match="name the run folder for the raw ones"):
         load(tmp_path / "last.safetensors", "raw")
@@ -341,7 +349,7 @@ def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
 def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch):
     trainer = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     trainer.train()
-    exam = examine_run(tmp_path, device="cpu", steps=2, tries=3, noise=0.3)
+    exam = examine_run(tmp_path, ExamOptions(steps=2, tries=3, noise=0.3), device="cpu")
     assert (exam["tries"], exam["noise"]) == (3, 0.3)
     assert "noise of 0.3\n  3 attempts; the halting head" in exam_text(exam)
     assert not (tmp_path / "test-last.json").exists(), "not the exam of the papers"
@@ -351,21 +359,21 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
         asked.append((options["guises"], options["noise"]))
         return evaluation.evaluate(*args, **options)
 
-    monkeypatch.setattr("trm_lite.exam.evaluate", watched)
-    exam = examine_run(tmp_path, device="cpu", steps=2, tries=3)
+    monkeypatch.setattr("trm_lite.training.exam.evaluate", watched)
+    exam = examine_run(tmp_path, ExamOptions(steps=2, tries=3), device="cpu")
     assert asked == [(False, 0.0), (True, 0.0), (True, 0.0)]
     assert "3 attempts, the puzzle in another guise each" in exam_text(exam)
     assert exam["exact_by_try"][3] == exam["exact"] and list(exam["exact_by_try"]) == [1, 2, 3]
     with pytest.raises(UserError, match="at least 1"):
-        examine_run(tmp_path, device="cpu", tries=0)
+        examine_run(tmp_path, ExamOptions(tries=0), device="cpu")
 
 
 def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
     mazes = replace(get_preset("maze-7x7"), train=8, validation=8, test=8, steps=1)
     Trainer(mazes, folder=tmp_path, device="cpu", progress=False).train()
-    with pytest.raises(UserError, match="make attempts differ by --noise"):
-        examine_run(tmp_path, device="cpu", tries=2)
-    assert examine_run(tmp_path, device="cpu", tries=2, noise=0.3)["tries"] == 2
+    with pytest.raises(UserError, match="make attempts differ by noise"):
+        examine_run(tmp_path, ExamOptions(tries=2), device="cpu")
+    assert examine_run(tmp_path, ExamOptions(tries=2, noise=0.3), device="cpu")["tries"] == 2
 
 
 def test_a_guise_is_the_same_puzzle_for_whoever_knows_the_answer(tiny_splits, at_once):

@@ -8,7 +8,7 @@ import torch
 
 from trm_lite.cli import solve
 from trm_lite.cli.main import main
-from trm_lite.evaluation import read_puzzles, solve_boards, solving
+from trm_lite.evaluation import read_puzzles, solve_boards
 from trm_lite.evaluation.solving import MAX_STEPS
 from trm_lite.nets import WEIGHTS_FOLDER, shipped_weights, weights
 from trm_lite.puzzles import sudoku
@@ -90,7 +90,7 @@ def test_the_shipped_weights_solve_fresh_puzzles():
 @needs_weights
 def test_each_size_has_its_solver(tmp_path, monkeypatch, capsys):
     used, shipped = [], weights.shipped
-    monkeypatch.setattr(solving, "shipped", lambda name: used.append(name) or shipped(name))
+    monkeypatch.setattr(solve, "shipped", lambda name: used.append(name) or shipped(name))
     easy = sudoku.generate(1, 9, seed=3, minimal=False, blanks=40)[0][0]
     (tmp_path / "puzzles").write_text(f"{LINES[0]}\n{sudoku.to_line(easy)}")
     assert main(["solve", str(tmp_path / "puzzles"), "--device", "cpu"]) == 0

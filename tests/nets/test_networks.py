@@ -1,11 +1,13 @@
 """The networks: shapes, where gradient flows, the paper's columns, and files of every class."""
 
 import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as to_safetensors
 
 from trm_lite.common import UserError
 from trm_lite.data import IGNORE, Batch
@@ -59,7 +61,10 @@ def fresh(config, seed=0):
     return build_network(config)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+REASONERS = [name for name in CONFIGS if name != "tokens"]
+
+
+@pytest.mark.parametrize("name", REASONERS)
 def test_every_network_thinks_and_carries_detached_latents(name):
     model = fresh(CONFIGS[name])
     thought = model(model.initial_latents(4), puzzles())
@@ -68,12 +73,21 @@ def test_every_network_thinks_and_carries_detached_latents(name):
     for latent, start in zip(thought.latents, model.initial_latents(4), strict=True):
         assert latent.shape == start.shape and not latent.requires_grad
     again = model(thought.latents, puzzles())
+    assert not torch.equal(again.logits, thought.logits)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_configuration_counts_its_own_parameters(name):
+    model = fresh(CONFIGS[name])
+    assert model.config.parameters == sum(parameter.numel() for parameter in model.parameters())
     if name != "tokens":
-        assert not torch.equal(again.logits, thought.logits)
+        latents = model.initial_latents(1)
+        assert model.config.latent_size == sum(latent.numel() for latent in latents)
+        assert model.config.puzzle_table_size == model.puzzle_embedding.table.numel()
 
 
 def test_latents_of_the_ablations():
-    shapes = {name: fresh(CONFIGS[name]).initial_latents(3).z.shape for name in CONFIGS}
+    shapes = {name: fresh(CONFIGS[name]).initial_latents(3).z.shape for name in REASONERS}
     assert shapes["trm"] == (3, 38, 16)
     assert shapes["trm-single"] == (3, 0, 52, 16)
     assert shapes["trm-multi"] == (3, 6, 52, 16)
@@ -87,13 +101,27 @@ def test_files_keep_the_class(name, tmp_path):
     loaded, about = load_weights(tmp_path / "w.safetensors")
     assert type(loaded) is type(model) and loaded.config == model.config and about == {"a": 1}
     with torch.no_grad():
-        thoughts = [m(m.initial_latents(4), puzzles()) for m in (model, loaded)]
-    assert torch.equal(thoughts[0].logits, thoughts[1].logits)
+        if name == "tokens":
+            said = [m.write(puzzles()) for m in (model, loaded)]
+        else:
+            said = [m(m.initial_latents(4), puzzles()) for m in (model, loaded)]
+    assert torch.equal(said[0].logits, said[1].logits)
+
+
+def test_files_from_before_the_rooms_are_read(tmp_path):
+    """They call the network "kind", and those that write hold an empty puzzle embedding."""
+    model = fresh(CONFIGS["tokens"])
+    config = dataclasses.asdict(model.config)
+    config["kind"] = config.pop("network")
+    state = model.state_dict() | {"puzzle_embedding.table": torch.zeros(1, 0)}
+    metadata = {"config": json.dumps(config), "about": "{}"}
+    (tmp_path / "old.safetensors").write_bytes(to_safetensors(state, metadata))
+    assert load_weights(tmp_path / "old.safetensors")[0].config == model.config
 
 
 def test_unknown_class_is_named():
     with pytest.raises(UserError, match="'Mamba'"):
-        config_from_dict({"kind": "Mamba"})
+        config_from_dict({"network": "Mamba"})
     assert config_from_dict({"hidden_size": 8}) == TRMConfig(hidden_size=8)  # older files
 
 
@@ -430,8 +458,8 @@ def test_it_learns_to_write_a_few_answers_by_heart(boards):
         (loss.total / 4).backward()
         optimizer.step()
     assert loss.total / 4 < 0.2 and loss.correct.all()
-    thought = model.eval()(model.initial_latents(4), few.inputs)
-    assert (thought.logits.argmax(-1) == few.labels).float().mean() > 0.95
+    written = model.eval().write(few.inputs)
+    assert (written.answer == few.labels).float().mean() > 0.95
 
 
 def test_writer_is_evaluated_like_any_network(tiny_splits):
@@ -441,7 +469,7 @@ def test_writer_is_evaluated_like_any_network(tiny_splits):
 
 
 def test_classes_are_what_they_say():
-    kinds = {TRMConfig: TRM, HRMConfig: HRM, DirectConfig: Direct}
-    for config, network in kinds.items():
-        assert network.__name__ == config.kind
+    classes = {TRMConfig: TRM, HRMConfig: HRM, DirectConfig: Direct}
+    for config, network in classes.items():
+        assert network.__name__ == config.network
         assert isinstance(fresh(config(**SMALL)), network)

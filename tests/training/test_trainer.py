@@ -34,13 +34,14 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from trm_lite import training
-from trm_lite.presets import get_preset, replace
-training.SAVE_EVERY_SECONDS = 0
+from trm_lite.experiments import get_preset
+import trm_lite.training.trainer as trainer
+from trm_lite.training import replace
+trainer.SAVE_EVERY_SECONDS = 0
 preset = replace(get_preset("sudoku-6x6"), **{TINY}, steps=200, eval_every=25)
-trainer = training.Trainer(preset, folder=Path(sys.argv[1]), device="cpu", progress=False)
-print("ready", trainer.steps_done, flush=True)
-sys.exit(0 if trainer.train() else 3)
+run = trainer.Trainer(preset, folder=Path(sys.argv[1]), device="cpu", progress=False)
+print("ready", run.steps_done, flush=True)
+sys.exit(0 if run.train() else 3)
 """
 
 

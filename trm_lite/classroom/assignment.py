@@ -15,7 +15,7 @@ from typing import Literal
 
 from trm_lite.common.errors import UserError
 
-Kind = Literal["given", "exercise", "check", "question", "text"]
+Role = Literal["given", "exercise", "check", "question", "text"]
 
 SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
 HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
@@ -28,7 +28,7 @@ STUDENT_LINE = re.compile(r'^student: str = ".*?"', re.MULTILINE)  # in the cell
 class Cell:
     """A cell of a master, or of the student version."""
 
-    kind: Kind
+    role: Role
     name: str  # nbgrader's grade_id, "" if it has none
     source: str
     points: float = 0.0
@@ -56,21 +56,21 @@ class Assignment:
     @property
     def title(self) -> str:
         """The first heading, or else the name of the file."""
-        text = "\n".join(cell.source for cell in self.cells if cell.kind == "text")
+        text = "\n".join(cell.source for cell in self.cells if cell.role == "text")
         found = re.search(r"^# (.+)$", text, re.MULTILINE)
         return found[1].strip() if found else self.name
 
     @property
     def exercises(self) -> list[Cell]:
-        return [cell for cell in self.cells if cell.kind == "exercise"]
+        return [cell for cell in self.cells if cell.role == "exercise"]
 
     @property
     def checks(self) -> list[Cell]:
-        return [cell for cell in self.cells if cell.kind == "check"]
+        return [cell for cell in self.cells if cell.role == "check"]
 
     @property
     def questions(self) -> list[Cell]:
-        return [cell for cell in self.cells if cell.kind == "question"]
+        return [cell for cell in self.cells if cell.role == "question"]
 
     @property
     def points(self) -> float:
@@ -135,16 +135,16 @@ def _read_cell(raw: dict) -> Cell:
     marks, own = metadata.get("nbgrader", {}), metadata.get("trm_lite", {})
     grade, solution = marks.get("grade", False), marks.get("solution", False)
     if raw["cell_type"] != "code":
-        kind = "question" if grade or marks.get("task") else "text"
+        role = "question" if grade or marks.get("task") else "text"
     elif grade and solution:
-        kind = "question"
+        role = "question"
     elif grade:
-        kind = "check"
+        role = "check"
     else:
-        kind = "exercise" if solution else "given"
+        role = "exercise" if solution else "given"
     return Cell(
-        kind,
-        marks.get("grade_id", "") if kind != "given" else "",
+        role,
+        marks.get("grade_id", "") if role != "given" else "",
         source_of(raw),
         points=float(marks.get("points", 0)),
         seconds=own.get("seconds"),

@@ -160,11 +160,11 @@ def grade(master: Master, submission: Submission, limits: Limits, student: str =
     try:
         answers: dict[str, Outcome] = {}
         for cell in assignment.cells:
-            if cell.kind == "given" and NOT_GRADED not in cell.tags:
+            if cell.role == "given" and NOT_GRADED not in cell.tags:
                 _given(run, cell, student, result, untouched=not answers)
-            elif cell.kind == "exercise":
+            elif cell.role == "exercise":
                 answers[cell.name] = _exercise(run, cell, submission)
-            elif cell.kind == "check":
+            elif cell.role == "check":
                 outcome = answers[cell.exercise]
                 if outcome.ok:
                     outcome = _check(run, cell, master, result)
@@ -320,7 +320,7 @@ def own_check(path: Path, limits: Limits) -> Result:
         raise UserError(f"{path} has no exercises with checks; is it an assignment?")
     student = (notebook["metadata"].get("trm_lite") or {}).get("student", "")
     visible = [
-        Cell(c.kind, c.name, replace_region(c.source, *HIDDEN, None), c.points, c.seconds, c.tags)
+        Cell(c.role, c.name, replace_region(c.source, *HIDDEN, None), c.points, c.seconds, c.tags)
         for c in assignment.cells
     ]
     assignment = Assignment(assignment.name, visible)

@@ -16,9 +16,9 @@ def parity(file: Positional[Path], config: Path | None = None, json: bool = Fals
         config: JSON file of configurations; model_configs.json beside FILE if not given.
         json: Print one JSON object instead of a table.
     """
-    from trm_lite.official.parity import compare, report
+    from trm_lite.official.parity import check_parity, report
 
-    golden = compare(file, config)
+    golden = check_parity(file, config)
     print(report(golden, as_json=json))
     return 0 if golden.ok else 1
 

@@ -1,6 +1,6 @@
 """How quickly training data is made, against loops that make it puzzle by puzzle.
 
-Each row of the table is one of the builders of `trm_lite.benchmarks` at work on generated raw
+Each row of the table is one of the builders of `trm_lite.data.benchmarks` at work on generated raw
 material, in memory, and a loop that does the same as one would write it down first.
 """
 

@@ -7,7 +7,7 @@
 
 T such cycles make a supervision step. Only the very last f_L and the last f_H have gradient: at
 a fixed point that one step would point the right way (the paper's "1-step approximation").
-It learns when to stop by Q-learning; see `act` of `trm_lite.presets.Recipe`.
+It learns when to stop by Q-learning; see `act` of `trm_lite.training.Recipe`.
 """
 
 import torch

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "losses": ["step_loss"],
         "optim": ["AdamAtan2"],
         "flops": ["step_flops"],
-        "exam": ["ExamOptions", "exam_text", "examine_run"],
+        "exam": ["exam_text", "examine_run"],
+        "exam_options": ["ExamOptions"],
     },
 )

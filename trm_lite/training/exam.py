@@ -133,6 +133,8 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
 
 def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
     """The puzzles that are asked."""
+    if options.count == 0:
+        raise UserError("An exam needs at least 1 puzzle, not 0.", "count")
     if options.kinds:
         return fresh_puzzles(data, options.kinds, options.count or 1000)
     return sample(getattr(data.build(), options.split), options.count)

@@ -44,7 +44,7 @@ class ExamOptions:
             raise UserError(f"Each puzzle needs at least 1 attempt, not {self.tries}.", "tries")
         if self.noise < 0:
             raise UserError(f"A deviation of noise is not negative, as {self.noise} is.", "noise")
-        if self.count is not None and self.count < 1:
+        if self.count is not None and self.count < 0:
             raise UserError(f"An exam needs at least 1 puzzle, not {self.count}.", "count")
 
     @property
