@@ -108,9 +108,7 @@ def grade(
         seconds: Time limit of a submission.
         memory_gb: Memory limit of a submission.
     """
-    from tqdm import tqdm
-
-    from trm_lite.classroom.grading import Master, grade_all
+    from trm_lite.classroom.grading import Master
     from trm_lite.classroom.pages import write_all
     from trm_lite.classroom.submissions import collect
 
@@ -122,20 +120,8 @@ def grade(
         print("Network and process isolation are not available here: use a container (see the "
               "lecturer's guide) unless you trust the submissions.")  # fmt: skip
     limits = Limits(cell_seconds, seconds, memory_gb)
-    finished, interrupted = [], False
-    with tqdm(total=len(handed_in), unit="submission") as bar:
-
-        def done(result) -> None:
-            finished.append(result)
-            bar.set_postfix_str(result.submission.label[:20])
-            bar.update()
-
-        try:
-            results = grade_all(
-                read, handed_in, limits, jobs=jobs, by_student=by_student, done=done
-            )
-        except KeyboardInterrupt:
-            results, interrupted = sorted(finished, key=lambda one: one.submission.label), True
+    results = _graded_with_a_bar(read, handed_in, limits, jobs, by_student)
+    interrupted = len(results) < len(handed_in)
     if interrupted and not results:
         return 130
     write_all(read.assignment, results, out)
@@ -146,6 +132,26 @@ def grade(
     if interrupted:
         print(f"Interrupted: the other {len(handed_in) - len(results)} are not in it.")
     return 130 if interrupted else 0
+
+
+def _graded_with_a_bar(read, handed_in: list, limits: Limits, jobs: int, by_student: bool) -> list:
+    """Results by name; after Ctrl-C those that are there."""
+    from tqdm import tqdm
+
+    from trm_lite.classroom.grading import grade_all
+
+    finished = []
+    with tqdm(total=len(handed_in), unit="submission") as bar:
+
+        def done(result) -> None:
+            finished.append(result)
+            bar.set_postfix_str(result.submission.label[:20])
+            bar.update()
+
+        try:
+            return grade_all(read, handed_in, limits, jobs=jobs, by_student=by_student, done=done)
+        except KeyboardInterrupt:
+            return sorted(finished, key=lambda one: one.submission.label)
 
 
 def figures(

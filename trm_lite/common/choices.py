@@ -1,4 +1,4 @@
-"""Names that options can take, and one number; they stand here so that reading them needs no torch."""
+"""Values that options can take; they stand here so that reading them needs no torch."""
 
 from typing import Literal
 

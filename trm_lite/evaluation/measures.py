@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is measured beside exact match: difficulty bands, shortest paths, a summary by step."""
 
 import math
 

@@ -1,8 +1,8 @@
 """The tables of the TRM paper (arXiv 2510.04871) as data: one row, one experiment.
 
-`trm_lite.experiments.presets` makes two presets of each row, one at full size and one for a laptop. The
-figures are the paper's: exact match on Sudoku-Extreme in per cent, layers passed per supervision
-step, forward passes per optimiser step, and millions of parameters.
+`presets.py` makes two presets of each row, one at full size and one for a laptop. The figures are
+the paper's: exact match on Sudoku-Extreme in per cent, layers passed per supervision step, forward
+passes per optimiser step, and millions of parameters.
 """
 
 from dataclasses import dataclass, field, replace

@@ -117,7 +117,8 @@ class ReasonerConfig(NetConfig):
     @property
     def puzzle_table_size(self) -> int:
         size = self.puzzle_embedding_size
-        return self.num_puzzles * (self.hidden_size if size is None else size)
+        size = self.hidden_size if size is None else size
+        return self.num_puzzles * size * (self.prefix_len > 0)
 
 
 @dataclass(frozen=True)

@@ -176,8 +176,8 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     ]
     source = about["official"]
     lines = [
-        f"{source['file']}: {config.network}, {config.mixing} mixing, {config.hidden_size} features, "
-        f"{config.effective_depth} layers deep per supervision step",
+        f"{source['file']}: {config.network}, {config.mixing} mixing, "
+        f"{config.hidden_size} features, {config.effective_depth} layers deep per supervision step",
         f"  {count:,} parameters, and a table of {config.num_puzzles:,} puzzle embeddings",
         f"  puzzles of {config.seq_len} cells and {config.vocab_size} tokens, "
         f"behind {config.prefix_len} positions for the puzzle embedding",

@@ -32,8 +32,10 @@ class RunFolder:
     def __init__(self, path: Path, preset: Preset):
         self.path, self.preset = path, preset
         self.marker = path / "preset.json"
-        if self.marker.exists() and not _same_experiment(self.marker, preset):
-            raise UserError(f"{path} holds another run; choose another folder or delete it.", "out")
+        if self.marker.exists() and (other := _differing(self.marker, preset)):
+            raise UserError(
+                f"{path} holds another run, {other}; choose another folder or delete it.", "out"
+            )
         self._board = None
 
     @contextmanager
@@ -107,16 +109,29 @@ def preset_of(run: Path) -> Preset:
         raise UserError(f"{marker} is missing or damaged; delete {run} to start afresh.") from error
 
 
-def _same_experiment(marker: Path, preset: Preset) -> bool:
-    """Whether the run in a folder is that of `preset`; how often it looks may change.
+def _differing(marker: Path, preset: Preset) -> str:
+    """The first setting in which the run in a folder is not that of `preset`; "" if there is none.
 
-    And how long it goes, if the rate is constant but for a cool-down at the end.
+    How often it looks may change. And how long it goes, if the rate is constant but for a
+    cool-down at the end.
     """
     old, recipe = preset_of(marker.parent), preset.recipe
     old = replace(old, eval_every=recipe.eval_every)
     if old.recipe.min_lr_ratio == 1:
         old = replace(old, steps=recipe.steps, cooldown_steps=recipe.cooldown_steps)
-    return old == preset
+    there, here = _settings(old), _settings(preset)
+    for name in sorted(there.keys() | here.keys()):
+        if there.get(name) != here.get(name):
+            return f"with {name} {there.get(name)} and not {here.get(name)}"
+    return ""
+
+
+def _settings(preset: Preset) -> dict:
+    """Every field of a preset by its name, wherever it stands."""
+    fields = dataclasses.asdict(preset)
+    for part in ("data", "model", "recipe"):
+        fields |= fields.pop(part)
+    return fields
 
 
 def _tensorboard(path: Path):

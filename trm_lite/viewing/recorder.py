@@ -10,6 +10,7 @@ same batch, bit for bit.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -17,7 +18,6 @@ import torch
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.build import Network
 from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.layers import Stack
@@ -42,82 +42,95 @@ class Push(NamedTuple):
     value: int  # as on boards, such as a digit
 
 
-def trace(model: Network, puzzle: np.ndarray, steps: int = MAX_STEPS, **options) -> Trace:
+@dataclass(frozen=True)
+class Recording:
+    """What is recorded, and how. UserError for what cannot be.
+
+    Args:
+        steps: Supervision steps to think.
+        grain: A frame after every step, full recursion, or application of the network.
+        latents: What is kept of y and z: nothing, both on 128 fixed random directions each
+            ("projected"), or all of both ("whole").
+        probabilities: Keep those of every token in every cell.
+        noise: Standard deviation of Gaussian noise on the initial z.
+        seed: Row b gets the noise of `seed` + b, so that one puzzle given many times is thought
+            about in many ways.
+        push: An interference in mid-thought.
+        batch_size: Puzzles thought about at once; if None, so many that their latents take at
+            most 256 MiB.
+        limit: Bytes that may be kept. Per puzzle and frame they are 9 per cell, with
+            probabilities 2 V more, and with whole latents 8 D (P + L).
+    """
+
+    steps: int = MAX_STEPS
+    grain: Grain = "step"
+    latents: Keep = "none"
+    probabilities: bool = False
+    noise: float = 0.0
+    seed: int = 0
+    push: Push | None = None
+    batch_size: int | None = None
+    limit: int = LIMIT
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise UserError(f"A trace needs at least 1 supervision step, not {self.steps}.")
+        if self.grain not in get_args(Grain):
+            known = ", ".join(get_args(Grain))
+            raise UserError(f"There is no grain '{self.grain}'; use one of {known}.")
+
+    def bytes_per_puzzle(self, config: NetConfig, frames: int) -> int:
+        """What is kept of one puzzle."""
+        per_cell = 9 + 2 * config.vocab_size * self.probabilities
+        latents = {"none": 0, "projected": 2 * 4 * DIRECTIONS, "whole": 4 * config.latent_size}
+        return frames * (per_cell * config.seq_len + latents[self.latents])
+
+
+def trace(model: Reasoner, puzzle: np.ndarray, steps: int = MAX_STEPS, **options) -> Trace:
     """Let `model` think `steps` supervision steps about one `puzzle` (L,), and write it down.
 
-    `options` and errors are those of `record`.
+    `options` are fields of `Recording`, besides what `record` takes; errors as there.
     """
     return record(model, np.asarray(puzzle)[None], steps=steps, **options)[0]
 
 
 @torch.inference_mode()
 def record(
-    model: Network,
+    model: Reasoner,
     puzzles: np.ndarray,
     *,
     solutions: np.ndarray | None = None,
     puzzle_ids: np.ndarray | None = None,
-    steps: int = MAX_STEPS,
-    grain: Grain = "step",
-    latents: Keep = "none",
-    probabilities: bool = False,
-    noise: float = 0.0,
-    seed: int = 0,
-    push: Push | None = None,
-    batch_size: int | None = None,
-    limit: int = LIMIT,
+    **options,
 ) -> list[Trace]:
-    """Let `model` think about `puzzles` (B, L), and write down every frame of it.
+    """Let `model` think about `puzzles`, and write down every frame of it.
 
-    `solutions` (B, L) are found by a solver if not given, where they are unique; so puzzles with
-    none or several are allowed. ARC's puzzles are tokens. `noise` is the standard deviation of
-    Gaussian noise on the initial z; row b gets that of `seed` + b, so that one puzzle given many
-    times is thought about in many ways. `push` interferes in mid-thought.
-
-    Memory: latents of one batch are held while it is thought about (`batch_size` is chosen so
-    that they take at most 256 MiB). What is kept per puzzle and frame is 9 bytes per cell, with
-    `probabilities` 2 V more; `latents` "projected" keeps y and z on 128 fixed random directions
-    each, "whole" keeps all of both, 8 D (P + L) bytes. More than `limit` bytes are refused.
+    Args:
+        model: A reasoner. A network that writes token by token has no steps to record.
+        puzzles: Boards (B, L); of ARC, tokens.
+        solutions: Their answers (B, L). If None, a solver looks for them: a puzzle may have none,
+            or several.
+        puzzle_ids: The identifiers (B,) of ARC.
+        options: Fields of `Recording`.
     """
-    if not isinstance(model, Reasoner):
-        raise UserError(
-            "This network writes token by token, so there are no steps to record; its `write` "
-            "tells what it wrote and how sure it was."
-        )
-    puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
-    schedule = _schedule(model)
+    recording = Recording(**options)
     puzzles = np.atleast_2d(puzzles)
-    if puzzles.shape[-1] != model.config.seq_len:
-        raise UserError(
-            f"This network reads boards of {model.config.seq_len} cells, not of "
-            f"{puzzles.shape[-1]}."
-        )
-    _check(puzzles, steps, grain, push)
-    kept = [place for place in schedule if _is_seen(place, schedule, grain)]
-    places = np.array([(step + 1, *place) for step in range(steps) for place in kept], np.int16)
-    row = _row_bytes(model.config, len(places), latents, probabilities)
-    if row * len(puzzles) > limit:
-        raise UserError(
-            f"This recording would keep {row * len(puzzles) / 2**20:,.0f} MiB, more than "
-            f"{limit / 2**20:,.0f}; record fewer puzzles or steps, a coarser grain, or "
-            "latents='projected'."
-        )
+    _check(model, puzzles, recording)
+    puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
+    places = _places(model, recording)
+    _refuse_if_large(model.config, len(puzzles), len(places), recording)
     if solutions is None:
         found = [SOLVERS[puzzle_name](puzzle) for puzzle in puzzles]
     else:
         found = list(np.atleast_2d(solutions))
-    if batch_size is None:
-        whole = _row_bytes(model.config, len(places), "whole", False)
-        batch_size = max(1, WORKING // whole)
     traces = []
-    for start in range(0, len(puzzles), batch_size):
-        rows = range(start, min(start + batch_size, len(puzzles)))
+    for rows in _batches(model.config, len(puzzles), len(places), recording):
         inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzles[rows.start : rows.stop]))
         inputs = inputs.long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
-        first = noisy_start(model, noise, [seed + b for b in rows])
-        frames = list(_frames(model, inputs, ids, first, schedule, steps, grain, push))
-        written = _write_down(model, puzzle_name, first, frames, latents, probabilities)
+        first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
+        frames = list(_frames(model, inputs, ids, first, recording))
+        written = _write_down(puzzle_name, first, frames, recording)
         for b, puzzle in enumerate(rows):
             traces.append(
                 Trace(
@@ -125,7 +138,7 @@ def record(
                     solution=found[puzzle],
                     places=places,
                     puzzle_name=puzzle_name,
-                    grain=grain,
+                    grain=recording.grain,
                     thinks=model.config.latent_updates,
                     **{name: None if part is None else part[b] for name, part in written.items()},
                 )
@@ -133,10 +146,58 @@ def record(
     return traces
 
 
+def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
+    if not isinstance(model, Reasoner):
+        raise UserError(
+            "This network writes token by token, so there are no steps to record; its `write` "
+            "tells what it wrote and how sure it was."
+        )
+    count, cells = puzzles.shape
+    if cells != model.config.seq_len:
+        raise UserError(
+            f"This network reads boards of {model.config.seq_len} cells, not of {cells}."
+        )
+    if count == 0:
+        raise UserError("There is no puzzle to think about; give at least one.")
+    push, steps = recording.push, recording.steps
+    if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < cells):
+        raise UserError(
+            f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
+            f"{steps} steps on {cells} cells."
+        )
+
+
+def _places(model: Reasoner, recording: Recording) -> np.ndarray:
+    """(F, 3) supervision step, recursion and application of every frame."""
+    schedule = _schedule(model)
+    kept = [place for place in schedule if _is_seen(place, schedule, recording.grain)]
+    return np.array(
+        [(step + 1, *place) for step in range(recording.steps) for place in kept], np.int16
+    )
+
+
+def _refuse_if_large(config: NetConfig, count: int, frames: int, recording: Recording) -> None:
+    size = count * recording.bytes_per_puzzle(config, frames)
+    if size > recording.limit:
+        raise UserError(
+            f"This recording would keep {size / 2**20:,.0f} MiB, more than "
+            f"{recording.limit / 2**20:,.0f}; record fewer puzzles or steps, a coarser grain, or "
+            "latents='projected'."
+        )
+
+
+def _batches(config: NetConfig, count: int, frames: int, recording: Recording) -> Iterator[range]:
+    """The puzzles that are thought about at once: latents are held until they are written down."""
+    whole = replace(recording, latents="whole", probabilities=False)
+    size = recording.batch_size or max(1, WORKING // whole.bytes_per_puzzle(config, frames))
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))
+
+
 # --- watching ------------------------------------------------------------------------------------
 
 
-def _schedule(model: Network) -> list[tuple[int, int]]:
+def _schedule(model: Reasoner) -> list[tuple[int, int]]:
     """(recursion, application in it) for each application of a network in a supervision step."""
     config = model.config
     if isinstance(model, Direct):
@@ -152,7 +213,7 @@ def _is_seen(place: tuple[int, int], schedule: list[tuple[int, int]], grain: Gra
 
 
 @contextmanager
-def applications(model: Network, see: Callable[[Tensor], None]) -> Iterator[None]:
+def applications(model: Reasoner, see: Callable[[Tensor], None]) -> Iterator[None]:
     """Within this context `see` gets what every application of a network puts out."""
     stacks = [part for part in model.children() if isinstance(part, Stack)]
     hooks = [part.register_forward_hook(lambda _, __, out: see(out)) for part in stacks]
@@ -163,26 +224,30 @@ def applications(model: Network, see: Callable[[Tensor], None]) -> Iterator[None
             hook.remove()
 
 
-def _frames(model, inputs, ids, latents, schedule, steps, grain, push) -> Iterator[Thought]:
+def _frames(
+    model: Reasoner, inputs: Tensor, ids: Tensor | None, latents: Latents, recording: Recording
+) -> Iterator[Thought]:
     """The thoughts of all frames."""
-    latents = _pushed(model, latents, push, 0)
-    for step in range(1, steps + 1):
+    latents = _pushed(model, latents, recording.push, 0)
+    for step in range(1, recording.steps + 1):
         outputs: list[Tensor] = []
-        if grain == "step":
+        if recording.grain == "step":
             thought = model(latents, inputs, ids)
         else:
             with applications(model, outputs.append):
                 thought = model(latents, inputs, ids)
-            for state in list(_states(model, latents, schedule, outputs, grain))[:-1]:
+            for state in list(_states(model, latents, outputs, recording.grain))[:-1]:
                 yield model.read(state)
-        latents = _pushed(model, thought.latents, push, step)
+        latents = _pushed(model, thought.latents, recording.push, step)
         # What was pushed is read again; otherwise the thought is the model's own.
         yield thought if latents is thought.latents else model.read(latents)
 
 
-def _states(model, latents, schedule, outputs, grain) -> Iterator[Latents]:
+def _states(
+    model: Reasoner, latents: Latents, outputs: list[Tensor], grain: Grain
+) -> Iterator[Latents]:
     """y and z after each application that is seen, put together from the `outputs`."""
-    y, z = latents
+    (y, z), schedule = latents, _schedule(model)
     thinks, count = model.config.latent_updates, model.config.num_latents
     for place, out in zip(schedule, outputs, strict=True):
         application = place[1]
@@ -197,7 +262,7 @@ def _states(model, latents, schedule, outputs, grain) -> Iterator[Latents]:
             yield Latents(y, z)
 
 
-def _pushed(model: Network, latents: Latents, push: Push | None, step: int) -> Latents:
+def _pushed(model: Reasoner, latents: Latents, push: Push | None, step: int) -> Latents:
     if push is None or push.step != step:
         return latents
     token = int(
@@ -215,12 +280,7 @@ def _pushed(model: Network, latents: Latents, push: Push | None, step: int) -> L
 
 
 def _write_down(
-    model: Network,
-    puzzle_name: str,
-    first: Latents,
-    frames: list[Thought],
-    keep: Keep,
-    probable: bool,
+    puzzle_name: str, first: Latents, frames: list[Thought], recording: Recording
 ) -> dict[str, np.ndarray | None]:
     """The fields of the traces, each (B, F, ...), or None if it is not kept."""
     logits = [thought.logits.float() for thought in frames]
@@ -233,8 +293,9 @@ def _write_down(
         "entropy": _stack([torch.special.entr(c).sum(-1) / math.log(2) for c in chances]),
         "halt": _stack([(c[:, 0, 0] * math.nan if h is None else h.sigmoid())
                         for c, h in zip(chances, halts, strict=True)]),
-        "probabilities": _stack([chance.half() for chance in chances]) if probable else None,
     }  # fmt: skip
+    keep = recording.probabilities
+    fields["probabilities"] = _stack([chance.half() for chance in chances]) if keep else None
     fields["boards"] = FROM_TOKENS[puzzle_name](fields["boards"].astype(np.uint8))
     for name in ("y", "z"):
         states = [getattr(thought.latents, name).flatten(1).float() for thought in frames]
@@ -248,8 +309,8 @@ def _write_down(
         fields[f"{name}_residual"] = _stack(changes)
         fields[f"{name}_cosine"] = _stack(cosines if there else [nothing] * len(states))
         fields[name] = None
-        if keep != "none" and there:
-            if keep == "projected":
+        if recording.latents != "none" and there:
+            if recording.latents == "projected":
                 directions = _directions(states[0].shape[1]).to(states[0].device)
                 states = [state @ directions for state in states]
             fields[name] = _stack(states)
@@ -264,27 +325,3 @@ def _directions(size: int) -> Tensor:
     """(size, DIRECTIONS) fixed random directions; distances survive them on average."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(size, DIRECTIONS, generator=generator) / DIRECTIONS**0.5
-
-
-def _row_bytes(config: NetConfig, frames: int, keep: Keep, probable: bool) -> int:
-    """Bytes kept per puzzle."""
-    per_frame = 9 * config.seq_len + (2 * config.vocab_size * config.seq_len if probable else 0)
-    if keep == "projected":
-        per_frame += 2 * 4 * DIRECTIONS
-    elif keep == "whole":
-        per_frame += 4 * config.latent_size
-    return frames * per_frame
-
-
-def _check(puzzles: np.ndarray, steps: int, grain: str, push: Push | None) -> None:
-    if len(puzzles) == 0:
-        raise UserError("There is no puzzle to think about; give at least one.")
-    if steps < 1:
-        raise UserError(f"A trace needs at least 1 supervision step, not {steps}.")
-    if grain not in get_args(Grain):
-        raise UserError(f"There is no grain '{grain}'; use one of {', '.join(get_args(Grain))}.")
-    if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < puzzles.shape[-1]):
-        raise UserError(
-            f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
-            f"{steps} steps on {puzzles.shape[-1]} cells."
-        )

@@ -91,7 +91,7 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
         is_right = token == right
         ax.plot(frames, curves[:, token], lw=3 if is_right else 1.5,
                 color=INK if is_right else palette[token % 10],
-                label=_name(trace.puzzle_name, token) + (" (right)" if is_right else ""))  # fmt: skip
+                label=_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
     ax.set(ylim=(-0.03, 1.03), ylabel="probability")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     side = round(trace.puzzle.size**0.5)
