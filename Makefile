@@ -1,5 +1,7 @@
 # Each target makes the environment in .venv if it is missing. Windows: see README.md.
+# On Linux PyTorch comes with CUDA, 2.9 GB; TORCH=cpu takes the small build for CPUs instead.
 PYTHON ?= python3
+TORCH ?=
 BIN := .venv/bin
 
 .PHONY: lab demo test test-nbgrader course clean
@@ -30,6 +32,11 @@ test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through t
 	  { echo "Python's venv module is missing; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@echo "Making the environment in .venv, once; this takes a few minutes ..."
 	@$(PYTHON) -m venv .venv
+	@if [ "$(TORCH)" = cpu ]; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu \
+	    "$$(grep '^torch==' requirements.txt)"; \
+	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

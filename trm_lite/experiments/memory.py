@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
+from tqdm import tqdm
 
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
@@ -23,12 +24,16 @@ from trm_lite.training.losses import step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.token_trainer import next_token_loss, trainer_for
 
+# Changes that leave out the applications without gradient, for which autograd keeps nothing.
+GRADIENT_ALONE = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}
+
 
 def activation_bytes(preset: Preset, recompute: bool = False) -> int:
-    """What one example makes autograd keep for the backward pass; found by trying."""
+    """Bytes that autograd keeps of one example for the backward pass; found by trying."""
     config, recipe = preset.model, preset.recipe
     if isinstance(config, ReasonerConfig):
-        config = dataclasses.replace(config, num_puzzles=1)
+        changes = GRADIENT_ALONE.get(config.network, {})
+        config = dataclasses.replace(config, num_puzzles=1, **changes)
     model = build_network(config).train()
     for module in model.modules():
         if isinstance(module, Stack):
@@ -72,7 +77,8 @@ class Memory(NamedTuple):
 def memory(preset: Preset) -> Memory:
     """What a run needs: `fixed`, and m times an example's activations for micro-batches of m."""
     config, recipe = preset.model, preset.recipe
-    kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in (False, True))
+    ways = tqdm((False, True), desc="trying out one example", unit="way", delay=1, leave=False)
+    kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in ways)
     # What is kept is at its most when the backward pass begins, which then sets free as it goes;
     # where things are computed again, one application of a network at a time is there in full.
     layers = config.L_layers if isinstance(config, HRMConfig) else config.num_layers

@@ -128,6 +128,8 @@ def read_exam(run: Path) -> dict:
 
     And under "best" the exact match of the best weights, None if they were not tested.
     """
+    if not run.is_dir():
+        raise UserError(f"There is no run folder {run}; train something first, or check the path.")
     try:
         exam = json.loads((run / "test-last.json").read_text())
         best = run / "test-best.json"
