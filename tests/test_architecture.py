@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trm_lite"
 FILES = sorted(PACKAGE.rglob("*.py"))
+LESSONS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 FACES = sorted(p.parent.relative_to(ROOT).as_posix().replace("/", ".")
                for p in PACKAGE.rglob("__init__.py"))  # fmt: skip
 OPTIONAL = {"tiny_recursive_model", "tensorboard"}  # tried where they are installed
@@ -85,7 +86,7 @@ def imported_from(text):
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 def test_notebooks_use_the_front_doors(path):
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         if cell["cell_type"] == "code":

@@ -15,8 +15,9 @@ from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.data import BuiltData, PuzzleSet
 from trm_lite.data import sudokus as generated
-from trm_lite.data.benchmarks import catalog, maze_hard
+from trm_lite.data.benchmarks import BENCHMARKS, maze_hard
 from trm_lite.data.benchmarks import csv_files as rows
+from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
 from trm_lite.evaluation import Evaluation
@@ -439,13 +440,13 @@ def test_the_help_says_the_default_of_each_benchmark(capsys):
 
 def test_what_is_unusual_about_a_folder():
     usual = {"name": "sudoku-extreme", "train": 1000, "min_rating": None, "validation": 3}
-    assert catalog.unusual(usual) == {}
-    assert catalog.unusual(usual | {"train": 200, "min_rating": 5}) == {
+    assert unusual(usual) == {}
+    assert unusual(usual | {"train": 200, "min_rating": 5}) == {
         "train": 200,
         "min_rating": 5,
     }
-    assert catalog.unusual(usual | {"name": "maze-hard"}) == {"train": 1000}
-    assert catalog.unusual({"name": "arc-agi-1"}) == catalog.unusual({}) == {}
+    assert unusual(usual | {"name": "maze-hard"}) == {"train": 1000}
+    assert unusual({"name": "arc-agi-1"}) == unusual({}) == {}
 
 
 # --- what comes next ----------------------------------------------------------------------
@@ -499,7 +500,7 @@ def test_the_next_command_for_mazes_of_another_size(tmp_path, capsys):
     assert [len(split) for split in names["splits"]] == [4, 2, 2]
 
 
-@pytest.mark.parametrize("name", catalog.BENCHMARKS)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_has_presets(name):
     shape = {"sudoku": (11, 81), "maze": (6, 900), "arc": (12, 900)}[name.split("-")[0]]
     about = {"name": name, "vocab_size": shape[0], "seq_len": shape[1]}

@@ -11,9 +11,7 @@ from tyro.conf import Positional, arg
 
 from trm_lite.cli.options import flag
 from trm_lite.common.errors import UserError, nearest
-from trm_lite.data.benchmarks.catalog import BENCHMARKS
-from trm_lite.data.benchmarks.options import Options
-from trm_lite.data.folder import read_split
+from trm_lite.data.benchmarks.options import BENCHMARKS, Options
 from trm_lite.data.settings import BuiltData
 from trm_lite.experiments.presets import PRESETS
 
@@ -23,7 +21,7 @@ SHOWN_LEAKS = 12
 
 def every_option() -> type[Options]:
     """One class with the options of all benchmarks: None, or False for a switch, if not given."""
-    types = tuple(dict.fromkeys(type(benchmark.usual) for benchmark in BENCHMARKS.values()))
+    types = tuple(dict.fromkeys(map(type, BENCHMARKS.values())))
     found = {}
     for field in (field for options in types for field in fields(options)):
         switch = field.type is bool
@@ -39,9 +37,9 @@ def every_option() -> type[Options]:
 def defaults_of(option: str) -> str:
     """What an option is if it is not given, for each benchmark that has it."""
     names: dict[str, list[str]] = {}
-    for name, benchmark in BENCHMARKS.items():
-        if hasattr(benchmark.usual, option):
-            names.setdefault(str(getattr(benchmark.usual, option)), []).append(name)
+    for name, usual in BENCHMARKS.items():
+        if hasattr(usual, option):
+            names.setdefault(str(getattr(usual, option)), []).append(name)
     return "; ".join(f"{value} for {', '.join(there)}" for value, there in names.items())
 
 
@@ -68,8 +66,10 @@ def data(
         raise UserError(f"There is no benchmark '{name}'; {hint}")
     folder = out or Path("data") / name
     options = options_of(name, given)
+    from trm_lite.data.benchmarks.catalog import BUILDERS  # not before: it takes a second
+
     started = time.monotonic()
-    if BENCHMARKS[name].build(folder, options):
+    if BUILDERS[name](folder, options):
         print(f"{name} is in {folder}, built in {time.monotonic() - started:.0f} seconds:")
     else:
         print(f"{name} is in {folder} already, with these settings:")
@@ -82,7 +82,7 @@ def options_of(name: str, given: Options) -> Options:
 
     UserError for one that the benchmark does not have.
     """
-    usual = BENCHMARKS[name].usual
+    usual = BENCHMARKS[name]
     known = [field.name for field in fields(usual)]
     chosen = {
         option: value
@@ -98,6 +98,8 @@ def options_of(name: str, given: Options) -> Options:
 
 def summary(folder: Path) -> str:
     """What a built folder holds, and the command to go on with."""
+    from trm_lite.data.folder import read_split
+
     about = json.loads((folder / "about.json").read_text())
     lines = []
     for name in SPLITS:

@@ -11,7 +11,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import Ranks, join
 from trm_lite.common.tables import columns
-from trm_lite.data.benchmarks.catalog import unusual
+from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, SudokuData
 from trm_lite.data.sudokus import sudoku_set

@@ -67,10 +67,6 @@ NOTATION = Notation(
 )
 
 
-# By default all mazes of train.csv are learned from.
-USUAL = Drawing(train=None, validation=0)
-
-
 def build_maze_hard(folder: Path, drawing: Drawing) -> bool:
     """Build Maze-Hard, which is downloaded (4 MB) unless there is a copy, of mazes of any size.
 

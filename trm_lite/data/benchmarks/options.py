@@ -1,6 +1,6 @@
 """What can be chosen when a benchmark is built: every option, its default and its meaning.
 
-The defaults are those of Sudoku-Extreme; a benchmark with others carries a value of its own.
+Reading it needs no torch; `catalog.py` has the builders.
 """
 
 from dataclasses import dataclass, fields
@@ -76,3 +76,31 @@ class ArcDrawing(FromFiles):
     concept: Path | None = None
     """A copy of ConceptARC, which the paper also learns from; 'trm-lite download concept-arc'
     fetches one."""
+
+
+# All benchmarks by name, each with the options that it takes and their defaults.
+BENCHMARKS: dict[str, Options] = {
+    "sudoku-extreme": Drawing(),
+    "sudoku-hard-made-here": Making(),
+    "maze-hard": Drawing(train=None, validation=0),  # all mazes of train.csv
+    "maze-hard-made-here": Making(),
+    "arc-agi-1": ArcDrawing(),
+    "arc-agi-2": ArcDrawing(),
+}
+
+
+def unusual(about: dict) -> dict:
+    """Settings in `about`, a data folder's about.json, that differ from its benchmark's defaults.
+
+    Only `train` and `min_rating` count, which make a benchmark easier or harder.
+    """
+    if about.get("name") not in BENCHMARKS:
+        return {}
+    usual = BENCHMARKS[about["name"]]
+    return {
+        setting: about[setting]
+        for setting in ("train", "min_rating")
+        if setting in about
+        and hasattr(usual, setting)
+        and about[setting] != getattr(usual, setting)
+    }
