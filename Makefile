@@ -15,10 +15,12 @@ demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/pytest -n 2 --dist worksteal
-	TRM_LITE_PROFILE=smoke $(BIN)/pytest -n 2 --dist loadscope --nbval-lax notebooks
+	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
+	  $(BIN)/pytest -n 2 --dist loadscope -p nbval_strict --nbval-lax notebooks
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
-	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest tests/test_nbgrader.py
+	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest \
+	  tests/classroom/test_nbgrader.py
 
 .venv-nbgrader/ready: .venv/ready  # apart: it would put its own pages into everybody's JupyterLab
 	@$(PYTHON) -m venv .venv-nbgrader

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import random
 import signal
 import subprocess
@@ -16,13 +15,13 @@ import pytest
 import torch
 from shared_settings import TINY
 
-from trm_lite.common import UserError, device, files
+from trm_lite.common import UserError
 from trm_lite.data import Deck
 from trm_lite.data.official_deck import OfficialDeck
 from trm_lite.evaluation import evaluate
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.nets import load_weights, save_weights, shipped
-from trm_lite.training import Trainer, replace
+from trm_lite.training import Trainer, replace, trainer_for
 from trm_lite.training.optim import schedule
 from trm_lite.training.recipe import from_dict
 from trm_lite.training.run_folder import load_state
@@ -182,29 +181,6 @@ def test_metrics_go_to_tensorboard_where_it_is_installed(tiny, tiny_splits, tmp_
     assert written == expected and len(trainer.history) == 3
 
 
-def test_a_full_disk_at_a_look_loses_nothing(tiny, tiny_splits, tmp_path, monkeypatch):
-    def trainer():
-        return Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
-
-    first = trainer()
-    first.train(5)
-    before = (tmp_path / "metrics.jsonl").read_text()
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files.os, "fsync", full)
-        with pytest.raises(UserError, match=r"metrics\.jsonl could not be written: No space left"):
-            first.look(first.step())
-    assert (tmp_path / "metrics.jsonl").read_text() == before
-    assert not list(tmp_path.glob(".*.tmp"))
-    second = trainer()
-    assert second.steps_done == 5 and second.train()
-    looks = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [look["step"] for look in looks] == [5, 10, 12]
-
-
 def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
     first = Trainer(tiny, splits=tiny_splits, folder=tmp_path, progress=False)
     first.train(4)
@@ -236,36 +212,6 @@ def test_a_run_can_start_from_weights_of_the_course():
     laptop = get_preset("sudoku-extreme-laptop")
     weights = weights_for(laptop.model, "sudoku-9x9")
     assert_same(weights, shipped("sudoku-9x9")[0].state_dict())
-
-
-def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
-    Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(2)
-    with pytest.raises(UserError, match="holds another run"):
-        Trainer(replace(tiny, lr=1.0), folder=tmp_path, splits=tiny_splits, device="cpu")
-    longer = replace(tiny, steps=50, eval_every=tiny.recipe.eval_every + 1)
-    assert Trainer(longer, folder=tmp_path, splits=tiny_splits, device="cpu").steps_done == 2
-
-
-@pytest.mark.parametrize("damage", ["truncated", "rubbish", "empty stack", "code"])
-def test_a_damaged_checkpoint_is_reported_and_nothing_is_run(tiny, tiny_splits, tmp_path, damage):
-    Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(1)
-    path, witness = tmp_path / "last.pt", tmp_path / "executed"
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:5000])
-    elif damage == "rubbish":
-        path.write_bytes(random.Random(0).randbytes(2000))
-    elif damage == "empty stack":
-        path.write_bytes(b"\x80\x020.")  # pops what is not there: an IndexError in the parser
-    else:
-
-        class Evil:
-            def __reduce__(self):
-                return os.mkdir, (str(witness),)
-
-        torch.save({"model": Evil()}, path)
-    with pytest.raises(UserError, match=r"last\.pt"):
-        Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu")
-    assert not witness.exists()
 
 
 def test_a_truncated_weights_file_is_reported(tiny, tiny_splits, tmp_path):
@@ -305,26 +251,12 @@ def test_training_ends_on_a_plateau_if_asked_to(tiny, tiny_splits):
     assert len(shares) == 4 or max(shares[-4:-1]) > max(shares[:-4])  # and not a look later
 
 
-@pytest.mark.parametrize("quick", ["float32", "bfloat16"])
-def test_a_processor_computes_in_the_format_in_which_it_is_quick(quick, monkeypatch):
-    """Some multiply bfloat16 at half the speed of float32, and yet say that they support it."""
-
-    trials = []
-
-    class Stopwatch:
-        def __init__(self, code, globals, num_threads):
-            self.name = str(globals["matrix"].dtype).removeprefix("torch.")
-
-        def timeit(self, number):
-            trials.append(self.name)
-            time.sleep(0 if self.name == quick else 0.02)
-            return SimpleNamespace(mean=1.0 if self.name == quick else 2.0)
-
-    monkeypatch.setattr("torch.utils.benchmark.Timer", Stopwatch)
-    monkeypatch.setattr(device, "cpu_prefers_bfloat16", device.cpu_prefers_bfloat16.__wrapped__)
-    a = torch.ones(4, 4)
-    with device.precision(torch.device("cpu"), bfloat16=True):
-        assert (a @ a).dtype == getattr(torch, quick)
-    assert trials.count(quick) < 20  # a format that is very slow is not waited for
-    with device.precision(torch.device("cpu"), bfloat16=False):
-        assert (a @ a).dtype == torch.float32
+def test_q_learning_costs_a_second_forward_pass(tiny, tiny_splits):
+    for act, passes in (("halt", 1), ("q_learning", 2), ("off", 1)):
+        preset = replace(tiny, act=act)
+        trainer = trainer_for(preset, splits=tiny_splits, device="cpu", progress=False)
+        calls = []
+        trainer.model.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        loss = trainer.step()
+        assert len(calls) == passes == preset.recipe.forward_passes
+        assert (loss.going_on is not None) == (act == "q_learning")
