@@ -34,5 +34,5 @@ def test_processes_ask_each_other_by_the_clock(monkeypatch):
 
 def test_slots_that_do_not_divide_are_refused():
     assert Ranks(1, 4).rows(8) == slice(2, 4)
-    with pytest.raises(UserError, match="does not divide among 3"):
+    with pytest.raises(UserError, match="cannot be divided equally among 3"):
         Ranks(0, 3).rows(8)

@@ -1,4 +1,4 @@
-"""The networks: layers shared by all, and one file per system that the course compares."""
+"""The networks that the course compares, one file each, and the layers that they share."""
 
 import lazy_loader
 
