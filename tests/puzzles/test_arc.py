@@ -73,13 +73,13 @@ def test_the_largest_rectangle_is_found(tokens):
         ([[1, 2], [3]], "ragged: row 2 has 1 cells and row 1 has 2"),
         ([[1, 10]], "colour 10"),
         ([[1, -1]], "colour -1"),
-        ([[1, 0.5]], "no whole number"),
-        ([["1"]], "no whole number"),
-        ([[True]], "no whole number"),
-        ([[[1]], [[2]]], "no whole number"),
-        ([[1, [2]]], "no whole number"),
-        ([1, 2], "no list of rows"),
-        (None, "no list of rows"),
+        ([[1, 0.5]], "not a whole number"),
+        ([["1"]], "not a whole number"),
+        ([[True]], "not a whole number"),
+        ([[[1]], [[2]]], "not a whole number"),
+        ([[1, [2]]], "not a whole number"),
+        ([1, 2], "not a list of rows"),
+        (None, "not a list of rows"),
     ],
 )
 def test_what_is_no_grid_is_named_with_its_task(cells, complaint):
@@ -93,7 +93,7 @@ def test_what_is_no_task():
     for train, test, complaint in (
         ([], [good], "no train pairs"),
         ([good], [], "no test pairs"),
-        ([good], [(SMALL,)], "test pair 1 is no pair"),
+        ([good], [(SMALL,)], "test pair 1 does not have exactly"),
     ):
         with pytest.raises(PuzzleError, match=f"'abc'.*{complaint}"):
             as_task("abc", train, test)
@@ -131,5 +131,5 @@ def test_names():
     assert str(augmentation) == "turned left by 90 degrees, 1 as 2, 2 as 1"
     assert Augmentation().name("abc") == "abc"
     for name in ("a|||t8|||0123456789", "a|||t1|||0113456789", "a|||t1", "a|||t1|||0123456789|||"):
-        with pytest.raises(PuzzleError, match="no name of an ARC puzzle"):
+        with pytest.raises(PuzzleError, match="not the name of an ARC puzzle"):
             arc.parse_name(name)
