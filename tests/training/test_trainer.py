@@ -191,11 +191,11 @@ def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
     assert_same(dict(second.model.state_dict()), dict(learnt))
     assert_same(dict(second.ema.module.state_dict()), dict(learnt))
     wider = replace(tiny, start_from=path, hidden_size=2 * tiny.model.hidden_size)
-    with pytest.raises(UserError, match="another network"):
+    with pytest.raises(UserError, match="a different network"):
         Trainer(wider, splits=tiny_splits, progress=False)
-    with pytest.raises(UserError, match="No weights called 'sudoku-6x7' come with the course"):
+    with pytest.raises(UserError, match="comes with no weights called 'sudoku-6x7'"):
         Trainer(replace(tiny, start_from="sudoku-6x7"), splits=tiny_splits, progress=False)
-    with pytest.raises(UserError, match="make it first"):
+    with pytest.raises(UserError, match="train a network first"):
         Trainer(get_preset("sudoku-extreme-laptop-stage-2"), splits=tiny_splits, progress=False)
 
 
@@ -219,7 +219,7 @@ def test_a_truncated_weights_file_is_reported(tiny, tiny_splits, tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(trainer.model, path, {})
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="not a whole safetensors file"):
+    with pytest.raises(UserError, match="not a complete safetensors file"):
         load_weights(path)
 
 
