@@ -42,7 +42,7 @@ def test_raw_weights_can_be_examined(tiny, tiny_splits, tmp_path):
     assert not torch.equal(trainer.model.head.weight, trainer.ema.module.head.weight)
     assert examine_run(tmp_path, ExamOptions(weights="raw"), device="cpu")["weights"] == "raw"
     assert (tmp_path / "test-raw.json").exists() and not (tmp_path / "test-last.json").exists()
-    with pytest.raises(UserError, match="name the run folder for the raw ones"):
+    with pytest.raises(UserError, match="does not hold the raw weights; name the run folder"):
         load(tmp_path / "last.safetensors", "raw")
     for damage in ("[]", "{", None):
         marker = tmp_path / "preset.json"
@@ -76,7 +76,7 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
 def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
     mazes = replace(get_preset("maze-7x7"), train=8, validation=8, test=8, steps=1)
     Trainer(mazes, folder=tmp_path, device="cpu", progress=False).train()
-    with pytest.raises(UserError, match="make attempts differ by noise"):
+    with pytest.raises(UserError, match="let the attempts differ by noise"):
         examine_run(tmp_path, ExamOptions(tries=2), device="cpu")
     assert examine_run(tmp_path, ExamOptions(tries=2, noise=0.3), device="cpu")["tries"] == 2
 
