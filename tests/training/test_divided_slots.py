@@ -4,18 +4,17 @@ To rounding, that is. Mixing by MLP amplifies rounding at fresh weights, within 
 size; so the tests that take several steps use attention, which does not.
 """
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+import psutil
 import pytest
 import torch
+from children import run_command
 from shared_settings import TINY
 
-import trm_lite
 from trm_lite.experiments import get_preset
 from trm_lite.training import Trainer, replace, trainer_for
 from trm_lite.training.run_folder import load_state
@@ -25,54 +24,40 @@ OVERRIDES = [
 ]
 
 
-def command(
-    folder, processes: int, *more: str, preset: str = "sudoku-6x6-att", overrides=OVERRIDES
-) -> subprocess.CompletedProcess:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else []), "-m", "trm_lite", "train",
-         preset, *overrides, "--device", "cpu", "--out", folder, *more],
-        capture_output=True, text=True,
-    )  # fmt: skip
+def train(folder, processes, *more, preset="sudoku-6x6-att", overrides=OVERRIDES):
+    words = ["train", preset, *overrides, "--device", "cpu", "--out", str(folder), *more]
+    return run_command(folder.parent, processes, *words)
 
 
 def test_two_processes_stop_when_one_is_asked_to(tmp_path):
     """Long before the next save is due, and although only one of them hears of it."""
     run = tmp_path / "run"
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    program = tmp_path / "train.py"
-    program.write_text(
-        "import os, sys\n"
-        "from pathlib import Path\n"
-        "from trm_lite.cli.main import main\n"
-        f"Path({str(tmp_path)!r}, os.environ['RANK']).write_text(str(os.getpid()))\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    words = ["train", "sudoku-6x6-att", *OVERRIDES, "--device", "cpu", "--out", str(run),
-             "--eval-every", "10", "--n", "1", "--T", "1"]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(Path(trm_lite.__file__).parent.parent)}
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    few = ["--eval-every", "10", "--n", "1", "--T", "1"]
+    words = ["train", "sudoku-6x6-att", *OVERRIDES, "--device", "cpu", "--out", str(run), *few]
     child = subprocess.Popen(
-        [sys.executable, *launcher, "--", str(program), *words, "--steps", "100000"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, *launcher, "trm_lite", *words, "--steps", "100000"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         patience = time.monotonic() + 120
         while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
             assert child.poll() is None and time.monotonic() < patience
             time.sleep(0.05)
-        os.kill(int((tmp_path / "1").read_text()), signal.SIGTERM)
+        (second,) = (
+            process for process in psutil.Process(child.pid).children()
+            if process.environ().get("RANK") == "1"
+        )  # fmt: skip
+        second.send_signal(signal.SIGTERM)
         assert child.wait(45) != 0  # torchrun passes on that they did not finish
     finally:
         child.terminate()
         child.wait()
     stopped = load_state(run / "last.pt")["steps_done"]
     assert 10 <= stopped < 100_000
-    more = subprocess.run(
-        [sys.executable, *launcher, "-m", "--", "trm_lite", *words, "--steps", str(stopped + 3)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert more.returncode == 0, more.stderr
-    assert f"Going on from step {stopped:,} of" in more.stdout and "Done:" in more.stdout
+    more = train(run, 2, *few, "--steps", str(stopped + 3))
+    assert more.returncode == 0, more.said
+    assert f"Going on from step {stopped:,} of" in more.said and "Done:" in more.said
 
 
 def assert_close(one: dict, other: dict):
@@ -86,15 +71,15 @@ def assert_close(one: dict, other: dict):
 
 def test_two_processes_take_the_steps_of_one(tmp_path):
     for processes in (1, 2):
-        done = command(tmp_path / str(processes), processes, "--steps", "10", "--eval-every", "5")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("Done:") == 1  # one of them talks
+        done = train(tmp_path / str(processes), processes, "--steps", "10", "--eval-every", "5")
+        assert done.returncode == 0, done.said
+        assert done.said.count("Done:") == 1  # one of them talks
     one, two = (load_state(tmp_path / str(n) / "last.pt") for n in (1, 2))
     assert_close(one, two)
     assert [look["exact"] for look in one["history"]] == [look["exact"] for look in two["history"]]
     # What two began, one goes on with.
-    more = command(tmp_path / "2", 1, "--steps", "14", "--eval-every", "5")
-    assert more.returncode == 0 and "Going on from step 10" in more.stdout
+    more = train(tmp_path / "2", 1, "--steps", "14", "--eval-every", "5")
+    assert more.returncode == 0 and "Going on from step 10" in more.said
 
 
 def test_two_processes_learn_many_puzzle_embeddings_like_one(tmp_path):
@@ -104,8 +89,8 @@ def test_two_processes_learn_many_puzzle_embeddings_like_one(tmp_path):
     small += ["--no-bfloat16"]  # there rounding decides some signs, and a sign moves a row
     for processes in (1, 2):
         folder = tmp_path / str(processes)
-        done = command(folder, processes, preset="mini-arc", overrides=small)
-        assert done.returncode == 0, done.stderr
+        done = train(folder, processes, preset="mini-arc", overrides=small)
+        assert done.returncode == 0, done.said
     one, two = (load_state(tmp_path / str(n) / "last.pt") for n in (1, 2))
     assert_close(one, two)
     # A table of its own has every row that was met, and both processes' rows have moved in it.

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from shared_settings import TINY
+from children import TinyRun
 
 from trm_lite.common import UserError
 from trm_lite.data import Deck
@@ -27,29 +26,7 @@ from trm_lite.training.recipe import from_dict
 from trm_lite.training.run_folder import load_state
 from trm_lite.training.trainer import weights_for
 
-# Trains the preset of `tiny` (conftest.py) in a folder, saving after every step.
-CHILD = f"""
-import sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from trm_lite.experiments import get_preset
-import trm_lite.training.trainer as trainer
-from trm_lite.training import replace
-trainer.SAVE_EVERY_SECONDS = 0
-preset = replace(get_preset("sudoku-6x6"), **{TINY}, steps=200, eval_every=25)
-run = trainer.Trainer(preset, folder=Path(sys.argv[1]), device="cpu", progress=False)
-print("ready", run.steps_done, flush=True)
-sys.exit(0 if run.train() else 3)
-"""
-
-
-def start(folder) -> subprocess.Popen:
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout.readline().startswith("ready")
-    return child
+STEPS, EVERY = 80, 10
 
 
 def assert_same(left, right):
@@ -72,7 +49,7 @@ def assert_same(left, right):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    assert start(folder).wait() == 0
+    assert TinyRun(folder, STEPS, EVERY).wait() == 0
     return folder
 
 
@@ -81,21 +58,21 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
     folder, moments = tmp_path / "run", random.Random(int(how))
     interruptions = 0
     for _ in range(2):
-        child = start(folder)
-        time.sleep(moments.uniform(0.2, 0.8))
-        child.send_signal(how)
-        status = child.wait()
+        run = TinyRun(folder, STEPS, EVERY)
+        time.sleep(moments.uniform(0.1, 0.5))
+        run.send(how)
+        status = run.wait()
         interruptions += status in (3, -how)
         if how != signal.SIGKILL:
             assert status in (0, 3), "asked politely, it saves and says so"
     assert interruptions > 0, "the run was over before it could be interrupted"
-    assert start(folder).wait() == 0
+    assert TinyRun(folder, STEPS, EVERY).wait() == 0
     assert_same(load_state(folder / "last.pt"), load_state(uninterrupted / "last.pt"))
     looks = [
         [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
         for run in (folder, uninterrupted)
     ]
-    assert looks[0] == looks[1] == list(range(25, 201, 25))
+    assert looks[0] == looks[1] == list(range(EVERY, STEPS + 1, EVERY))
 
 
 @pytest.mark.parametrize("official_epochs", [0, 2])
