@@ -58,7 +58,7 @@ def _command(words, output, environment):
 
 
 class TinyRun:
-    """A quick training of the preset `tiny` that saves after every step, in a process of its own."""
+    """A quick training of the preset `tiny`, in a process of its own; it saves after every step."""
 
     def __init__(self, folder: Path, steps: int, eval_every: int):
         ready = CONTEXT.Event()

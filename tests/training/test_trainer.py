@@ -112,9 +112,11 @@ def test_it_learns_small_boards():
         validation=50,
         test=50,
         hidden_size=32,
-        steps=250,
+        T=2,
+        n=2,
+        steps=200,
         ema_rate=0.97,
-        eval_every=250,
+        eval_every=200,
     )
     trainer = Trainer(preset, device="cpu", progress=False)
     before = evaluate(trainer.ema.module, trainer.splits.test).exact().value
