@@ -68,7 +68,7 @@ def test_command_line_picture(tmp_path):
         (["solve", "{good}", "--weights", "{binary}"], "not a complete safetensors file"),
         (["evaluate", "{missing}"], "no weights file"),
         (["evaluate", "{folder}"], "holds no last.safetensors"),
-        (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind of 6x6 Sudoku"),
+        (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),
         (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
         (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
     ],

@@ -179,7 +179,7 @@ def test_a_network_reads_what_was_built(raw, tmp_path):
     shutil.copy(raw / "arc-agi_training_challenges.json", tmp_path / "concept")
     shutil.copy(raw / "arc-agi_training_solutions.json", tmp_path / "concept")
     drawing = ArcDrawing(source=raw, concept=tmp_path / "concept", augmentations=2)
-    with pytest.raises(PuzzleError, match="is there twice"):
+    with pytest.raises(PuzzleError, match="two tasks called"):
         build_arc("arc-agi-1", tmp_path / "built", drawing)
     for file in (tmp_path / "concept").iterdir():
         for name in ABOUT_BUILT["arc_task_ids"]["training"]:
@@ -203,5 +203,5 @@ def test_builds_that_cannot_be(raw, tmp_path, monkeypatch):
         build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw, augmentations=1))
     assert [path.name for path in tmp_path.iterdir()] == ["kaggle"]
     (tmp_path / "built").mkdir()
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="is incomplete"):
         build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw))

@@ -92,7 +92,7 @@ def test_files_that_are_none(raw, tmp_path):
     file = tmp_path / "one.json"
     for content, about in (
         ("[1]", "should begin with"),
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         ('{"train": 3, "test": []}', "'one' in .* needs lists"),
         ('{"train": [{"output": 1}], "test": []}', "needs lists"),
         ('{"a": {"test": []}}', "'a' in .* needs lists"),

@@ -107,7 +107,7 @@ def test_every_benchmark_has_its_table_and_its_picture(tmp_path):
 
 
 def test_what_cannot_be_reported(tmp_path):
-    with pytest.raises(UserError, match="was not tested yet"):
+    with pytest.raises(UserError, match="has not been tested yet"):
         reports.collect([tmp_path])
     with pytest.raises(UserError, match="Name the folders"):
         reports.collect([])

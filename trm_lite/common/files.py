@@ -63,12 +63,12 @@ def cache_folder() -> Path:
 
 @contextmanager
 def unfinished_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, to make in it what is to become `path` at the end.
+    """Yield a hidden folder beside `path`, in which to prepare what will be moved to `path`.
 
-    It is gone afterwards, and so are the folders that were made for it, if nothing came of them.
-    Raises UserError where nothing can be written.
+    Afterwards the hidden folder is removed, and so are parent folders that were made for it and
+    are still empty. Raises UserError if nothing can be written there.
     """
-    missing = [folder for folder in path.parents if not folder.exists()]  # the inmost first
+    missing = [folder for folder in path.parents if not folder.exists()]  # the innermost first
     unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}.unfinished")
     try:
         unfinished.mkdir(parents=True)
@@ -78,5 +78,5 @@ def unfinished_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         for folder in missing:
-            with suppress(OSError):  # something is in it
+            with suppress(OSError):  # raised if something is in it
                 folder.rmdir()
