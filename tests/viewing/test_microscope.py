@@ -87,7 +87,7 @@ def test_mazes_look_like_mazes():
     missing = answers.copy()
     cell = np.flatnonzero(answers[0] == maze.PATH)[0]
     missing[0, cell] = maze.OPEN
-    thought = Trace(mazes[0], missing, np.ones((1, 25)), np.zeros(1), answers[0], kind="maze")
+    thought = Trace(mazes[0], missing, np.ones((1, 25)), np.zeros(1), answers[0], puzzle_name="maze")
     found = looks(thought, 1)
     assert found[cell].text == "×" and found[cell].classes == {"wrong"}
     walls = ["wall" in look.classes for look in found]

@@ -73,7 +73,7 @@ def test_a_maze_shows_its_path_growing():
     short = answer.copy()
     short[path[0]] = maze.OPEN
     sure = np.ones((2, 25))
-    walk = Trace(puzzle, np.stack([short, answer]), sure, np.zeros(2), answer, kind="maze")
+    walk = Trace(puzzle, np.stack([short, answer]), sure, np.zeros(2), answer, puzzle_name="maze")
     figure = plots.contact_sheet(walk)
     first, second, third = [ax for ax in figure.axes if ax.get_visible()]
     blue = [
@@ -97,7 +97,7 @@ def test_an_arc_grid_forms_on_the_part_of_the_canvas_in_use():
     guess = right.copy()
     guess[1] = 2  # black instead of blue
     sheet = Trace(
-        right, np.stack([guess, right]), np.ones((2, 900)), np.zeros(2), right, kind="arc"
+        right, np.stack([guess, right]), np.ones((2, 900)), np.zeros(2), right, puzzle_name="arc"
     )
     _, middle, last = [ax for ax in plots.contact_sheet(sheet).axes if ax.get_visible()]
     assert last.images[0].get_array().shape == (3, 4, 3)  # with the row and column of ends
