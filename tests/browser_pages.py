@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 180  # seconds, generous: the machine may be slow and busy
+PATIENCE = 30  # seconds, generous: the machine may be slow and busy
 LESSONS = {"00": "00_watch_it_think.ipynb", "10": "10_the_microscope.ipynb"}
 
 
@@ -77,7 +76,8 @@ class Lab:
 
     def switch_to(self, lesson: str) -> None:
         """Bring the tab of an open lesson to the front."""
-        self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text=LESSONS[lesson]).click()
+        tabs = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel")
+        tabs.filter(has_text=LESSONS[lesson]).click()
 
     @property
     def notebook(self):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser_pages import ROOT, Lab, free_port, make_lab, settle, wait_for
+from browser_pages import PATIENCE, ROOT, Lab, free_port, make_lab, settle, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def lab(browser, tmp_path_factory):
     with (home / "log").open("w") as log:
         server = subprocess.Popen(make_lab(home), cwd=home, env=environment, stdout=log, stderr=log)
         try:
-            wait_for(lambda: server.poll() is not None or opened.exists() and opened.read_text())
+            wait_for(lambda: server.poll() is not None or (opened.exists() and opened.read_text()))
             assert server.poll() is None, (home / "log").read_text()
             page = browser.new_page(viewport={"width": 1024, "height": 700})
             page.set_default_timeout(1000 * PATIENCE)
@@ -72,7 +72,7 @@ def lab(browser, tmp_path_factory):
 @pytest.fixture(scope="session")
 def lesson_00(lab):
     """The lesson that is opened first, with everything run."""
-    lab.page.get_by_role("heading", name="00 · Watch it think").wait_for()
+    lab.switch_to("00")
     lab.run_all("00")
     lab.page.locator(".trm-playground").wait_for()
     lab.wait_until_idle("00")
@@ -82,9 +82,10 @@ def lesson_00(lab):
 @pytest.fixture(scope="session")
 def lesson_10(lab):
     """The microscope, opened by a click in lesson 00, with everything run."""
-    lab.page.get_by_role("heading", name="00 · Watch it think").wait_for()
-    lab.page.get_by_role("link", name="recursion microscope").first.click()
-    lab.page.get_by_role("heading", name="2 · The microscope").wait_for()
+    lab.switch_to("00")
+    lab.notebook.get_by_role("link", name="recursion microscope").first.click()
+    lab.switch_to("10")
+    lab.notebook.get_by_role("heading", name="2 · The microscope").wait_for()
     lab.run_all("10")
     lab.page.locator(".trm-microscope").wait_for()
     return lab

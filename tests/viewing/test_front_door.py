@@ -31,8 +31,9 @@ def test_only_root_is_allowed_to_be_root(tmp_path, monkeypatch, user, allowed):
 
 def test_the_first_screen_says_how_to_run_it(lab):
     lab.page.get_by_role("heading", name="00 · Watch it think").wait_for()
-    assert lab.page.url.startswith(f"{lab.address}/lab/tree/notebooks/00_watch_it_think.ipynb")
-    lab.notebook.get_by_role("heading", name="00 · Watch it think").scroll_into_view_if_needed()
+    assert lab.page.url.startswith("http://localhost:") and "/lab/tree/notebooks/00" in lab.page.url
+    title = lab.notebook.get_by_role("heading", name="00 · Watch it think")
+    title.evaluate("title => title.scrollIntoView()")
     assert in_view(lab.notebook.get_by_text("Shift+Enter"))
     assert in_view(lab.notebook.get_by_text("Run All Cells").first)
 
@@ -67,11 +68,11 @@ def test_pictures_are_seen_and_links_open_documents(lab):
     wait_for(lambda: picture.evaluate("img => img.naturalWidth") > 0)
     for words, heading in (
         ("the course map", "Recursive reasoning with tiny networks"),
-        ("assets/weights", "Weights"),
+        ("assets/weights", "Trained weights"),
     ):
         lab.switch_to("00")
         lab.notebook.get_by_role("link", name=words, exact=True).click()
-        page = lab.page.locator(".jp-FileEditor, .jp-MarkdownViewer").locator("visible=true")
+        page = lab.page.locator(".jp-FileEditor:visible, .jp-MarkdownViewer:visible")
         page.get_by_text(heading).first.wait_for()
 
 
@@ -86,5 +87,8 @@ def test_links_within_a_page_scroll(lab, request, lesson, link, heading):
     link.scroll_into_view_if_needed()
     heading = lab.notebook.get_by_role("heading", name=heading)
     assert not in_view(heading)
+    link.click()
+    # JupyterLab draws the cells above while it scrolls past them, and so misses by some pixels.
+    wait_for(lambda: abs(heading.bounding_box()["y"]) < 1400)
     link.click()
     wait_for(lambda: in_view(heading))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 import zlib
 from collections import Counter
@@ -95,7 +96,7 @@ def summary(assignment: Assignment, results: list[Result]) -> str:
     points = sorted(result.points for result in results)
     middle = points[len(points) // 2]
     parts = [
-        f"<h1>{escape(assignment.title)}</h1><h2>{len(results)} submissions</h2>",
+        f"<h1>{escape(assignment.title)}</h1><h2>{_count(results)}</h2>",
         f"<p>Median {number(middle)} of {number(assignment.points)} points.</p>",
         histogram(points, assignment.points),
         "<h2>Exercise by exercise</h2><table><tr><th>exercise</th><th>passed</th>"
@@ -126,11 +127,19 @@ def summary(assignment: Assignment, results: list[Result]) -> str:
     return _page(f"{assignment.name}: summary", "".join(parts) + "</table>")
 
 
+def _count(results: list[Result]) -> str:
+    return "1 submission" if len(results) == 1 else f"{len(results)} submissions"
+
+
 def histogram(points: list[float], most: float, bars: int = 10) -> str:
-    """How many students reached how many points, as SVG."""
-    counts = [0] * bars
+    """How many students reached how many points, as SVG; a bar holds a whole number of points.
+
+    There are at most `bars` bars. The last one holds full marks too.
+    """
+    step = max(1, math.ceil(most / bars))
+    counts = [0] * math.ceil(most / step)
     for value in points:
-        counts[min(bars - 1, int(bars * value / most))] += 1
+        counts[min(len(counts) - 1, int(value / step))] += 1
     tallest = max(counts)
     drawn = []
     for place, count in enumerate(counts):
@@ -139,7 +148,7 @@ def histogram(points: list[float], most: float, bars: int = 10) -> str:
             f'<rect x="{20 + 50 * place}" y="{140 - height:.1f}" width="44" height="{height:.1f}" '
             f'fill="#0072b2"/><text x="{42 + 50 * place}" y="{134 - height:.1f}" font-size="12" '
             f'text-anchor="middle">{count or ""}</text><text x="{20 + 50 * place}" y="158" '
-            f'font-size="11">{number(most * place / bars)}</text>'
+            f'font-size="11">{place * step}</text>'
         )
     opening = '<svg viewBox="0 0 540 165" role="img" aria-label="Histogram of points">'
     caption = "<p>Points, and how many students reached them.</p>"

@@ -66,6 +66,7 @@ class EditableBoard(Part):
     boxes = List().tag(sync=True)  # rows and columns of a box
     texts = List().tag(sync=True)  # what each cell holds
     broken = List().tag(sync=True)  # which cells break a rule
+    heard = Int().tag(sync=True)  # the number of the last edit that was taken in
 
     def __init__(self, size: int, on_type: Callable[[int, str], object]):
         shape = sudoku.geometry(size)
@@ -75,7 +76,12 @@ class EditableBoard(Part):
             texts=[""] * shape.cells,
             broken=[False] * shape.cells,
         )
-        self.on_msg(lambda _, said, __: on_type(int(said["cell"]), str(said["text"])))
+        self._on_type = on_type
+        self.on_msg(lambda _, said, __: self._hear(**said))
+
+    def _hear(self, cell: int, text: str, edit: int) -> None:
+        self.heard = edit
+        self._on_type(int(cell), str(text))
 
 
 class ThoughtView(Part):

@@ -1,4 +1,4 @@
-"""The curves beside a thought as SVG: drawn in a few milliseconds, so that no edit waits for them."""
+"""The curves beside a thought as SVG: drawn in milliseconds, so that no edit waits for them."""
 
 import html
 from typing import Literal, NamedTuple
@@ -71,9 +71,10 @@ def sketch(thoughts: dict[str, Trace], cell: int | None = None, *, latents: bool
 
 def _wrong(thoughts: dict[str, Trace]) -> Plot:
     known = all(thought.solution is not None for thought in thoughts.values())
-    names = thoughts if len(thoughts) > 1 else [""]
-    lines = [Line(thought.faults().sum(1), WRONG, name, dashed=i > 0)
-             for i, (name, thought) in enumerate(zip(names, thoughts.values(), strict=True))]  # fmt: skip
+    lines = []
+    for i, (name, thought) in enumerate(thoughts.items()):
+        label = name if len(thoughts) > 1 else ""
+        lines.append(Line(thought.faults().sum(1), WRONG, label, dashed=i > 0))
     return Plot("cells wrong" if known else "against a rule", lines, "count")
 
 

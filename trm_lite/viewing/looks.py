@@ -96,24 +96,24 @@ def legend(thought: Trace, *, two: bool = False, pickable: bool = False) -> list
     kinds = {
         "sudoku": [
             ["trm-clue", "5", "clue"],
-            ["", "5", "right" if known else "the network's answer"],
+            ["", "5", "right" if known else "answer"],
             *([["trm-wrong", "5", "wrong"]] if known else []),
             ["trm-against", "5", "breaks a rule"],
-            ["trm-sure0", "5", "the fainter, the less sure"],
+            ["trm-sure0", "5", "fainter: less sure"],
         ],
         "maze": [
             ["trm-wall", "", "wall"],
             ["trm-path", "", "path"],
             *([["trm-wrong trm-cross", "×", "wrong, or missing"]] if known else []),
-            ["trm-path trm-sure0", "", "the fainter, the less sure"],
+            ["trm-path trm-sure0", "", "fainter: less sure"],
         ],
         "arc": [],
     }
-    entries = [*kinds[thought.puzzle_name], ["trm-changed", "", "changed in this frame"]]
+    entries = [*kinds[thought.puzzle_name], ["trm-changed", "", "just changed"]]
     if two:
-        entries.append(["trm-differs", "5", "differs between the two"])
+        entries.append(["trm-differs", "5", "boards differ"])
     if pickable:
-        entries.append(["trm-chosen", "", "the cell you follow"])
+        entries.append(["trm-chosen", "", "followed"])
     return entries
 
 

@@ -72,7 +72,9 @@ class Microscope(Panel):
         self.view.frame = 1
         self.yours = widgets.VBox(layout={"display": "none", **EDITOR})
         self.opener = widgets.ToggleButton(
-            description=OPENS, icon="chevron-right", layout={"width": "auto"}
+            description=OPENS,
+            icon="chevron-right",
+            layout={"width": "auto", "align_self": "flex-start"},
         )
         note = Message()
         note.say(

@@ -15,7 +15,7 @@ from trm_lite.evaluation.scoring import Evaluation
 from trm_lite.puzzles import sudoku
 from trm_lite.viewing import boards
 from trm_lite.viewing.probes import Landscape, Plane, plane
-from trm_lite.viewing.style import CLUE_PAPER, FAINT, HALT, INK, RIGHT, WRONG
+from trm_lite.viewing.style import FAINT, HALT, INK, RIGHT, WRONG
 from trm_lite.viewing.traces import Trace
 
 OUTCOMES = ((True, RIGHT, "solved"), (False, WRONG, "not solved"))
@@ -35,7 +35,7 @@ def frame_axis(ax: Axes, trace: Trace) -> None:
 
 def _need(part: np.ndarray | None, what: str) -> np.ndarray:
     if part is None:
-        raise UserError(f"This trace holds no {what}; record it again with tracing.record.")
+        raise UserError(f"This trace holds no {what}; record it again with `record`.")
     return part
 
 
@@ -314,7 +314,7 @@ def influence_board(
 ) -> Figure:
     """From where one `cell` takes its information, over the board as it stands in `frame`.
 
-    `weights` (P + L, P + L) are one matrix of `trm_lite.probes.influence`, or a mean of some. The
+    `weights` (P + L, P + L) are one matrix of `probes.influence`, or a mean of some. The
     share that goes to the P positions before the puzzle stands in the title.
     """
     cells = trace.puzzle.size

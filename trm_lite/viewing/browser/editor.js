@@ -2,6 +2,7 @@
 
 function render({ model, el }) {
   const columns = model.get("columns");
+  let edits = model.get("heard");
   const field = (i) => make("input", "trm-digit", {
     type: "text", inputmode: "numeric", autocomplete: "off", spellcheck: "false",
     "aria-label": place(i, columns),
@@ -16,10 +17,11 @@ function render({ model, el }) {
     const input = event.target; // the last key counts: a second digit replaces the first
     input.value = (event.data || input.value).slice(-1).trim();
     input.select();
-    model.send({ cell: stops.indexOf(input), text: input.value });
+    model.send({ cell: stops.indexOf(input), text: input.value, edit: ++edits });
   });
 
   const draw = () => {
+    if (model.get("heard") < edits) return; // an answer to an earlier edit: a newer one will come
     const texts = model.get("texts"), broken = model.get("broken");
     stops.forEach((input, i) => {
       if (input.value !== texts[i]) input.value = texts[i];

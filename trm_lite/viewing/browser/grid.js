@@ -11,9 +11,10 @@ function make(tag, className, attributes = {}) {
 
 /** Keeps plain keys from JupyterLab, which would cut or move notebook cells on some of them. */
 function claimKeys(root) {
-  const claim = ({ ctrlKey, altKey, metaKey }) =>
-    root.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
-  claim({});
+  const claim = ({ target, ctrlKey, altKey, metaKey }) => {
+    if (root.contains(target))
+      target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
+  };
   window.addEventListener("keydown", claim, true); // comes before JupyterLab's own listener
   return () => window.removeEventListener("keydown", claim, true);
 }
