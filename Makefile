@@ -3,11 +3,14 @@
 PYTHON ?= python3
 TORCH ?=
 BIN := .venv/bin
+# In a container one is often root, which Jupyter has to be told is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab demo test test-nbgrader course clean
 
+# The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
+	$(BIN)/jupyter lab --notebook-dir=. notebooks/00_watch_it_think.ipynb $(AS_ROOT)
 
 demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 	$(BIN)/trm-lite demo

@@ -1,4 +1,4 @@
-"""Mazes and ARC grids, drawn; Sudokus are in `trm_lite.plots`."""
+"""Boards of every kind, drawn: Sudokus, mazes and ARC grids."""
 
 import math
 
@@ -187,7 +187,7 @@ def verdict(trace: Trace, step: int) -> str:
         return f"{count} wrong" if count else "solved"
     if trace.puzzle_name == "arc":
         return f"{trace.changed()[step - 1].sum()} changed"
-    return f"{count} break a rule" if count else "no rule broken"
+    return f"{count} break{'s' * (count == 1)} a rule" if count else "no rule broken"
 
 
 def draw_step(

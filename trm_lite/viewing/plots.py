@@ -1,6 +1,6 @@
 """Pictures: pure functions from what was measured to a matplotlib figure.
 
-`trm_lite.dynamics` has those of how a thought moves.
+`thought_plots` has those of how a thought moves.
 """
 
 from collections.abc import Sequence
@@ -106,7 +106,7 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
 def survival(first_mistakes: dict[str, Tensor], length: int, ax: Axes | None = None) -> Figure:
     """Boards still without a mistake over cells written, one curve per name.
 
-    The first mistakes (B,) are those of `trm_lite.writing.first_mistake`, on boards of `length`
+    The first mistakes (B,) are those of `first_mistake`, on boards of `length`
     cells. Vertical lines mark the rows of the board.
     """
     if ax is None:

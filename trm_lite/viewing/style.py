@@ -6,7 +6,7 @@ import seaborn as sns
 
 INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
 RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
-CLUE_PAPER = "#ececec"
+CLUE_PAPER, DIFFERS, FOCUS = "#ececec", "#cc79a7", "#0b6fd8"
 
 
 def use_style() -> None:

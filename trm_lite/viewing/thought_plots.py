@@ -15,22 +15,27 @@ from trm_lite.evaluation.scoring import Evaluation
 from trm_lite.puzzles import sudoku
 from trm_lite.viewing import boards
 from trm_lite.viewing.probes import Landscape, Plane, plane
-from trm_lite.viewing.style import CLUE_PAPER, FAINT, HALT, INK, RIGHT, WRONG
+from trm_lite.viewing.style import FAINT, HALT, INK, RIGHT, WRONG
 from trm_lite.viewing.traces import Trace
 
 OUTCOMES = ((True, RIGHT, "solved"), (False, WRONG, "not solved"))
 
 
+def frame_name(trace: Trace) -> str:
+    """What a frame of this trace is."""
+    names = {"step": "supervision step", "recursion": "full recursion"}
+    return names.get(trace.grain, "application of the network")
+
+
 def frame_axis(ax: Axes, trace: Trace) -> None:
     """Name the axis of the frames after what a frame is."""
-    name = {"step": "supervision step", "recursion": "full recursion"}
-    ax.set_xlabel(name.get(trace.grain, "application of the network"))
+    ax.set_xlabel(frame_name(trace))
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
 def _need(part: np.ndarray | None, what: str) -> np.ndarray:
     if part is None:
-        raise UserError(f"This trace holds no {what}; record it again with tracing.record.")
+        raise UserError(f"This trace holds no {what}; record it again with `record`.")
     return part
 
 
@@ -78,20 +83,14 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
 
     The five likeliest values have a curve; the right one, where it is known, is thick and black.
     """
-    chances = _need(trace.probabilities, "probabilities (probabilities=True)")
-    if not 0 <= cell < trace.puzzle.size:
-        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
     if ax is None:
         _, ax = plt.subplots(figsize=(5.4, 3), layout="constrained")
-    curves = chances[:, cell].astype(float)  # (F, V)
     frames = np.arange(1, len(trace) + 1)
-    right = None if trace.solution is None else int(trace.solution[cell]) + 1
     palette = sns.color_palette("colorblind", 10)
-    for token in sorted(np.argsort(curves.max(0))[::-1][:5]):
-        is_right = token == right
-        ax.plot(frames, curves[:, token], lw=3 if is_right else 1.5,
+    for token, chances, is_right in likeliest(trace, cell):
+        ax.plot(frames, chances, lw=3 if is_right else 1.5,
                 color=INK if is_right else palette[token % 10],
-                label=_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
+                label=value_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
     ax.set(ylim=(-0.03, 1.03), ylabel="probability")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     side = round(trace.puzzle.size**0.5)
@@ -101,7 +100,19 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
     return ax.figure
 
 
-def _name(puzzle_name: str, token: int) -> str:
+def likeliest(trace: Trace, cell: int) -> list[tuple[int, np.ndarray, bool]]:
+    """The five likeliest tokens of a cell, with their probabilities (F,); whether each is right."""
+    chances = _need(trace.probabilities, "probabilities (probabilities=True)")
+    if not 0 <= cell < trace.puzzle.size:
+        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
+    curves = chances[:, cell].astype(float)  # (F, V)
+    right = None if trace.solution is None else int(trace.solution[cell]) + 1
+    best = sorted(np.argsort(curves.max(0))[::-1][:5])
+    return [(int(token), curves[:, token], bool(token == right)) for token in best]
+
+
+def value_name(puzzle_name: str, token: int) -> str:
+    """What stands in a cell that holds `token`."""
     if puzzle_name == "maze":
         return ("padding", "wall", "open", "S", "G", "path")[token]
     if puzzle_name == "arc":
@@ -303,7 +314,7 @@ def influence_board(
 ) -> Figure:
     """From where one `cell` takes its information, over the board as it stands in `frame`.
 
-    `weights` (P + L, P + L) are one matrix of `trm_lite.probes.influence`, or a mean of some. The
+    `weights` (P + L, P + L) are one matrix of `probes.influence`, or a mean of some. The
     share that goes to the P positions before the puzzle stands in the title.
     """
     cells = trace.puzzle.size
@@ -345,53 +356,3 @@ def influence_matrix(weights: np.ndarray, ax: Axes | None = None) -> Figure:
     ax.figure.colorbar(image, ax=ax, label="share")
     ax.set(xlabel="gives", ylabel="takes")
     return ax.figure
-
-
-# --- what the microscope shows beside the board --------------------------------------------------
-
-
-def curves(thoughts: dict[str, Trace], cell: int | None = None) -> Figure:
-    """Wrong cells, residuals, belief and, of the first thought, the story of one cell."""
-    first = next(iter(thoughts.values()))
-    rows = 3 if cell is None else 4
-    figure, axes = plt.subplots(
-        rows, 1, figsize=(5.2, 1.35 * rows + 0.2), sharex=True, dpi=90,
-        gridspec_kw={"left": 0.17, "right": 0.79, "bottom": 0.5 / (1.35 * rows), "top": 0.95,
-                     "hspace": 0.35},
-    )  # fmt: skip
-    wrong, moving, belief = axes[:3]
-    dashes = ("-", "--", ":")
-    for style, (name, thought) in zip(dashes, thoughts.items(), strict=False):
-        frames = np.arange(1, len(thought) + 1)
-        wrong.plot(frames, thought.faults().sum(1), style, color=WRONG, label=name)
-        for latent, colour in (("y", RIGHT), ("z", INK)):
-            values = getattr(thought, f"{latent}_residual")
-            if values is not None and not np.isnan(values).all():
-                label = latent if style == "-" else None
-                at = values > 0  # in a fine grain y and z take turns
-                moving.plot(frames[at], values[at], style, color=colour, label=label)
-        belief.plot(frames, thought.halt, style, color=HALT)
-    wrong.set_ylabel("wrong" if first.solution is not None else "against\na rule")
-    wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    wrong.set_ylim(-0.3, max(4.3, wrong.get_ylim()[1]))
-    moving.set(yscale="log", ylabel="change")
-    belief.set(ylabel="done?", ylim=(-0.05, 1.05))
-    belief.yaxis.set_major_formatter(PercentFormatter(1.0))
-    if np.isnan(first.halt).all():
-        belief.text(0.5, 0.5, "no halting head", transform=belief.transAxes, ha="center")
-    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "fontsize": 8}
-    if len(thoughts) > 1:
-        wrong.legend(**beside)
-    moving.legend(**beside)
-    if cell is not None:
-        cell_story(first, cell, axes[3])
-        axes[3].legend(**beside)
-        axes[3].set_title(axes[3].get_title(loc="left"), fontsize=9)
-        axes[3].set_ylabel("cell")
-    for ax in axes:
-        ax.tick_params(labelsize=8)
-        ax.set_xlim(0.5, max(map(len, thoughts.values())) + 0.5)
-        ax.set_xlabel("")
-        ax.grid(axis="x", color=CLUE_PAPER)
-    frame_axis(axes[-1], first)
-    return figure

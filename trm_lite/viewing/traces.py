@@ -1,6 +1,6 @@
 """Traces: what was seen of a network's thought, and how it is kept on disk.
 
-`trm_lite.tracing` records them.
+`recorder` makes them.
 """
 
 import io
