@@ -65,7 +65,7 @@ class Lab:
         wait_for(still)
 
     def menu(self, *path: str) -> None:
-        """Choose an item of the menu bar; again if the menu closes, as it does when a page loads."""
+        """Choose an item of the menu bar; again if it closes, as it does when a page loads."""
         for _ in range(5):
             try:
                 self._choose(*path)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from trm_lite.classroom import grading, kernel
 from trm_lite.classroom.assignment import read_master, replace_region, student_version
 from trm_lite.classroom.grading import Master, grade
 from trm_lite.classroom.kernel import Kernel, Limits, isolation
-from trm_lite.classroom.pages import file_name
+from trm_lite.classroom.pages import file_name, histogram
 from trm_lite.classroom.submissions import collect, read_submission
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
@@ -605,3 +606,11 @@ def test_pages_of_different_students_are_different_files():
     files = [file_name(name) for name in names]
     assert len(set(files)) == len(names) and files[0] == "anna"
     assert not any("/" in file or file.startswith(".") for file in files)
+
+
+def test_a_histogram_counts_in_whole_points():
+    drawn = histogram([0.0, 1.5, 17.0, 18.0], most=18)
+    starts = [int(text) for text in re.findall(r'font-size="11">([^<]*)<', drawn)]
+    assert starts == list(range(0, 18, 2))
+    counts = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
+    assert counts == ["2", *[""] * 7, "2"]
