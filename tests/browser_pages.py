@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30  # seconds, generous: the machine may be slow and busy
+PATIENCE = 120  # seconds, generous: the machine may be slow and busy
+LAPTOP = {"width": 1024, "height": 700}
 LESSONS = {"00": "00_watch_it_think.ipynb", "10": "10_the_microscope.ipynb"}
 
 
@@ -32,7 +33,9 @@ class Lab:
     """A running JupyterLab on a copy of the course, and a page in which it was opened."""
 
     def __init__(self, address: str, page):
-        self.address, self.page = address, page
+        from playwright.sync_api import TimeoutError
+
+        self.address, self.page, self._too_late = address, page, TimeoutError
 
     def ask(self, path: str, method: str = "GET"):
         """What the server answers."""
@@ -62,12 +65,22 @@ class Lab:
         wait_for(still)
 
     def menu(self, *path: str) -> None:
-        """Choose an item of the menu bar."""
-        self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{path[0]}$")).click()
-        for name in path[1:]:
-            item = self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{name}$"))
-            item.last.hover()
-        item.last.click()
+        """Choose an item of the menu bar; again if it closes, as it does when a page loads."""
+        for _ in range(5):
+            try:
+                self._choose(*path)
+                return
+            except self._too_late:
+                self.page.keyboard.press("Escape")
+        raise AssertionError(f"there is no {' > '.join(path)} in the menus")
+
+    def _choose(self, top: str, *path: str) -> None:
+        bar = self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{top}$"))
+        bar.click(timeout=10_000)
+        for name in path:
+            label = self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{name}$"))
+            label.last.hover(timeout=10_000)
+        label.last.click(timeout=10_000)
 
     def run_all(self, lesson: str) -> None:
         """Run a whole lesson, not before it has a kernel: JupyterLab would run nothing."""

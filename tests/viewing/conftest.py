@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser_pages import PATIENCE, ROOT, Lab, free_port, make_lab, settle, wait_for
+from browser_pages import LAPTOP, PATIENCE, ROOT, Lab, free_port, make_lab, settle, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def lab(browser, tmp_path_factory):
         try:
             wait_for(lambda: server.poll() is not None or (opened.exists() and opened.read_text()))
             assert server.poll() is None, (home / "log").read_text()
-            page = browser.new_page(viewport={"width": 1024, "height": 700})
+            page = browser.new_page(viewport=LAPTOP)
             page.set_default_timeout(1000 * PATIENCE)
             page.goto(opened.read_text())
             yield Lab(f"http://127.0.0.1:{port}", page)

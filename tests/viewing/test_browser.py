@@ -12,10 +12,9 @@ import os
 import numpy as np
 import psutil
 import pytest
-from browser_pages import wait_for
+from browser_pages import LAPTOP, wait_for
 from PIL import Image
 
-LAPTOP = {"width": 1024, "height": 700}
 ZOOMED = {"width": 683, "height": 467}  # what a page sees of that window at a zoom of 150 %
 
 # Edits one cell over and over; the milliseconds from a key to the painted answer of the network.
@@ -323,14 +322,16 @@ def test_the_microscope_does_what_its_controls_say(lesson_10, shots):
     panel.locator("button.trm-opener").click()
 
 
-def test_a_dead_kernel_and_a_new_run(lesson_00, shots):
-    panel = panel_of(lesson_00, "00")
-    kernel = lesson_00.kernel("00")
-    lesson_00.ask(f"/api/kernels/{kernel['id']}/restart", "POST")
-    assert len(digits(panel)) == 36
+def test_a_dead_kernel_and_a_new_run(lesson_10):
+    panel = panel_of(lesson_10, "10")
+    kernel = lesson_10.kernel("10")
+    lesson_10.ask(f"/api/kernels/{kernel['id']}/restart", "POST")
     panel.get_by_role("slider", name="frame").press("Home")  # the film needs no kernel
     wait_for(lambda: "the puzzle" in caption(panel))
-    lesson_00.run_all("00")
-    wait_for(lambda: panel.count() == 1 and "step 16" in caption(panel))
-    errors = lesson_00.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    assert "kernel has stopped" in panel.inner_text()
+    lesson_10.run_all("10")
+    wait_for(lambda: panel.count() == 1 and "step 1:" in caption(panel))
+    board(panel).locator(".trm-look").nth(6).click()
+    wait_for(lambda: "row 2, column 1" in caption(panel))
+    errors = lesson_10.page.locator("[data-mime-type='application/vnd.jupyter.error']")
     assert errors.count() == 0

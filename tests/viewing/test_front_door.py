@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser_pages import ROOT, in_view, make_lab, wait_for
+from browser_pages import LAPTOP, ROOT, in_view, make_lab, wait_for
 
 OPENS = ["lab", "--notebook-dir=.", "notebooks/00_watch_it_think.ipynb"]
 
@@ -30,12 +30,13 @@ def test_only_root_is_allowed_to_be_root(tmp_path, monkeypatch, user, allowed):
 
 
 def test_the_first_screen_says_how_to_run_it(lab):
-    lab.page.get_by_role("heading", name="00 · Watch it think").wait_for()
+    lab.switch_to("00")
+    lab.page.set_viewport_size(LAPTOP)
     assert lab.page.url.startswith("http://localhost:") and "/lab/tree/notebooks/00" in lab.page.url
     title = lab.notebook.get_by_role("heading", name="00 · Watch it think")
     title.evaluate("title => title.scrollIntoView()")
-    assert in_view(lab.notebook.get_by_text("Shift+Enter"))
-    assert in_view(lab.notebook.get_by_text("Run All Cells").first)
+    wait_for(lambda: in_view(lab.notebook.locator("p", has_text="Shift+Enter")))
+    assert in_view(lab.notebook.locator("em", has_text="Run > Run All Cells"))
 
 
 def test_every_link_and_picture_of_every_lesson_is_found_by_the_server(lab):
