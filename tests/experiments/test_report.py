@@ -112,7 +112,7 @@ def test_what_cannot_be_reported(tmp_path):
     with pytest.raises(UserError, match="Name the folders"):
         reports.collect([])
     runs = [exam_of(tmp_path / name, 0, 0.5) for name in ("run", "again")]
-    with pytest.raises(UserError, match="again is seed 0 of 'sudoku-extreme-mlp', and so is"):
+    with pytest.raises(UserError, match="again and another run are both seed 0 of"):
         reports.collect(runs)
     (tmp_path / "run" / "test-last.json").write_text("[]")
     with pytest.raises(UserError, match="damaged"):

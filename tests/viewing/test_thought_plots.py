@@ -121,7 +121,7 @@ def test_confidence_over_time_has_a_row_per_open_cell(recorded):
     first_row = cells[np.argmin(last_change)]
     assert (shown[0] == trace.confidence[:, first_row]).all()
     full = dataclasses.replace(trace, puzzle=trace.solution)
-    with pytest.raises(UserError, match="leave some blank"):
+    with pytest.raises(UserError, match="no open cell"):
         dynamics.confidence_map(full)
 
 

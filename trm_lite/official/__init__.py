@@ -1,4 +1,4 @@
-"""The authors' code as a yardstick: their checkpoints read, their numbers reproduced."""
+"""Compare with the authors' code: read their checkpoints, and reproduce their numbers."""
 
 import lazy_loader
 

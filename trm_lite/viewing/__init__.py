@@ -1,4 +1,4 @@
-"""To look at a thought: record it, draw it, play with it."""
+"""Look at how a network thinks: record a thought, draw it, play with it."""
 
 import lazy_loader
 
