@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from trm_lite.common.errors import UserError, nearest
+from trm_lite.common.tables import columns
 
 Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
 
@@ -50,11 +51,10 @@ def run_command(commands: dict[str, str], arguments: list[str], prog: str, about
 
 def overview(commands: dict[str, str], prog: str, about: str) -> str:
     """All commands, each with the first line of its docstring."""
-    width = max(map(len, commands))
-    lines = [f"  {name:{width}}  {first_line(place)}" for name, place in commands.items()]
+    lines = columns(((name, first_line(place)) for name, place in commands.items()), indent="  ")
     usage = f"usage: {prog} COMMAND [OPTIONS]"
     end = f"'{prog} COMMAND --help' shows the options of one."
-    return "\n".join([usage, "", about, "", *lines, "", end])
+    return "\n".join([usage, "", about, "", lines, "", end])
 
 
 def first_line(place: str) -> str:
