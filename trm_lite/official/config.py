@@ -53,7 +53,7 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
     try:
         return network(**(fields | _inner_widths(state, fields)))
     except TypeError as error:
-        raise UserError(f"A {network.network} lacks such a field ({error}); omit it.") from error
+        raise UserError(f"A {network.network} has no such field ({error}); omit it.") from error
 
 
 def _count(state: dict[str, Tensor], pattern: str) -> int:
