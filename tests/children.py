@@ -58,14 +58,17 @@ def _command(words, output, environment):
 
 
 class TinyRun:
-    """A quick training of the preset `tiny`, in a process of its own; it saves after every step."""
+    """A quick training of the preset `tiny`, in a process of its own; it saves after every step.
+
+    It is there once it has taken and saved a few steps, so that there is something to go on from.
+    """
 
     def __init__(self, folder: Path, steps: int, eval_every: int):
-        ready = CONTEXT.Event()
-        arguments = (folder, steps, eval_every, ready)
+        saved = CONTEXT.Event()
+        arguments = (folder, steps, eval_every, saved)
         self.process = CONTEXT.Process(target=_train, args=arguments)
         self.process.start()
-        assert ready.wait(60)
+        assert saved.wait(60)
 
     def send(self, how: signal.Signals) -> None:
         os.kill(self.process.pid, how)
@@ -76,12 +79,20 @@ class TinyRun:
         return self.process.exitcode
 
 
-def _train(folder, steps, eval_every, ready):
+def _train(folder, steps, eval_every, saved):
     from trm_lite.experiments import get_preset
     from trm_lite.training import replace, trainer
 
+    class Telling(trainer.Trainer):
+        def save(self):
+            super().save()
+            if self.steps_done >= first + 3:
+                saved.set()
+
     trainer.SAVE_EVERY_SECONDS = 0
     preset = replace(get_preset("sudoku-6x6"), **TINY, T=1, n=1, steps=steps, eval_every=eval_every)
-    run = trainer.Trainer(preset, folder=folder, device="cpu", progress=False)
-    ready.set()
-    sys.exit(0 if run.train() else 3)
+    run = Telling(preset, folder=folder, device="cpu", progress=False)
+    first = run.steps_done
+    finished = run.train()
+    saved.set()
+    sys.exit(0 if finished else 3)

@@ -59,7 +59,7 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
     interruptions = 0
     for _ in range(2):
         run = TinyRun(folder, STEPS, EVERY)
-        time.sleep(moments.uniform(0.1, 0.5))
+        time.sleep(moments.uniform(0, 0.4))
         run.send(how)
         status = run.wait()
         interruptions += status in (3, -how)
