@@ -62,7 +62,7 @@ def test_command_line_picture(tmp_path):
         (["demo", "--device", "cuda"], "no device 'cuda'"),
         (["demo", "--device", "warp"], "no device 'warp'"),
         (["solve", "{empty}"], "holds no puzzle"),
-        (["solve", "{binary}"], "no text file"),
+        (["solve", "{binary}"], "not a text file"),
         (["solve", "{missing}"], "cannot be read"),
         (["solve", "{good}", "--weights", "{missing}"], "no weights file"),
         (["solve", "{good}", "--weights", "{binary}"], "not a complete safetensors file"),
