@@ -62,7 +62,7 @@ def cpu_prefers_bfloat16() -> bool:
     Measured once per process, in about a quarter of a second, because the processor's feature
     flags do not tell. In bfloat16 an Intel Xeon with AMX is several times as fast as in float32,
     the same processor without AMX half as fast, and an AMD EPYC without AVX-512 ninety times
-    slower (README has the command).
+    slower (assets/results has the command).
     """
     from torch.utils.benchmark import Timer  # this import takes 0.12 s, and few callers need it
 
