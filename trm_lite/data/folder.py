@@ -90,7 +90,7 @@ def new_folder(folder: Path, about: dict) -> Iterator[Path]:
 
 
 def write_split(folder: Path, arrays: Arrays, ratings: np.ndarray | None = None) -> None:
-    """Write a split into the new folder `folder`, with the `ratings` (N,) if there are any."""
+    """Write a split into a new folder, with the difficulty `ratings` (N,) if there are any."""
     folder.mkdir()
     for name, array in arrays._asdict().items():
         np.save(folder / f"{name}.npy", array)

@@ -65,10 +65,12 @@ class SudokuData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding, the blank, and the digits: n + 2 tokens."""
         return self.size + 2
 
     @property
     def seq_len(self) -> int:
+        """The cells of a board, n * n."""
         return self.size**2
 
     def build(self) -> "Splits":
@@ -100,10 +102,12 @@ class MazeData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding and the five characters of a maze."""
         return len(maze.CHARACTERS) + 1
 
     @property
     def seq_len(self) -> int:
+        """The cells of a maze, n * n."""
         return self.size**2
 
     def build(self) -> "Splits":
@@ -133,10 +137,12 @@ class SmallArcData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding, EOS, and the ten colours."""
         return arc.VOCAB_SIZE
 
     @property
     def seq_len(self) -> int:
+        """The cells of the canvas."""
         return self.side**2
 
     @cached_property

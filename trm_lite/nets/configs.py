@@ -26,8 +26,8 @@ class NetConfig:
     seq_len: int = 81  # L, cells of a puzzle
     hidden_size: int = 512  # D, features per position
     num_heads: int = 8  # H, attention heads
-    expansion: float = 4.0  # inner width of a SwiGLU; see `inner_width`
-    multiple_of: int = 256  # that width is rounded up to a multiple of this
+    expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
+    multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
 
     @property
     def effective_depth(self) -> int:
@@ -74,11 +74,11 @@ class ReasonerConfig(NetConfig):
     rotary positions.
     """
 
-    mixing: Literal["mlp", "attention"] = "mlp"
+    mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
     positions: Literal["rotary", "learned", "none"] = "rotary"  # "rotary" affects attention only
     num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per puzzle for ARC
     prefix_len: int = 16  # P, positions before the tokens, which hold the puzzle embedding
-    puzzle_embedding_size: int | None = None  # hidden_size if None
+    puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
         if self.mixing == "attention":
@@ -206,7 +206,7 @@ class DirectConfig(ReasonerConfig):
     mixing: Literal["mlp", "attention"] = "attention"
     num_heads: int = 12
     prefix_len: int = 1
-    num_layers: int = 8
+    num_layers: int = 8  # blocks of the network
     loops: int = 1  # how often the same layers are applied per supervision step
     network: Literal["Direct"] = "Direct"  # the name of the class in files
 
@@ -228,7 +228,7 @@ class DirectConfig(ReasonerConfig):
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
-    num_layers: int = 8
+    num_layers: int = 8  # blocks of the network
     scratch_len: int = 0  # S, room for a solver's steps: two tokens per cell, and an END token
     network: Literal["Autoregressive"] = "Autoregressive"  # the name of the class in files
 

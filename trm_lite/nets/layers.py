@@ -60,6 +60,7 @@ class SwiGLU(nn.Module):
         self.down = Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Project, gate and project back, (..., W) -> (..., W)."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(F.silu(gate) * up)
 
@@ -81,16 +82,14 @@ class TokenMixer(nn.Module):
         self.swiglu = SwiGLU(length, expansion, multiple_of)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
+        """Mix positions and normalise, (B, L, D) -> (B, L, D); `rotary` is ignored."""
         # (B, D, L), copied once here so that the matrix products need not do it each time.
         h = h.transpose(1, 2).contiguous()
         return rms_norm(h + self.swiglu(h)).transpose(1, 2).contiguous()  # (B, L, D)
 
 
 class Attention(nn.Module):
-    """Mix positions with bidirectional multi-head self-attention, then normalise.
-
-    `forward` is (B, L, D) -> (B, L, D), with rotary positions if it is given a `Rotary`.
-    """
+    """Mix positions with bidirectional multi-head self-attention, then normalise."""
 
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()
@@ -100,6 +99,7 @@ class Attention(nn.Module):
         self.out = Linear(width, hidden_size)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
+        """Attend and normalise, (B, L, D) -> (B, L, D), with rotary positions if given."""
         batch, length, _ = h.shape
         qkv = self.qkv(h).view(batch, length, 3, self.num_heads, self.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, head_dim)
@@ -132,6 +132,7 @@ class Rotary(nn.Module):
         self.register_buffer("sin", angles.sin(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Rotate queries or keys by their positions, (B, H, L, head_dim) to the same shape."""
         left, right = x.chunk(2, dim=-1)
         turned = torch.cat((-right, left), dim=-1)
         length = x.shape[-2]
@@ -154,6 +155,7 @@ class Block(nn.Module):
         self.swiglu = SwiGLU(hidden_size, expansion, multiple_of)
 
     def forward(self, h: Tensor, rotary: Rotary | None = None) -> Tensor:
+        """Mix over positions, then over features, (B, L, D) -> (B, L, D)."""
         h = self.mixer(h, rotary)
         return rms_norm(h + self.swiglu(h))
 
@@ -161,9 +163,8 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """The network `f(h)` that recursion applies again and again: several blocks in a row.
 
-    `forward` is (B, L, D) -> (B, L, D). If `recompute` is set, it keeps only its input for the
-    backward pass and computes the rest a second time (gradient checkpointing). That is a third
-    more work for a fraction of the memory.
+    If `recompute` is set, it keeps only its input for the backward pass and computes the rest a
+    second time (gradient checkpointing). That is a third more work for a fraction of the memory.
     """
 
     def __init__(self, blocks: list[Block], rotary: Rotary | None = None):
@@ -173,6 +174,7 @@ class Stack(nn.Module):
         self.recompute = False
 
     def forward(self, h: Tensor) -> Tensor:
+        """Apply all blocks, (B, L, D) -> (B, L, D)."""
         if self.recompute and torch.is_grad_enabled():
             return checkpoint(self.apply_blocks, h, use_reentrant=False)
         return self.apply_blocks(h)
@@ -187,10 +189,10 @@ class Stack(nn.Module):
 class PuzzleEmbedding(nn.Module):
     """One learned vector per puzzle identifier, laid out over the positions before the tokens.
 
-    `forward` is (B,) identifiers -> (B, P, D). A vector of size E is padded with zeros to P * D
-    numbers. The table starts at zero. It is a buffer and no parameter, because `SignSGD` updates
-    only the rows of puzzles that were in the batch. It finds their gradients in `used`: the rows
-    of all training forward passes since its last step.
+    A vector of size E is padded with zeros to P * D numbers. The table starts at zero. It is a
+    buffer and not a parameter, because `SignSGD` updates only the rows of puzzles that were in
+    the batch. It finds their gradients in `used`: the rows of all training forward passes since
+    its last step.
 
     Args:
         num_puzzles: the number of identifiers.
@@ -206,6 +208,7 @@ class PuzzleEmbedding(nn.Module):
         self.used: list[tuple[Tensor, Tensor]] = []  # identifiers (B,); rows (B, E) with gradients
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Look up the embeddings of puzzle identifiers, (B,) -> (B, P, D)."""
         rows = self.table[ids]  # (B, E)
         if self.training and torch.is_grad_enabled():
             self.used.append((ids, rows.requires_grad_()))

@@ -203,7 +203,7 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
         f"{config.hidden_size} features, {config.effective_depth} layers deep per supervision step",
         f"  {count:,} parameters, and a table of {config.num_puzzles:,} puzzle embeddings",
         f"  puzzles of {config.seq_len} cells and {config.vocab_size} tokens, "
-        f"behind {config.prefix_len} positions for the puzzle embedding",
+        f"after {config.prefix_len} positions for the puzzle embedding",
         f"  names began with '{source['prefix']}', initial latents were {source['init_dtype']}",
     ]
     if guessed:

@@ -9,7 +9,7 @@ from trm_lite.common.errors import UserError
 
 @dataclass(frozen=True)
 class ExamOptions:
-    """How to test a network. Raises UserError for values that make no sense.
+    """How to test a network.
 
     Args:
         weights: Which weights of a run folder: "last" and "best" are the moving averages (EMA)
@@ -37,6 +37,7 @@ class ExamOptions:
     batch_size: int = 256
 
     def __post_init__(self):
+        """Raise UserError for values that make no sense."""
         if self.steps < 1:
             raise UserError(
                 f"The number of supervision steps must be at least 1, not {self.steps}.", "steps"

@@ -18,11 +18,11 @@ class Recipe:
     batch_size: int = 768  # number of slots
     lr: float = 1e-4  # learning rate of the network
     warmup_steps: int = 2_000  # optimiser steps in which the learning rates rise from 0
-    weight_decay: float = 1.0  # of the network
-    betas: tuple[float, float] = (0.9, 0.95)  # of Adam-atan2
+    weight_decay: float = 1.0  # weight decay of the network
+    betas: tuple[float, float] = (0.9, 0.95)  # decay rates of the two moments of Adam-atan2
     puzzle_lr: float = 1e-4  # learning rate of the puzzle embeddings
-    puzzle_weight_decay: float = 1.0  # of the puzzle embeddings
-    ema_rate: float = 0.999  # of the moving average of the weights, per optimiser step
+    puzzle_weight_decay: float = 1.0  # weight decay of the puzzle embeddings
+    ema_rate: float = 0.999  # rate of the moving average of the weights, per optimiser step
     loss: LossName = "stablemax"  # how the scores of a cell become probabilities
     min_lr_ratio: float = 1.0  # final share of the learning rate, on a cosine; 1 keeps it constant
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
@@ -44,19 +44,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """An experiment: the puzzles, the network, and how it is trained.
+    """An experiment: the puzzles, the network, and how it is trained."""
 
-    Raises UserError if the network does not have the size of the puzzles.
-    """
-
-    name: str  # what it is called
+    name: str  # name of the experiment
     about: str  # what it is, in a line
     data: Data  # where the puzzles come from
     model: NetConfig  # which network, and its sizes
     recipe: Recipe = field(default_factory=Recipe)  # how it is trained
-    seed: int = 0  # of the initial weights, the order of the puzzles and all random choices
+    seed: int = 0  # seed of the initial weights, the order of the puzzles and all random choices
 
     def __post_init__(self):
+        """Raise UserError if the network does not have the size of the puzzles."""
         if (self.model.vocab_size, self.model.seq_len) != (self.data.vocab_size, self.data.seq_len):
             raise UserError(
                 f"The network of '{self.name}' reads {self.model.seq_len} cells of "
