@@ -15,9 +15,9 @@ from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.data import BuiltData, PuzzleSet
 from trm_lite.data import sudokus as generated
-from trm_lite.data.benchmarks import BENCHMARKS, maze_hard
 from trm_lite.data.benchmarks import csv_files as rows
-from trm_lite.data.benchmarks.options import unusual
+from trm_lite.data.benchmarks import maze_hard
+from trm_lite.data.benchmarks.options import BENCHMARKS, unusual
 from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
 from trm_lite.evaluation import Evaluation

@@ -20,7 +20,8 @@ from trm_lite.nets import (
 )
 from trm_lite.puzzles import maze, sudoku
 from trm_lite.thinking import think
-from trm_lite.viewing import Push, Trace, load_traces, record, save_traces, trace
+from trm_lite.viewing import Push, Trace, record, trace
+from trm_lite.viewing.traces import load_traces, save_traces
 
 PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
 ATTENTION = {"mixing": "attention", "num_heads": 2}

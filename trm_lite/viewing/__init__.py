@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["boards", "plots", "probes", "style", "thought_plots", "widgets"],
     submod_attrs={
         "recorder": ["Push", "record", "trace"],
-        "traces": ["Trace", "load_traces", "save_traces"],
+        "traces": ["Trace"],
         "microscope": ["Microscope"],
     },
 )
