@@ -36,8 +36,17 @@ def test_a_full_disk_at_a_look_loses_nothing(tiny, tiny_splits, tmp_path, monkey
 
 def test_a_folder_belongs_to_one_experiment(tiny, tiny_splits, tmp_path):
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(2)
-    with pytest.raises(UserError, match="holds another run"):
-        Trainer(replace(tiny, lr=1.0), folder=tmp_path, splits=tiny_splits, device="cpu")
+    for changes, words in (
+        ({"lr": 1.0}, "lr 0.002 and not 1.0"),
+        ({"seed": 7}, "seed 0 and not 7"),
+        ({"name": "other"}, "preset sudoku-6x6 and not other"),
+        ({"hidden_size": 32}, "hidden_size 16 and not 32"),
+        ({"puzzle_seed": 3}, "puzzle_seed 0 and not 3"),
+    ):
+        with pytest.raises(UserError, match=f"holds another run, with {words}"):
+            Trainer(replace(tiny, **changes), folder=tmp_path, splits=tiny_splits, device="cpu")
+    described = replace(tiny, about="in other words")
+    assert Trainer(described, folder=tmp_path, splits=tiny_splits, device="cpu").steps_done == 2
     longer = replace(tiny, steps=50, eval_every=tiny.recipe.eval_every + 1)
     assert Trainer(longer, folder=tmp_path, splits=tiny_splits, device="cpu").steps_done == 2
 

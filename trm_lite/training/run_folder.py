@@ -133,10 +133,11 @@ def _differing(marker: Path, preset: Preset) -> str:
 
 
 def _settings(preset: Preset) -> dict:
-    """All fields of a preset and of its parts, by name."""
-    fields = dataclasses.asdict(preset)
-    for part in ("data", "model", "recipe"):
-        fields |= fields.pop(part)
+    """All fields of a preset and of its parts, by name; only its description is left out."""
+    parts = (preset.data, preset.model, preset.recipe)
+    fields = {"preset": preset.name, "seed": preset.seed}
+    for part in parts:
+        fields |= dataclasses.asdict(part)
     return fields
 
 
