@@ -29,8 +29,8 @@ def every_option() -> type[Options]:
         shown = arg(
             name=flag(field.name)[2:], help_behavior_hint=f"(default: {defaults_of(field.name)})"
         )
-        kind = Annotated[bool if switch else field.type | None, shown]
-        found[field.name] = (field.name, kind, False if switch else None)
+        annotated = Annotated[bool if switch else field.type | None, shown]
+        found[field.name] = (field.name, annotated, False if switch else None)
     # The help of each option is what stands below its field in these classes.
     return make_dataclass("Given", found.values(), bases=types, frozen=True, kw_only=True)
 

@@ -25,7 +25,7 @@ def pick_device(name: str = "auto") -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
+        name = next(place for place, there in available.items() if there)
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -34,7 +34,7 @@ def pick_device(name: str = "auto") -> torch.device:
         raise UserError(f"There is no device '{name}'; use auto, cpu, cuda or mps.", "device")
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if not available[device.type] or (device.index or 0) >= count:
-        has = ", ".join(kind for kind, there in available.items() if there)
+        has = ", ".join(place for place, there in available.items() if there)
         raise UserError(
             f"torch finds no device '{name}' on this machine; choose one of: {has}, auto.",
             "device",

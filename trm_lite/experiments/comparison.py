@@ -175,9 +175,9 @@ def _row(name: str, row: dict, end: str) -> tuple:
     """The cells of one row at "equal_steps" or "equal_compute", in per cent."""
     runs = [seed[end] for seed in row["seeds"]]
 
-    def solved(kind: str, step: int) -> str:
+    def solved(weights: str, step: int) -> str:
         return mean_over_seeds(
-            [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
+            [run[weights]["correct_by_step"][step] / run[weights]["puzzles"] for run in runs]
         )
 
     numbers = f"{row['parameters']:,}", f"{runs[0]['steps']:,}"

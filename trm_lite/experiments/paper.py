@@ -153,9 +153,9 @@ class Benchmark:
     n: int = 6  # latent updates per full recursion of TRM
     recipe: dict = field(default_factory=dict)  # fields of the recipe that differ
 
-    def preset_name(self, kind: str) -> str:
+    def preset_name(self, network: str) -> str:
         """The name of the preset of a network; the authors' main one has the shortest name."""
-        return self.name if kind == "attention" else f"{self.name}-{kind}"
+        return self.name if network == "attention" else f"{self.name}-{network}"
 
     @property
     def shape(self) -> dict:
@@ -221,6 +221,6 @@ def tables() -> dict[str, dict[str, float | None]]:
     titles = ("Maze-Hard (table 4)", "ARC-AGI-1, pass@2 (table 5)", "ARC-AGI-2, pass@2 (table 5)")
     for title, benchmark in zip(titles, BENCHMARKS[1:], strict=True):
         made[title] = {
-            benchmark.preset_name(kind): figure for kind, figure in benchmark.accuracy.items()
+            benchmark.preset_name(network): figure for network, figure in benchmark.accuracy.items()
         }
     return made

@@ -53,15 +53,15 @@ def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
     """The networks of the paper's tables 4 and 5 on one benchmark, at full size."""
     made = []
     data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
-    for kind, model in benchmark.networks().items():
+    for network, model in benchmark.networks().items():
         changes = benchmark.recipe
-        if kind == "hrm":
+        if network == "hrm":
             changes = changes | paper.AS_PUBLISHED
-        elif kind == "direct":
+        elif network == "direct":
             changes = changes | paper.ONE_PASS
-        about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[kind]} %"
+        about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[network]} %"
         recipe = dataclasses.replace(Recipe(), **changes)
-        made.append(Preset(benchmark.preset_name(kind), about, data, model, recipe))
+        made.append(Preset(benchmark.preset_name(network), about, data, model, recipe))
     return made
 
 

@@ -152,8 +152,8 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
                 ours.step()
 
         return our_step
-    kind = TextbookTrainer if system.what == "textbook" else PeerTrainer
-    trainer = kind(preset.model, puzzles.batch(slice(None)))
+    contender = TextbookTrainer if system.what == "textbook" else PeerTrainer
+    trainer = contender(preset.model, puzzles.batch(slice(None)))
     if system.compiled:
         trainer.model.compile()
 

@@ -95,8 +95,8 @@ def from_dict(described: dict) -> Preset:
     Raises UserError if it is not the description of a preset.
     """
 
-    def revive(kind: type, fields: dict):
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    def revive(dataclass: type, fields: dict):
+        return dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
     try:
         return Preset(

@@ -239,9 +239,9 @@ def _sizes(model: Network) -> tuple[int, int]:
     return model.config.vocab_size, model.config.seq_len
 
 
-def _labelled(kind: type[widgets.Widget], label: str, width: str = "auto", **options):
+def _labelled(widget: type[widgets.Widget], label: str, width: str = "auto", **options):
     """A control with its label, no wider than the page."""
-    return kind(
+    return widget(
         description=label,
         style={"description_width": "auto"},
         layout={"width": width, "max_width": "100%", "margin": "2px 14px 2px 0"},
