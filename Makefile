@@ -17,9 +17,9 @@ demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
-	  $(BIN)/pytest -n 2 --dist loadscope -p nbval_strict --nbval-lax notebooks
+	  $(BIN)/pytest -n 3 --dist loadscope -p nbval_strict --nbval-lax notebooks
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
 	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest \

@@ -22,10 +22,12 @@ LESSONS = {"00": "00_watch_it_think.ipynb", "10": "10_the_microscope.ipynb"}
 
 def make_lab(folder: Path, **environment: str) -> list[str]:
     """The command of `make lab` in `folder`, with the Jupyter of this Python."""
+    words = ["make", "-n", "-o", ".venv/ready", "lab", f"BIN={Path(sys.executable).parent}"]
+    # `make test` would hand its own flags down, and its name to everything that is printed.
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     found = subprocess.run(
-        ["make", "-n", "-o", ".venv/ready", "lab", f"BIN={Path(sys.executable).parent}"],
-        cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        words, cwd=folder, env=outer | environment, capture_output=True, text=True, check=True
+    )
     return shlex.split(found.stdout)
 
 
