@@ -4,7 +4,8 @@ import math
 import platform
 import subprocess
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager:
     if bfloat16 and (device.type != "cpu" or cpu_prefers_bfloat16()):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Compute on one CPU core; sharing small matrix products among cores takes longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache

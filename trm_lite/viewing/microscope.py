@@ -17,9 +17,9 @@ from trm_lite.puzzles import maze
 from trm_lite.puzzles.by_sizes import puzzle_name_of
 from trm_lite.thinking import MAX_STEPS
 from trm_lite.viewing.browser_parts import ThoughtView
-from trm_lite.viewing.recorder import Push, trace
+from trm_lite.viewing.recorder import Push
 from trm_lite.viewing.traces import Trace
-from trm_lite.viewing.widgets import EDITOR, BoardEditor, Message, Panel, row
+from trm_lite.viewing.widgets import EDITOR, BoardEditor, Message, Panel, row, think
 
 MOST_CELLS = 225  # that are large enough to be clicked
 GRAINS = {"supervision steps": "step", "full recursions": "recursion",
@@ -203,16 +203,16 @@ class Microscope(Panel):
             "probabilities": True,
         }
         name, second = self.model.value, self.second.value
-        thoughts = {name: trace(self.network, self.board, **options)}
+        thoughts = {name: think(self.network, self.board, **options)}
         if second == WHAT_IF:
             if self.push is None:
                 raise UserError(
                     "What if? Choose a cell by a click, a value and a frame, then press "
                     "“put it there”."
                 )
-            thoughts[WHAT_IF] = trace(self.network, self.board, push=self.push, **options)
+            thoughts[WHAT_IF] = think(self.network, self.board, push=self.push, **options)
         elif second != NOTHING:
-            thoughts[second] = trace(self.models[second], self.board, **options)
+            thoughts[second] = think(self.models[second], self.board, **options)
         self.thoughts = thoughts
         self.view.show(thoughts, self.cell)
         self.message.say("")

@@ -6,10 +6,12 @@ Thin shells around pure functions. They work in JupyterLab, Notebook 7, VS Code 
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import ipywidgets as widgets
 import numpy as np
 
+from trm_lite.common.device import one_core
 from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
@@ -21,6 +23,7 @@ from trm_lite.viewing.traces import Trace
 
 # JupyterLab may run callbacks in several threads at once; ours take turns.
 TURNS = threading.RLock()
+SMALL = 36  # cells; a board of so few is thought about faster on one core than on two
 EDITOR = {"margin": "0 20px 0 0", "max_width": "100%", "overflow": "visible"}
 
 
@@ -133,6 +136,12 @@ class BoardEditor(Panel):
         self.on_edit(self.board)
 
 
+def think(model: Reasoner, board: np.ndarray, **options) -> Trace:
+    """`trace` for somebody who waits for the answer."""
+    with one_core() if board.size <= SMALL else nullcontext():
+        return trace(model, board, **options)
+
+
 class Playground(Panel):
     """Edit a puzzle and watch a network think about it.
 
@@ -160,7 +169,7 @@ class Playground(Panel):
         self.editor.set(self.examples[self.choice.value])
 
     def _think(self, board: np.ndarray) -> None:
-        self.thought = trace(self.model, board, self.steps)
+        self.thought = think(self.model, board, steps=self.steps)
         self.view.show({"": self.thought})
 
 
