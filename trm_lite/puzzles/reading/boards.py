@@ -2,7 +2,7 @@
 
 from trm_lite.common.texts import text_lines
 from trm_lite.puzzles.reading.alphabet import Alphabet, Found, Unread, Written
-from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_header, read_table
+from trm_lite.puzzles.reading.csv_tables import BEGINNING, CsvProblem, is_csv, read_table
 from trm_lite.puzzles.reading.json_lists import find_in_json
 from trm_lite.puzzles.reading.layouts import find_in_lines
 from trm_lite.puzzles.reading.lines import BETWEEN
@@ -22,7 +22,7 @@ def find_boards(text: str, alphabet: Alphabet) -> Found:
     if found is not None:
         return found
     lines = [line.rstrip("\r\n") for line in text_lines(text)]
-    if any(is_header(line) for line in lines[:20]):
+    if is_csv(lines[:BEGINNING]):
         return _find_in_csv(text, alphabet)
     found = find_in_lines(lines, alphabet)
     return found if found.boards else _wrapped(lines, alphabet) or found

@@ -10,6 +10,7 @@ from trm_lite.common.errors import PuzzleError
 
 SEPARATORS = ",;\t"
 # The columns that matter, and what public data sets call them.
+BEGINNING = 20  # lines, of which one should be the header
 NAMES = {
     "question": ("question", "questions", "puzzle", "puzzles", "quiz", "quizzes", "problem",
                  "sudoku", "board", "grid", "clues", "unsolved"),
@@ -54,9 +55,9 @@ def read_table(lines: Iterable[str]) -> Table | None:
     return Table(header, _places(header), rows)
 
 
-def is_header(line: str) -> bool:
-    """Whether a line names a column of puzzles, and so begins a CSV file."""
-    return "question" in _places(re.split(f"[{SEPARATORS}]", line))
+def is_csv(beginning: Iterable[str]) -> bool:
+    """Whether one of the first lines of a text names a column of puzzles."""
+    return any("question" in _places(re.split(f"[{SEPARATORS}]", line)) for line in beginning)
 
 
 def _separator(header: str) -> str:
