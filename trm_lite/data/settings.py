@@ -246,8 +246,9 @@ class BuiltData(Data):
     def build(self) -> "Splits":
         """The splits in the folder, memory-mapped.
 
-        If there is no validation split, it is a random part of the test split, always the same.
-        Then use it only to watch the training, and not to choose what you report.
+        If there is no validation split, it is a random part of the test split, always the same,
+        or of the training split if the answers to the test are not known. Then use it only to
+        watch the training, and not to choose what you report.
         """
         from trm_lite.data.folder import build_splits
 
