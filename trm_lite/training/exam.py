@@ -149,7 +149,10 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
         raise UserError("A test needs at least 1 puzzle, not 0.", "count")
     if options.kinds:
         return fresh_puzzles(data, options.kinds, options.count or 1000)
-    return sample(getattr(data.build(), options.split), options.count)
+    puzzles = sample(getattr(data.build(), options.split), options.count)
+    if not len(puzzles):
+        raise UserError(f"The {options.split} split is empty; test on another one.", "split")
+    return puzzles
 
 
 def _attempts(
@@ -286,8 +289,9 @@ def _vote_title(exam: dict) -> str:
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     """New Sudokus that are no twins of the training puzzles of `data`.
 
-    At small sizes there can be fewer than `count`, because twins are left out. Raises UserError
-    if `data` is not generated Sudokus.
+    At small sizes there can be fewer than `count`, because twins are left out. There are so many
+    9x9 Sudokus that a twin practically never occurs, so the training puzzles are not made, which
+    can take minutes, to look for one. Raises UserError if `data` is not generated Sudokus.
 
     Args:
         data: says the size of the Sudokus and which were trained on.
@@ -301,8 +305,10 @@ def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
         )
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(data.build().train)
-    known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
+    known = set()
+    if data.size < 9:
+        train = _boards(data.build().train)
+        known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
     puzzles, solutions = _boards(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return sudoku_set(puzzles[rows], solutions[rows])
