@@ -60,7 +60,7 @@ def where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 def refill(model: Reasoner, carry: Carry, fresh: Batch) -> Carry:
     """Give every halted slot the puzzle of the same row of `fresh`; the rest of it is not used."""
-    start = model.initial_latents(len(carry.steps))
+    start = model.initial_latents(len(carry.steps), carry.halted)
     return Carry(
         Latents(*(where(carry.halted, *pair) for pair in zip(start, carry.latents, strict=True))),
         Batch(*(where(carry.halted, *pair) for pair in zip(fresh, carry.batch, strict=True))),

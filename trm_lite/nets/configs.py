@@ -72,8 +72,25 @@ class ReasonerConfig(NetConfig):
     num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per task for ARC
     prefix_len: int = 16  # P, positions in front of the tokens that hold the puzzle embedding
     puzzle_embedding_size: int | None = None  # hidden_size if None
+    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488); of TRM with one latent only.
+    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
+    damping: float = 0.0  # share of the old state that an application keeps; theirs: 0.05
+    noise: float = 0.0  # deviation of Gaussian noise added in every application; theirs: 0.01
 
     def __post_init__(self):
+        if not 0 <= self.damping < 1 or self.noise < 0:
+            raise UserError(
+                f"A damping is 0 or more and below 1, and noise is not negative; not {self.damping} "
+                f"and {self.noise}.",
+                "damping",
+                "noise",
+            )
+        if (self.damping or self.noise) and not self.takes_noise:
+            raise UserError(
+                "Damping and noise are made for a TRM with one latent; leave them out.",
+                "damping",
+                "noise",
+            )
         if self.mixing == "attention":
             head_dim = self.hidden_size // self.num_heads
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
@@ -101,6 +118,11 @@ class ReasonerConfig(NetConfig):
     def latent_updates(self) -> int:
         """Updates of the latent between two of the answer."""
         return 0
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether its applications can be damped and noisy."""
+        return False
 
     @property
     def parameters(self) -> int:
@@ -150,6 +172,15 @@ class TRMConfig(ReasonerConfig):
     @property
     def num_layers_in_all(self) -> int:
         return self.num_layers * (1 if self.shared_net else 2)
+
+    @property
+    def takes_noise(self) -> bool:
+        return self.num_latents == 1
+
+    @property
+    def applications(self) -> int:
+        """Applications of the network in one supervision step."""
+        return self.T * (self.n + 1)
 
     @property
     def latent_updates(self) -> int:

@@ -21,7 +21,7 @@ class Direct(Reasoner):
         super().__init__(config, num_latents=0, net=build_stack(config, config.num_layers))
         self.y_init.zero_()  # no answer yet
 
-    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
         y, z = latents
         for _ in range(self.config.loops):
             y = self.net(y + x)

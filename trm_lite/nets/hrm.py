@@ -27,7 +27,7 @@ class HRM(Reasoner):
             f_L=build_stack(config, config.L_layers),
         )
 
-    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
         """T cycles of n fast updates and a slow one, with gradient through the last of each."""
         y, z = latents
         with torch.no_grad():

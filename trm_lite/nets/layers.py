@@ -15,10 +15,14 @@ from trm_lite.nets.configs import inner_width
 TRUNCATION_STD_CORRECTION = 1.1368472343385565  # a normal cut at +-2 sigma has std 1 / this
 
 
-def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
+def truncated_normal_(
+    tensor: Tensor, std: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Fill with a normal cut at two sigmas whose standard deviation *after* the cut is `std`."""
     sigma = std * TRUNCATION_STD_CORRECTION
-    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma)
+    return nn.init.trunc_normal_(
+        tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator
+    )
 
 
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:

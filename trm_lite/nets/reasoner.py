@@ -73,6 +73,7 @@ class Reasoner(nn.Module):
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()
         self.config = config
+        self.generator: torch.Generator | None = None  # of random starts and noise; torch's own
         for name, stack in stacks.items():
             self.add_module(name, stack)
         D = config.hidden_size
@@ -107,8 +108,15 @@ class Reasoner(nn.Module):
     def device(self) -> torch.device:
         return self.y_init.device
 
-    def initial_latents(self, batch_size: int) -> Latents:
-        """The starting answer and latent, the same at every position."""
+    def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
+        """The starting answer and latent: the same at every position, or drawn anew.
+
+        Args:
+            batch_size: Puzzles B.
+            needed: (B,) bool, rows that are used; where drawing is dear the others stay 0.
+        """
+        if self.config.random_start:
+            return Latents(*self.draw_start(batch_size, needed))
         length, D = self.config.length, self.config.hidden_size
         y = self.y_init.expand(batch_size, length, D)
         z = self.z_init.unsqueeze(-2)  # (1, D), or (K, 1, D)
@@ -123,8 +131,32 @@ class Reasoner(nn.Module):
             x = 0.5**0.5 * (x + self.position_embedding.weight)
         return self.config.hidden_size**0.5 * x
 
-    def recurse(self, x: Tensor, latents: Latents) -> Latents:
-        """The reasoning of one supervision step on the question x (B, P + L, D)."""
+    def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
+        """Random y and z (2, B, P + L, D): truncated normal numbers of standard deviation 1."""
+        shape = (self.config.length, self.config.hidden_size)
+        if needed is None or self.device.type != "cpu":  # a GPU would have to wait for the rows
+            return self._truncated(2, batch_size, *shape)
+        start = torch.zeros(2, batch_size, *shape)
+        start[:, needed] = self._truncated(2, int(needed.sum()), *shape)
+        return start
+
+    def _truncated(self, *shape: int) -> Tensor:
+        drawn = torch.empty(shape, device=self.device)
+        return truncated_normal_(drawn, std=1.0, generator=self.generator)
+
+    def draw_noise(self, batch_size: int) -> Tensor | None:
+        """Standard normal noise (A, B, P + L, D) for the A applications of a supervision step."""
+        config = self.config
+        if config.noise == 0:
+            return None
+        shape = (config.applications, batch_size, config.length, config.hidden_size)
+        return torch.randn(shape, device=self.device, generator=self.generator)
+
+    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
+        """The reasoning of one supervision step on the question x (B, P + L, D).
+
+        `noise` (A, B, P + L, D) is added in its A applications, if there is some.
+        """
         raise NotImplementedError
 
     def read(self, latents: Latents) -> Thought:
@@ -138,4 +170,5 @@ class Reasoner(nn.Module):
         self, latents: Latents, inputs: Tensor, puzzle_ids: Tensor | None = None
     ) -> Thought:
         """One supervision step: improve `latents` on the puzzles `inputs` (B, L) of token ids."""
-        return self.read(self.recurse(self.embed(inputs, puzzle_ids), latents))
+        x, noise = self.embed(inputs, puzzle_ids), self.draw_noise(len(inputs))
+        return self.read(self.recurse(x, latents, noise))
