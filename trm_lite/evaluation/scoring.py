@@ -147,6 +147,8 @@ def _answers(
         written = model.write(batch.inputs)
         yield written.answer, written.log_odds
         return
+    if model.draws:
+        model.generator = torch.Generator(model.device).manual_seed(seeds[0])
     start = noisy_start(model, noise, seeds)
     for thought in think(model, batch.inputs, batch.puzzle_ids, steps=steps, start=start):
         yield thought.logits.argmax(-1), thought.halt_logit

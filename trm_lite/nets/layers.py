@@ -20,9 +20,7 @@ def truncated_normal_(
 ) -> Tensor:
     """Fill with a normal cut at two sigmas whose standard deviation *after* the cut is `std`."""
     sigma = std * TRUNCATION_STD_CORRECTION
-    return nn.init.trunc_normal_(
-        tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator
-    )
+    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator)
 
 
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:

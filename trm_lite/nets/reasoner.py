@@ -87,11 +87,12 @@ class Reasoner(nn.Module):
         )
         self.head = nn.Linear(D, config.vocab_size, bias=False)
         self.halt_head = nn.Linear(D, 2)  # halt, continue
-        # Fixed random starting points, deliberately not trained.
-        z_shape = (D,) if num_latents == 1 else (num_latents, D)
-        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
+        # Fixed random starting points, deliberately not trained, and not used if they are drawn.
+        z_shape, fixed = (D,) if num_latents == 1 else (num_latents, D), not config.random_start
+        y_init = truncated_normal_(torch.empty(D), std=1.0)
         z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
-        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
+        self.register_buffer("y_init", y_init, persistent=fixed)
+        self.register_buffer("z_init", z_init, persistent=fixed and num_latents > 0)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -107,6 +108,11 @@ class Reasoner(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.y_init.device
+
+    @property
+    def draws(self) -> bool:
+        """Whether it thinks at random: from drawn starts, or with noise."""
+        return self.config.random_start or self.config.noise > 0
 
     def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
         """The starting answer and latent: the same at every position, or drawn anew.

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,18 @@ class Golden:
             raise UserError(f"{path} is no whole .npz file of plain arrays.") from error
         self.unread = set(self.arrays)
         self.checks: list[Check] = []
+        self.prefix = ""  # of the names, in a part of a file
+
+    def under(self, prefix: str) -> "Golden":
+        """The arrays whose names begin with `prefix`, called without it; the checks are shared."""
+        part = copy(self)
+        part.arrays = {name: self.arrays[prefix + name] for name in self.names(prefix)}
+        part.prefix = self.prefix + prefix
+        return part
+
+    def add(self, name: str, deviation: float, tolerance: float) -> None:
+        """Note how far a quantity is from the authors'."""
+        self.checks.append(Check(self.prefix + name, deviation, tolerance))
 
     @property
     def ok(self) -> bool:
@@ -50,7 +63,7 @@ class Golden:
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.arrays:
             raise UserError(f"The golden file lacks '{name}'.")
-        self.unread.discard(name)
+        self.unread.discard(self.prefix + name)
         return torch.from_numpy(np.asarray(self.arrays[name]))
 
     def check(self, name: str, ours, tolerance: float, *, relative: bool = False) -> None:
@@ -70,9 +83,9 @@ class Golden:
             deviation = float((ours - theirs).abs().max())
             if relative:
                 deviation /= max(float(theirs.abs().max()), 1e-30)
-        self.checks.append(Check(name, math.inf if math.isnan(deviation) else deviation, tolerance))
+        self.add(name, math.inf if math.isnan(deviation) else deviation, tolerance)
 
     def check_text(self, name: str, ours: str) -> None:
         if name in self.arrays:
-            self.unread.discard(name)
-            self.checks.append(Check(name, float(str(self.arrays[name]) != ours), 0.0))
+            self.unread.discard(self.prefix + name)
+            self.add(name, float(str(self.arrays[name]) != ours), 0.0)

@@ -24,7 +24,8 @@ from trm_lite.nets.direct import Direct
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.official import checkpoints as official
 from trm_lite.official.config import config_from_settings, recipe_from_settings
-from trm_lite.official.golden import Check, Golden
+from trm_lite.official.golden import Golden
+from trm_lite.official.replay import Replay
 from trm_lite.official.units import UNITS
 from trm_lite.thinking import Carry, empty_carry, refill, think, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss
@@ -48,11 +49,18 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
     """
     golden = Golden(path)
     if golden.names("state/"):
-        entry = read_entry(config_file or path.with_name("model_configs.json"), path.stem)
-        try:
-            _compare_model(golden, entry)
-        except KeyError as error:
-            raise UserError(f"The configuration of {path.stem} lacks {error}.") from error
+        config_file = config_file or path.with_name("model_configs.json")
+        for prefix, names in (
+            ("", (path.stem, f"{path.stem}_mlp")),
+            ("att/", (f"{path.stem}_att",)),
+        ):
+            part = golden.under(prefix)
+            if part.names("state/"):
+                name, entry = read_entry(config_file, *names)
+                try:
+                    _compare_model(part, entry)
+                except KeyError as error:
+                    raise UserError(f"The configuration of {name} lacks {error}.") from error
     else:
         for prefix, compare_unit in UNITS.items():
             if golden.names(prefix):
@@ -88,10 +96,12 @@ def report(golden: Golden, as_json: bool = False) -> str:
     return "\n".join(lines)
 
 
-def read_entry(path: Path, name: str) -> dict:
-    """The configuration called `name` in a JSON file of configurations."""
+def read_entry(path: Path, *names: str) -> tuple[str, dict]:
+    """The first configuration called one of `names` in a JSON file of them, and its name."""
+    name = names[0]
     try:
         entries = json.loads(path.read_text())
+        name = next((known for known in names if known in entries), name)
         entry = entries[name]
     except OSError as error:
         raise UserError(
@@ -103,7 +113,7 @@ def read_entry(path: Path, name: str) -> dict:
         raise UserError(f"{path} has no configuration called '{name}'.") from error
     if not isinstance(entry, dict) or not isinstance(entry.get("arch"), dict):
         raise UserError(f"The configuration '{name}' in {path} lacks 'arch'.")
-    return entry
+    return name, entry
 
 
 @dataclass(frozen=True)
@@ -186,12 +196,13 @@ def _compare_evaluation(golden: Golden, trainer: _Trainer) -> None:
     """Supervision steps one after the other, as in the paper's evaluation."""
     model, config, recipe = trainer.model.eval(), trainer.model.config, trainer.recipe
     batch = _batch(golden, "eval/batch/")
+    Replay.of(golden, "eval/draws/", model)
     start = model.initial_latents(len(batch.inputs))
     stale = Latents(*(torch.full_like(latent, 123.0) for latent in start))
     waiting = Carry(stale, batch, *(torch.ones(len(batch.inputs)).to(t) for t in (int, bool)))
     for fresh, latent in zip(refill(model, waiting, batch).latents, start, strict=True):
         if not torch.equal(fresh, latent):
-            golden.checks.append(Check("eval/refill", math.inf, EXACT))
+            golden.add("eval/refill", math.inf, EXACT)
     for step, thought in enumerate(
         think(model, batch.inputs, batch.puzzle_ids, steps=recipe.max_steps), start=1
     ):
@@ -220,6 +231,7 @@ def _compare_gradients(golden: Golden, trainer: _Trainer, prefix: str) -> None:
         golden["train/carry_in/steps"].long(),
         golden["train/carry_in/halted"].bool(),
     )
+    Replay.of(golden, "train/draws/", model)
     loss = trainer.supervise(_batch(golden, "train/batch/"))
     thought, carry = trainer.heard[0], trainer.carry
 
@@ -263,6 +275,7 @@ def _compare_trajectory(golden: Golden, trainer: _Trainer, prefix: str) -> None:
     """Optimiser steps of the trainer: what each one reports, and the weights after the last."""
     model, config = trainer.model, trainer.model.config
     count = len(golden["traj/batches/inputs"])
+    Replay.of(golden, "traj/draws/", model)
     seen: dict[str, list] = {}
     for step in range(count):
         loss = trainer.supervise(_batch(golden, "traj/batches/", step))
@@ -318,7 +331,7 @@ def _check_series(golden: Golden, name: str, values: Tensor) -> None:
         return golden.check(name, values, RATE, relative=True)
     if bool(golden[name].double().isnan().all()):  # such as a loss that this network has not
         wrong = not bool(values.double().isnan().all())
-        golden.checks.append(Check(name, float(wrong), EXACT))
+        golden.add(name, float(wrong), EXACT)
         return None
     tolerance = LATENT if quantity.startswith("z_") else OUTPUT
     return golden.check(name, values, tolerance)
@@ -333,7 +346,7 @@ def _check_outputs(golden: Golden, name: str, thought, tolerance: float) -> None
         best = golden[f"{name}/logits"].topk(2, dim=-1).values
         clear = best[..., 0] - best[..., 1] > 2 * tolerance
         wrong = (thought.logits.argmax(-1) != golden[f"{name}/preds"]) & clear
-        golden.checks.append(Check(f"{name}/preds", float(wrong.sum()), EXACT))
+        golden.add(f"{name}/preds", float(wrong.sum()), EXACT)
 
 
 def _metrics(loss: StepLoss, thought, batch: Batch, steps: Tensor, halted: Tensor) -> dict:
