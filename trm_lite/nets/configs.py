@@ -244,6 +244,55 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class URMConfig(ReasonerConfig):
+    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
+
+    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
+    """
+
+    mixing: Literal["mlp", "attention"] = "attention"
+    prefix_len: int = 1
+    num_layers: int = 4
+    loops: int = 12  # applications of the network per supervision step
+    loops_with_gradient: int = 6  # the last ones
+    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
+    network: Literal["URM"] = "URM"  # names the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.loops_with_gradient <= self.loops:
+            raise UserError(
+                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
+                f"{self.loops_with_gradient}.",
+                "loops_with_gradient",
+            )
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers passed in one supervision step."""
+        return self.loops * self.num_layers
+
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through."""
+        return self.loops_with_gradient * self.num_layers
+
+    @property
+    def num_layers_in_all(self) -> int:
+        return self.num_layers
+
+    @property
+    def num_latents(self) -> int:
+        return 0
+
+    @property
+    def parameters(self) -> int:
+        inner = inner_width(self.hidden_size, self.expansion, self.multiple_of)
+        conv = inner * (self.conv_kernel + 1) if self.conv_kernel else 0
+        return super().parameters + self.num_layers * conv
+
+
+@dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
     """Shape of a network that writes token by token."""
 
@@ -274,7 +323,8 @@ class AutoregressiveConfig(NetConfig):
 
 
 CONFIGS = {
-    config.network: config for config in (TRMConfig, HRMConfig, DirectConfig, AutoregressiveConfig)
+    config.network: config
+    for config in (TRMConfig, HRMConfig, DirectConfig, URMConfig, AutoregressiveConfig)
 }
 
 
