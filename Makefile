@@ -3,22 +3,27 @@
 PYTHON ?= python3
 TORCH ?=
 BIN := .venv/bin
+# In a container one is often root, which Jupyter has to be told is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab demo test test-nbgrader course clean
 
+# The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_watch_it_think.ipynb
+	$(BIN)/jupyter lab --notebook-dir=. notebooks/00_watch_it_think.ipynb $(AS_ROOT)
 
 demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 	$(BIN)/trm-lite demo
 
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n 2 --dist worksteal
-	TRM_LITE_PROFILE=smoke $(BIN)/pytest -n 2 --dist loadscope --nbval-lax notebooks
+	$(BIN)/pytest -n 3 --dist worksteal
+	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
+	  $(BIN)/pytest -n 3 --dist loadscope -p nbval_strict --nbval-lax notebooks
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
-	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest tests/test_nbgrader.py
+	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest \
+	  tests/classroom/test_nbgrader.py
 
 .venv-nbgrader/ready: .venv/ready  # apart: it would put its own pages into everybody's JupyterLab
 	@$(PYTHON) -m venv .venv-nbgrader

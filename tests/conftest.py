@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
 os.environ["MPLBACKEND"] = "agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # what tests start shares two cores with others
 
 import matplotlib.pyplot as plt
 import pytest

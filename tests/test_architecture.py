@@ -76,7 +76,7 @@ def test_public_names_are_few_and_mean_one_thing():
             for name in getattr(importlib.import_module(face), "__all__", ()):
                 names.setdefault(name, set()).add(face)
     assert all(len(places) == 1 for places in names.values())
-    assert len(names) <= 100
+    assert len(names) <= 90
 
 
 def imported_from(text):

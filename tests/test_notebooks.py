@@ -1,7 +1,10 @@
 """Every lesson runs, in seconds, and is stored as a reader should find it."""
 
+import ast
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -17,7 +20,7 @@ PAGES = sorted(
     if not page.relative_to(ROOT).parts[0].startswith((".", "runs", "build"))
 )  # fmt: skip
 TIMES = ROOT / "assets" / "results" / "times.json"
-ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_assignments
+ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_masters
 
 
 @pytest.fixture(params=NOTEBOOKS + ASSIGNMENTS, ids=lambda path: path.stem)
@@ -39,13 +42,56 @@ def run(path: Path, output: Path, **parameters):
     )
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_in_the_smoke_profile(path, tmp_path, monkeypatch):
+# A quick one goes through papermill, as in `trm-lite course`. Every lesson goes through nbval in
+# `make test`, made stricter by nbval_strict.py; to run each twice would cost minutes.
+@pytest.mark.parametrize("path", [NOTEBOOKS[1]], ids=lambda path: path.stem)
+def test_papermill_runs_it_in_the_smoke_profile(path, tmp_path, monkeypatch):
     monkeypatch.delenv("TRM_LITE_PROFILE", raising=False)
     done = run(path, tmp_path / path.name, profile="smoke")
     text = json.dumps(done)
     # ipywidgets may swallow what goes wrong in a callback and only print it
     assert "Traceback" not in text and "Error displaying widget" not in text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_reader_can_choose_its_profile(path, notebook):
+    assert papermill.inspect_notebook(str(path))["profile"]["default"] == '"mini"'
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    calls = [
+        node
+        for node in ast.walk(ast.parse(re.sub(r"(?m)^[%!].*", "", code)))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "by_profile"
+    ]
+    assert calls and all(ast.unparse(call.args[0]) == "profile" for call in calls)
+
+
+REPORTED = {
+    "printed": (
+        "import traceback\ntry:\n    1 / 0\nexcept ArithmeticError:\n    traceback.print_exc()"
+    ),
+    "swallowed by a button": (
+        "import ipywidgets\nbutton = ipywidgets.Button()\nbutton.on_click(lambda _: 1 / 0)\n"
+        "button.click()"
+    ),
+    "inside a widget": "ipywidgets.HTML('Error displaying widget')",
+}
+
+
+def test_nbval_fails_where_an_error_is_only_reported(tmp_path):
+    cells = [nbformat.v4.new_code_cell(source) for source in ("print('well')", *REPORTED.values())]
+    made = nbformat.v4.new_notebook(cells=cells)
+    made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(made, tmp_path / "reports.ipynb")
+    strict = ["-p", "nbval_strict", "--nbval-lax"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-n", "0", *strict,
+         "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "3 failed, 1 passed" in done.stdout, done.stdout
+    assert "FAILED ::Cell 0" not in done.stdout
+    line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if "--nbval" in line)
+    assert line.endswith(" ".join([*strict, "notebooks"])), "make test runs it so"
 
 
 def test_a_misspelled_profile_stops_with_a_sentence(tmp_path):
@@ -65,8 +111,9 @@ def test_it_is_stored_executed_in_order_and_without_errors(notebook):
 def test_it_is_stored_clean(path, notebook):
     assert path.stat().st_size < 1_500_000
     assert notebook.metadata.kernelspec.name == "python3"
-    assert "widgets" not in notebook.metadata, "widget state is not stored"
     text = path.read_text()
+    assert "widgets" not in notebook.metadata, "widget state is not stored"
+    assert "widget-view+json" not in text, "a panel without its state shows an error"
     assert not re.search(r"/(home|root|work|Users|tmp)/", text), "a path of somebody's machine"
     assert not re.search(r"%\|[^\n]*%\|", text), "a progress bar in all its states"
     sources = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
@@ -95,15 +142,18 @@ def check_links(text: str, file: Path) -> None:
 
 
 def anchors(file: Path) -> set[str]:
-    """The names of the headings of a page, as JupyterLab and as GitHub make them."""
+    """What links to a place in a page can name.
+
+    In a notebook that is an `<a id="...">` in ASCII: JupyterLab and GitHub name headings in two
+    ways, and JupyterLab does not find a name with a dot in its middle (·). In a page of Markdown
+    it is a heading, as GitHub names it.
+    """
     if file.suffix == ".ipynb":
         cells = nbformat.read(file, as_version=4).cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    else:
-        text = file.read_text()
-    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
-    github = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    return github | {heading.replace(" ", "-") for heading in headings}
+        return set(re.findall(r'^<a id="([a-z0-9-]+)"></a>$', text, re.MULTILINE))
+    headings = re.findall(r"^#+ +(.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from nets.networks import CONFIGS, fresh, puzzles
 
 from trm_lite.data import Batch
 from trm_lite.nets import TRM, TRMConfig
-from trm_lite.thinking import advance, answer, empty_carry, refill, think
+from trm_lite.thinking import Carry, advance, answer, empty_carry, refill, think, worth_of_going_on
 
 B, L = 6, 16
 
@@ -99,3 +100,35 @@ def test_no_gradient_from_one_supervision_step_into_the_one_before(model):
     first = model(model.initial_latents(B), inputs)
     assert first.logits.requires_grad
     assert not first.latents.y.requires_grad and not first.latents.z.requires_grad
+
+
+def slots(model, act, halt, go_on, steps=(0, 0, 2)):
+    batch = Batch(puzzles(3), puzzles(3), torch.zeros(3, dtype=torch.long))
+    carry = empty_carry(model, batch)
+    carry.steps = torch.tensor(steps)
+    thought = model(carry.latents, batch.inputs)._replace(
+        halt_logit=torch.tensor(halt), continue_logit=torch.tensor(go_on)
+    )
+    return advance(carry, thought, act=act, max_steps=3, exploration=0.0)
+
+
+def test_three_ways_to_halt():
+    model = fresh(CONFIGS["trm"])
+    logits = dict(halt=[1.0, -1.0, -1.0], go_on=[2.0, -2.0, 2.0])  # the third has taken 3 steps
+    assert slots(model, "halt", **logits).halted.tolist() == [True, False, True]
+    assert slots(model, "q_learning", **logits).halted.tolist() == [False, True, True]
+    assert slots(model, "off", **logits).halted.tolist() == [False, False, True]
+
+
+def test_worth_of_going_on_is_the_better_choice_one_step_later():
+    model = fresh(CONFIGS["hrm"])
+    torch.nn.init.normal_(model.halt_head.weight)
+    batch = Batch(puzzles(), puzzles(), torch.zeros(4, dtype=torch.long))
+    carry = refill(model, empty_carry(model, batch), batch)
+    thought = model(carry.latents, batch.inputs)
+    carry = Carry(thought.latents, batch, torch.tensor([1, 1, 3, 3]), torch.zeros(4).bool())
+    target = worth_of_going_on(model, carry, max_steps=3)
+    later = model(carry.latents, batch.inputs)
+    best = torch.maximum(later.halt_logit, later.continue_logit)
+    expected = torch.where(torch.tensor([True, True, False, False]), best, later.halt_logit)
+    assert torch.allclose(target, expected.sigmoid()) and not target.requires_grad

@@ -1,1 +1,1 @@
-"""Recursive reasoning with tiny networks: models, trainers and puzzles of the course."""
+"""Recursive reasoning with tiny networks: the networks, trainers and puzzles of the course."""

@@ -1,4 +1,4 @@
-"""`python -m trm_lite` is `trm-lite`."""
+"""Makes `python -m trm_lite` do the same as the command `trm-lite`."""
 
 import sys
 

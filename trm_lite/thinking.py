@@ -1,17 +1,17 @@
-"""Thinking in steps: slots that carry unfinished thoughts, and the decision to stop.
+"""Thinking in steps: slots that hold unfinished puzzles, and the decision when to halt.
 
-This is the heart of the course, and the answer to the question most asked about the authors'
-code: *where is the loop over the N_sup supervision steps?* There is none. A batch is a set of
+This is the heart of the course. It answers the most common question about the authors' code:
+*where is the loop over the N_sup supervision steps?* There is none. A batch is a set of
 **slots**. Every slot holds one puzzle with its own y, z and step count, and each optimiser step
-moves every slot on by ONE supervision step:
+takes every slot forward by ONE supervision step:
 
-    carry = refill(model, carry, batch)       halted slots take a new puzzle and start afresh
+    carry = refill(model, carry, batch)       halted slots get a new puzzle and start afresh
     thought = model(carry.latents, ...)       every slot thinks one step further
-    loss(thought, carry.labels).backward()    is it right *now*? and does it know?
-    carry = advance(carry, thought, ...)      some slots halt, the others think on
+    loss(thought, carry.labels).backward()    is the answer right *now*, and does the model know?
+    carry = advance(carry, thought, ...)      some slots halt, the others carry on
 
-So the weights change while a puzzle is being thought about, up to 16 times, and there are as
-many puzzles in mid-thought as there are slots. In evaluation `think` is the plain loop.
+So the weights change up to 16 times while the network works on one puzzle, and as many puzzles
+are in progress as there are slots. Evaluation needs no slots: there, `think` is the plain loop.
 """
 
 import math
@@ -29,21 +29,24 @@ from trm_lite.nets.reasoner import Latents, Reasoner, Thought
 
 @dataclass
 class Carry:
-    """The slots: B puzzles in mid-thought."""
+    """The state of B slots: one unfinished puzzle in each."""
 
-    latents: Latents
-    batch: Batch
-    steps: Tensor  # (B,) supervision steps taken on the puzzle in the slot
-    halted: Tensor  # (B,) bool: finished, to be refilled
+    latents: Latents  # y and z of every slot
+    batch: Batch  # the puzzles in the slots
+    steps: Tensor  # (B,) supervision steps taken on the slot's present puzzle
+    halted: Tensor  # (B,) bool: done, so the slot gets a new puzzle next
 
     def rows(self, rows: slice) -> "Carry":
-        """Some of the slots."""
+        """The carry of the slots in the slice `rows` only."""
         latents = Latents(*(latent[rows] for latent in self.latents))
         return Carry(latents, self.batch.rows(rows), self.steps[rows], self.halted[rows])
 
 
 def empty_carry(model: Reasoner, batch: Batch) -> Carry:
-    """Slots that all wait for a puzzle. `batch` only tells how many and of what kind."""
+    """A carry in which every slot has halted, so that `refill` gives each of them a puzzle.
+
+    Of `batch` only the shapes and the device matter; its puzzles are never used.
+    """
     count, device = len(batch.inputs), batch.inputs.device
     return Carry(
         model.initial_latents(count),
@@ -54,12 +57,20 @@ def empty_carry(model: Reasoner, batch: Batch) -> Carry:
 
 
 def where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """Take `new` in the slots of `mask` (B,), `old` in the others."""
+    """Per slot, `new` where `mask` (B,) is true and `old` elsewhere; both are (B, ...)."""
     return torch.where(mask.view(-1, *[1] * (new.dim() - 1)), new, old)
 
 
 def refill(model: Reasoner, carry: Carry, fresh: Batch) -> Carry:
-    """Give every halted slot the puzzle of the same row of `fresh`; the rest of it is not used."""
+    """Put a new puzzle into every halted slot, with fresh latents and a step count of 0.
+
+    Slot i takes row i of `fresh`; the rows of slots that have not halted are discarded.
+
+    Args:
+        model: provides the initial latents.
+        carry: the slots after `advance`, or from `empty_carry`.
+        fresh: B new puzzles.
+    """
     start = model.initial_latents(len(carry.steps), carry.halted)
     return Carry(
         Latents(*(where(carry.halted, *pair) for pair in zip(start, carry.latents, strict=True))),
@@ -78,12 +89,21 @@ def advance(
     exploration: float = 0.1,
     draws: Tensor | None = None,
 ) -> Carry:
-    """Count the step, and let slots halt: at `max_steps`, or when the model believes it is done.
+    """Count one supervision step, and halt the slots that are done.
 
-    It does when the halt logit is above 0, or in Q-learning above the continue logit.
-    With probability `exploration` a slot must first reach a step drawn uniformly from
-    2..max_steps, so that the model also sees what more thinking would have brought. `draws`
-    (2, B), uniform in 0..1, decide about that; they are drawn here if not given.
+    A slot halts at `max_steps`, or earlier when the model believes that its answer is right.
+    With probability `exploration` it must first reach a minimum number of steps, drawn uniformly
+    from 2..max_steps, so that the model also learns what further thinking would have brought.
+
+    Args:
+        carry: the slots before the step.
+        thought: what the model returned for them.
+        act: the sign of that belief: a halt logit above 0 ("halt"), a halt logit above the
+            continue logit ("q_learning"), or never ("off").
+        max_steps: the step at which a slot halts in any case, N_sup in the paper.
+        exploration: the probability of a minimum number of steps.
+        draws: (2, B) random numbers, uniform in 0..1, for this exploration: whether a slot gets
+            a minimum, and which. Drawn here if None.
     """
     steps = carry.steps + 1
     bars = {"halt": 0.0, "q_learning": thought.continue_logit, "off": math.inf}
@@ -97,11 +117,17 @@ def advance(
 
 @torch.no_grad()
 def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS) -> Tensor:
-    """What the continue logit should say after `advance`, (B,) in 0..1: the price of Q-learning.
+    """The training target (B,), in 0..1, of the continue logit in Q-learning. Call after `advance`.
 
-    The value of going on is the value of the better choice one step later, as the model itself
-    sees it: it takes a second forward pass (HRM, arXiv 2506.21734, "adaptive computation time").
-    TRM does without (arXiv 2510.04871, section 4.6), at half the passes.
+    The value of continuing is the value of the better choice one step later, as the model itself
+    estimates it. At `max_steps` halting is the only choice. The estimate costs a second forward
+    pass (HRM, arXiv 2506.21734, "adaptive computation time"), which TRM avoids (arXiv
+    2510.04871, section 4.6).
+
+    Args:
+        model: the network in training.
+        carry: the slots after `advance`.
+        max_steps: the step at which a slot must halt.
     """
     later = model(carry.latents, carry.batch.inputs, carry.batch.puzzle_ids)
     better = torch.maximum(later.halt_logit, later.continue_logit)
@@ -110,7 +136,13 @@ def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS)
 
 
 def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:
-    """Initial latents, a row per seed, with Gaussian noise of deviation `noise` on z."""
+    """Initial latents, one row per seed, with Gaussian noise added to z.
+
+    Args:
+        model: provides the initial latents.
+        noise: standard deviation of the noise; 0 for none.
+        seeds: B seeds. Equal seeds give equal noise, on every device.
+    """
     latents = model.initial_latents(len(seeds))
     if noise == 0 or latents.z.numel() == 0:
         return latents
@@ -130,7 +162,17 @@ def think(
     steps: int = MAX_STEPS,
     start: Latents | None = None,
 ) -> Iterator[Thought]:
-    """Yield the thought after each of `steps` supervision steps, as in the paper's evaluation."""
+    """Yield the thought after each of `steps` supervision steps, without ever halting.
+
+    This is how the paper evaluates.
+
+    Args:
+        model: the network.
+        inputs: (B, L) tokens of the puzzles.
+        puzzle_ids: (B,) puzzle identifiers; all 0 if None.
+        steps: how many supervision steps.
+        start: latents to begin with; `initial_latents` if None.
+    """
     latents = model.initial_latents(len(inputs)) if start is None else start
     for _ in range(steps):
         thought = model(latents, inputs, puzzle_ids)
@@ -139,11 +181,11 @@ def think(
 
 
 class Answer(NamedTuple):
-    """Where a model came to rest on each of B puzzles."""
+    """A model's final answers to B puzzles."""
 
-    tokens: Tensor  # (B, L)
-    steps: Tensor  # (B,) supervision steps used
-    confidence: Tensor  # (B,) in 0..1: the model's own belief that its whole answer is right
+    tokens: Tensor  # (B, L) the answers
+    steps: Tensor  # (B,) supervision steps taken
+    confidence: Tensor  # (B,) in 0..1: how sure the model is that its whole answer is right
 
 
 @torch.inference_mode()
@@ -155,10 +197,16 @@ def answer(
     max_steps: int = MAX_STEPS,
     halt_above: float | None = 0.0,
 ) -> Answer:
-    """Think until the halting logit exceeds `halt_above` or `max_steps` are taken.
+    """Think about each puzzle until the model believes in its answer, at most `max_steps` steps.
 
-    Puzzles that are done leave the batch, so easy ones cost little. `halt_above=None` never
-    stops early.
+    Finished puzzles leave the batch, so easy ones cost little.
+
+    Args:
+        model: the network.
+        inputs: (B, L) tokens of the puzzles.
+        puzzle_ids: (B,) puzzle identifiers; all 0 if None.
+        max_steps: the most supervision steps per puzzle.
+        halt_above: stop as soon as the halt logit exceeds this; None never stops early.
     """
     count = len(inputs)
     if puzzle_ids is None:
@@ -166,7 +214,7 @@ def answer(
     tokens = torch.empty_like(inputs)
     used = torch.zeros(count, dtype=torch.long, device=inputs.device)
     confidence = torch.zeros(count, device=inputs.device)
-    thinking = torch.arange(count, device=inputs.device)  # rows that are not done yet
+    thinking = torch.arange(count, device=inputs.device)  # the rows that have not halted yet
     latents = model.initial_latents(count)
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])

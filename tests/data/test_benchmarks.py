@@ -15,9 +15,9 @@ from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.data import BuiltData, PuzzleSet
 from trm_lite.data import sudokus as generated
-from trm_lite.data.benchmarks import BENCHMARKS, maze_hard
 from trm_lite.data.benchmarks import csv_files as rows
-from trm_lite.data.benchmarks.options import unusual
+from trm_lite.data.benchmarks import maze_hard
+from trm_lite.data.benchmarks.options import BENCHMARKS, unusual
 from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
 from trm_lite.evaluation import Evaluation
@@ -361,9 +361,9 @@ def test_a_folder_that_is_there(source, sudokus, tmp_path, capsys):
     assert "built with seed 0, not 1" in refusal(capsys, *command, "--seed", 1)
     assert 'name "sudoku-extreme", not "maze' in refusal(capsys, "data", "maze-hard", *command[2:])
     write_csv(Path(source) / "test.csv", sudokus[41:])
-    assert "from other sources" in refusal(capsys, *command)
+    assert "from different sources" in refusal(capsys, *command)
     (folder / "about.json").write_text("[]")
-    assert "no whole data" in refusal(capsys, *command)
+    assert "is incomplete" in refusal(capsys, *command)
 
 
 ABOUT_OF_EARLIER_FOLDERS = {
@@ -528,8 +528,8 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
         assert "any shortest path 0.0 %" in " ".join(capsys.readouterr().out.split())
         assert main([*command, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["shortest_path"]["count"] == 6
-        assert "Bands tell Sudokus apart" in refusal(capsys, *command, "--bands")
-        assert "made here" in refusal(capsys, *command, "--kinds", "minimal")
+        assert "bands of difficulty" in refusal(capsys, *command, "--bands")
+        assert "presets of generated Sudokus" in refusal(capsys, *command, "--kinds", "minimal")
     with pytest.raises(UserError):
         BuiltData("mazes", str(tmp_path / "nowhere")).puzzle  # noqa: B018
 

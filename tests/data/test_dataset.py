@@ -206,9 +206,9 @@ def test_hints_tell_right_cells_in_a_share_of_the_puzzles():
 
 
 def test_unknown_kinds_and_too_many_puzzles_are_refused():
-    with pytest.raises(UserError, match="no kind of 6x6 Sudoku"):
+    with pytest.raises(UserError, match="no kind 'evolved' of 6x6 Sudoku"):
         SudokuData(kinds=("evolved",), train=2, validation=1, test=1).build()
-    with pytest.raises(UserError, match="no kind of 9x9 Sudoku"):
+    with pytest.raises(UserError, match="no kind 'hard' of 9x9 Sudoku"):
         SudokuData(9, kinds=("hard",), train=2, validation=1, test=1).build()
     for senseless in ({"kinds": ()}, {"train": -1}):
         with pytest.raises(UserError, match="at least one kind"):

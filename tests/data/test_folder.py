@@ -107,7 +107,7 @@ def test_a_failure_leaves_what_others_have_made_meanwhile(tmp_path):
 
 
 def test_nothing_is_overwritten(data):
-    with pytest.raises(UserError, match="there already"), new_folder(data.path, ABOUT):
+    with pytest.raises(UserError, match="exists already"), new_folder(data.path, ABOUT):
         pass
     assert data.build()
 
@@ -115,7 +115,7 @@ def test_nothing_is_overwritten(data):
 def test_what_is_missing_damaged_or_another_benchmarks(data):
     with pytest.raises(UserError, match="trm-lite data nowhere"):
         BuiltData("nowhere", str(data.path.parent / "nowhere")).build()
-    with pytest.raises(UserError, match="holds 16 cells of 6 tokens"):
+    with pytest.raises(UserError, match="puzzles of 16 cells and 6 tokens"):
         BuiltData("small", data.folder).build()
     file = data.path / "train" / "labels.npy"
     whole = file.read_bytes()

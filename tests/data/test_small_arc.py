@@ -122,9 +122,9 @@ def test_votes_are_counted_on_the_small_canvas(data):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"side": 0}, "side of 1 to 30"),
-        ({"side": 31}, "side of 1 to 30"),
-        ({"augmentations": -1}, "0 augmentations or more"),
+        ({"side": 0}, "must be 1 to 30"),
+        ({"side": 31}, "must be 1 to 30"),
+        ({"augmentations": -1}, "augmentations 0 or more"),
         ({"validation": 59}, "59 tasks fit on a canvas of side 6, so 59 cannot be set aside"),
         ({"validation": 0}, "cannot be set aside"),
     ],

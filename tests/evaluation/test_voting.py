@@ -213,7 +213,7 @@ def test_a_real_network_votes(folder):
 
 
 def test_only_the_folder_that_it_was_trained_on(folder, tmp_path):
-    with pytest.raises(UserError, match="25 puzzle identifiers, but the model 12, 900 and 24"):
+    with pytest.raises(UserError, match="25 puzzle identifiers, but the model has 12, 900 and 24"):
         evaluate_arc(network(num_puzzles=24), folder)
     with pytest.raises(UserError, match=r"no ARC data in .*; run: trm-lite data arc-agi-1"):
         votes_for(tmp_path)
@@ -224,5 +224,5 @@ def test_only_the_folder_that_it_was_trained_on(folder, tmp_path):
     (tmp_path / "about.json").write_text("{")
     with pytest.raises(UserError, match="is damaged"):
         votes_for(tmp_path)
-    with pytest.raises(UserError, match="no puzzle 25, the identifiers end at 24"):
+    with pytest.raises(UserError, match="no puzzle 25, because the identifiers end at 24"):
         votes_for(folder).add(np.array([25]), VOTED["inputs"][:1], VOTED["preds"][:1], [0.0])

@@ -1,67 +1,27 @@
-"""The networks: shapes, where gradient flows, the paper's columns, and files of every class."""
+"""The networks: shapes, where gradient flows, and files of every class."""
 
 import dataclasses
 import json
-import math
 
-import numpy as np
 import pytest
 import torch
+from nets.networks import CONFIGS, REASONERS, SMALL, fresh, puzzles
 from safetensors.torch import save as to_safetensors
 
 from trm_lite.common import UserError
-from trm_lite.data import IGNORE, Batch
-from trm_lite.evaluation import evaluate, first_mistake
-from trm_lite.experiments import PRESETS, get_preset, paper
 from trm_lite.nets import (
     HRM,
     TRM,
-    Autoregressive,
-    AutoregressiveConfig,
     Direct,
     DirectConfig,
     HRMConfig,
     Linear,
     SwiGLU,
     TRMConfig,
-    build_network,
     load_weights,
     save_weights,
 )
 from trm_lite.nets.configs import config_from_dict
-from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.sudoku.solver import found_in_round
-from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
-from trm_lite.training import replace, trainer_for, worked_out
-from trm_lite.training.token_trainer import next_token_loss
-
-SMALL = dict(vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2)
-CONFIGS = {
-    "trm": TRMConfig(**SMALL, prefix_len=2),
-    "trm-attention": TRMConfig(**SMALL, mixing="attention"),
-    "trm-learned": TRMConfig(**SMALL, mixing="attention", positions="learned"),
-    "trm-two-nets": TRMConfig(**SMALL, shared_net=False),
-    "trm-one-step": TRMConfig(**SMALL, gradient="one_step"),
-    "trm-single": TRMConfig(**SMALL, num_latents=0),
-    "trm-multi": TRMConfig(**SMALL, num_latents=6),
-    "trm-no-prefix": TRMConfig(**SMALL, prefix_len=0),
-    "hrm": HRMConfig(**SMALL, H_layers=1, L_layers=2),
-    "direct": DirectConfig(**SMALL, num_layers=3, loops=2),
-    "tokens": AutoregressiveConfig(**SMALL, num_layers=2, scratch_len=61),
-}
-
-
-def puzzles(count=4) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(1, 8, (count, 36), generator=generator)
-
-
-def fresh(config, seed=0):
-    torch.manual_seed(seed)
-    return build_network(config)
-
-
-REASONERS = [name for name in CONFIGS if name != "tokens"]
 
 
 @pytest.mark.parametrize("name", REASONERS)
@@ -132,9 +92,6 @@ def test_impossible_heads_are_refused():
         HRMConfig(hidden_size=4, num_heads=8)
 
 
-# --- initialisation -----------------------------------------------------------------------
-
-
 def test_initial_weights_have_the_papers_spread():
     model = fresh(TRMConfig(mixing="attention", positions="learned", num_latents=6))
     for module in model.modules():
@@ -152,9 +109,6 @@ def test_initial_weights_have_the_papers_spread():
 
 def test_inner_widths_are_rounded_up():
     assert SwiGLU(512).down.in_features == 1536 and SwiGLU(97).down.in_features == 512
-
-
-# --- where gradient flows -----------------------------------------------------------------
 
 
 def applications(model) -> list[tuple[str, bool]]:
@@ -207,9 +161,6 @@ def test_no_gradient_reaches_the_step_before():
     assert latents.y.grad is None and latents.z.grad is None  # T > 1: cut by no_grad
 
 
-# --- one idea, several files --------------------------------------------------------------
-
-
 def test_hrm_is_trm_with_two_networks_and_the_one_step_gradient():
     sizes = SMALL | dict(mixing="attention", prefix_len=1, T=3, n=2)
     hrm = fresh(HRMConfig(**sizes, H_layers=2, L_layers=2))
@@ -247,225 +198,6 @@ def test_only_positions_tell_cells_apart():
                       for x in (puzzles()[:, order], puzzles())]  # fmt: skip
         moved[positions] = torch.allclose(logits[0], logits[1][:, order], atol=1e-4)
     assert moved == {"none": True, "rotary": False, "learned": False}
-
-
-# --- deciding to stop ---------------------------------------------------------------------
-
-
-def slots(model, act, halt, go_on, steps=(0, 0, 2)):
-    batch = Batch(puzzles(3), puzzles(3), torch.zeros(3, dtype=torch.long))
-    carry = empty_carry(model, batch)
-    carry.steps = torch.tensor(steps)
-    thought = model(carry.latents, batch.inputs)._replace(
-        halt_logit=torch.tensor(halt), continue_logit=torch.tensor(go_on)
-    )
-    return advance(carry, thought, act=act, max_steps=3, exploration=0.0)
-
-
-def test_three_ways_to_halt():
-    model = fresh(CONFIGS["trm"])
-    logits = dict(halt=[1.0, -1.0, -1.0], go_on=[2.0, -2.0, 2.0])  # the third has taken 3 steps
-    assert slots(model, "halt", **logits).halted.tolist() == [True, False, True]
-    assert slots(model, "q_learning", **logits).halted.tolist() == [False, True, True]
-    assert slots(model, "off", **logits).halted.tolist() == [False, False, True]
-
-
-def test_worth_of_going_on_is_the_better_choice_one_step_later():
-    model = fresh(CONFIGS["hrm"])
-    torch.nn.init.normal_(model.halt_head.weight)
-    batch = Batch(puzzles(), puzzles(), torch.zeros(4, dtype=torch.long))
-    carry = refill(model, empty_carry(model, batch), batch)
-    thought = model(carry.latents, batch.inputs)
-    carry = Carry(thought.latents, batch, torch.tensor([1, 1, 3, 3]), torch.zeros(4).bool())
-    target = worth_of_going_on(model, carry, max_steps=3)
-    later = model(carry.latents, batch.inputs)
-    best = torch.maximum(later.halt_logit, later.continue_logit)
-    expected = torch.where(torch.tensor([True, True, False, False]), best, later.halt_logit)
-    assert torch.allclose(target, expected.sigmoid()) and not target.requires_grad
-
-
-def test_q_learning_costs_a_second_forward_pass(tiny, tiny_splits):
-    for act, passes in (("halt", 1), ("q_learning", 2), ("off", 1)):
-        preset = replace(tiny, act=act)
-        trainer = trainer_for(preset, splits=tiny_splits, device="cpu", progress=False)
-        calls = []
-        trainer.model.register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        loss = trainer.step()
-        assert len(calls) == passes == preset.recipe.forward_passes
-        assert (loss.going_on is not None) == (act == "q_learning")
-
-
-# --- the paper's tables -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("row", [r for r in paper.ROWS if r.millions], ids=lambda r: r.name)
-def test_presets_have_the_papers_columns(row):
-    preset = PRESETS[f"sudoku-extreme-{row.name or 'mlp'}"]
-    assert round(preset.model.parameters / 1e6) == row.millions
-    if row.depth is not None:
-        assert preset.model.effective_depth == row.depth
-        assert preset.recipe.forward_passes == row.passes
-
-
-def test_the_table_of_ablations_is_complete():
-    columns = {
-        row.name: (row.accuracy, row.depth, row.passes, row.millions) for row in paper.ABLATIONS
-    }
-    assert columns == {
-        "hrm": (55.0, 24, 2, 27), "": (87.4, 42, 1, 5), "hrm-act": (86.1, 42, 2, 5),
-        "two-nets": (82.4, 42, 1, 10), "no-ema": (79.9, 42, 1, 5), "4-layers": (79.5, 48, 1, 10),
-        "att": (74.7, 42, 1, 7), "shallow": (73.7, 12, 1, 5), "one-step": (56.5, 42, 1, 5),
-        "multi-scale": (77.6, 42, 1, 5), "single": (71.9, 42, 1, 5),
-    }  # fmt: skip
-    for row in paper.ROWS:
-        assert f"sudoku-6x6-{row.name}".rstrip("-") in PRESETS
-        assert f"sudoku-extreme-{row.name or 'mlp'}" in PRESETS
-
-
-def test_depth_is_the_number_of_layers_passed():
-    for name, preset in PRESETS.items():
-        if not name.startswith("sudoku-6x6") or isinstance(preset.model, AutoregressiveConfig):
-            continue
-        model = fresh(preset.model)
-        passed = []
-        for stack in ("net", "answer_net", "f_L", "f_H"):
-            for block in getattr(getattr(model, stack, None), "blocks", ()):
-                block.register_forward_hook(lambda *_, passed=passed: passed.append(1))
-        with torch.no_grad():
-            model(model.initial_latents(1), puzzles(1))
-        assert len(passed) == preset.model.effective_depth, name
-
-
-@pytest.mark.parametrize("name", [n for n in PRESETS if n.startswith("sudoku-6x6")])
-def test_every_mini_preset_trains_and_goes_on(name, tiny, tiny_splits, tmp_path):
-    small = {"hidden_size": 16, "batch_size": 4, "steps": 4, "eval_every": 4}
-    preset = dataclasses.replace(replace(get_preset(name), **small), data=tiny.data)
-    options = dict(splits=tiny_splits, device="cpu", progress=False)
-    whole = trainer_for(preset, **options)
-    losses = [whole.step().total.item() for _ in range(3)]
-    assert all(map(math.isfinite, losses))
-    first = trainer_for(preset, folder=tmp_path, **options)
-    first.step()
-    first.save()
-    second = trainer_for(preset, folder=tmp_path, **options)
-    second.step()
-    assert second.step().total.item() == losses[2]
-    assert second.train()  # looks at the validation puzzles and saves
-    loaded, _ = load_weights(tmp_path / "last.safetensors")
-    assert loaded.config == preset.model
-
-
-# --- token by token -----------------------------------------------------------------------
-
-WRITER = AutoregressiveConfig(**SMALL, num_layers=2)
-
-
-@pytest.fixture(scope="module")
-def boards():
-    made, solutions = sudoku.generate(24, 6, seed=3)
-    tokens = (torch.from_numpy(sudoku.to_tokens(b)).long() for b in (made, solutions))
-    return Batch(*tokens, torch.zeros(24, dtype=torch.long))
-
-
-def test_writing_sees_only_what_stands_before():
-    model = fresh(WRITER)
-    text = torch.cat((puzzles(), puzzles()), dim=1)
-    changed = text.clone()
-    changed[:, 50:] = 7
-    with torch.no_grad():
-        before, after = model.scores(text), model.scores(changed)
-    assert torch.allclose(before[:, :50], after[:, :50], atol=1e-5)
-    assert not torch.allclose(before[:, 50:], after[:, 50:], atol=1e-5)
-
-
-@pytest.mark.parametrize("scratch_len", [0, 61])
-def test_memory_changes_nothing(scratch_len):
-    model = fresh(dataclasses.replace(WRITER, scratch_len=scratch_len))
-    written = model.write(puzzles())
-    text = torch.cat((puzzles(), written.scratch, written.answer), dim=1)
-    with torch.no_grad():
-        scores = model.scores(text[:, :-1])[:, 36 + scratch_len - 1 :, :8]
-    assert torch.allclose(scores, written.logits, atol=1e-4)
-    assert torch.equal(written.answer, written.logits.argmax(-1))
-    chosen = scores.log_softmax(-1).gather(-1, written.answer[..., None]).sum((1, 2))
-    assert torch.allclose(written.log_probability, chosen, atol=1e-3)
-
-
-def test_sampling_is_seeded_and_varies():
-    model = fresh(WRITER)
-
-    def draw(seed):
-        return model.write(
-            puzzles(), temperature=1.0, generator=torch.Generator().manual_seed(seed)
-        ).answer
-
-    assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
-    cold = model.write(
-        puzzles(), temperature=1e-4, generator=torch.Generator().manual_seed(1)
-    ).answer
-    assert torch.equal(cold, model.write(puzzles()).answer)
-
-
-def test_scratch_is_padded_after_end():
-    config = dataclasses.replace(WRITER, scratch_len=9)
-    model = fresh(config)
-    with torch.no_grad():
-        model.head.weight.zero_()
-        model.head.weight[config.end_token] = 1e-3 * torch.randn(16)
-    scratch = model.write(puzzles(16)).scratch
-    ended = (scratch == config.end_token).cumsum(1) - (scratch == config.end_token).int() > 0
-    assert (scratch[ended] == 0).all()
-
-
-def test_scratch_is_the_order_of_deduction(boards):
-    config = dataclasses.replace(WRITER, scratch_len=73)
-    scratch = worked_out(boards.inputs, boards.labels, config)
-    for puzzle, solution, text in zip(boards.inputs, boards.labels, scratch, strict=True):
-        end = text.tolist().index(config.end_token)
-        assert not text[end + 1 :].any()
-        cells, digits = text[:end:2] - config.vocab_size, text[1:end:2]
-        assert torch.equal(solution[cells], digits)
-        filled = puzzle.clone()
-        filled[cells] = digits
-        assert torch.equal(filled, solution) and len(set(cells.tolist())) == len(cells)
-    # The first cell that is written follows from the clues alone.
-    rounds = found_in_round(sudoku.from_tokens(boards.inputs.numpy()))
-    first = scratch[:, 0] - config.vocab_size
-    assert (rounds[np.arange(24), first] == np.where(rounds == 0, 99, rounds).min(1)).all()
-
-
-def test_short_scratch_keeps_the_first_steps(boards):
-    whole = worked_out(boards.inputs, boards.labels, dataclasses.replace(WRITER, scratch_len=73))
-    short = worked_out(boards.inputs, boards.labels, dataclasses.replace(WRITER, scratch_len=7))
-    assert torch.equal(short[:, :6], whole[:, :6]) and (short[:, 6] == WRITER.end_token).all()
-
-
-def test_first_mistake():
-    right = torch.tensor([[1, 2, 3]] * 4)
-    right[3, 0] = IGNORE
-    written = torch.tensor([[1, 2, 3], [1, 9, 9], [9, 2, 3], [9, 2, 9]])
-    assert first_mistake(written, right).tolist() == [3, 1, 0, 2]
-
-
-def test_it_learns_to_write_a_few_answers_by_heart(boards):
-    torch.manual_seed(0)
-    model = Autoregressive(dataclasses.replace(WRITER, hidden_size=32))
-    optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
-    few = Batch(*(part[:4] for part in boards))
-    for _ in range(120):
-        optimizer.zero_grad()
-        loss = next_token_loss(model, few)
-        (loss.total / 4).backward()
-        optimizer.step()
-    assert loss.total / 4 < 0.2 and loss.correct.all()
-    written = model.eval().write(few.inputs)
-    assert (written.answer == few.labels).float().mean() > 0.95
-
-
-def test_writer_is_evaluated_like_any_network(tiny_splits):
-    result = evaluate(fresh(WRITER).eval(), tiny_splits.test, steps=1)
-    assert result.correct.shape == (1, len(tiny_splits.test))
-    assert (result.halt_logits < 0).all()  # untrained, it does not believe in itself
 
 
 def test_classes_are_what_they_say():

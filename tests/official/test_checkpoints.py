@@ -219,12 +219,12 @@ DOWN = f"{COMPILED}L_level.layers.1.mlp.down_proj.weight"
 BROKEN = {
     "missing": (lambda s: s.pop(DOWN), "lacks 'L_level.layers.1.mlp.down_proj.weight'"),
     "extra": (lambda s: s.update({f"{COMPILED}surprise": torch.ones(2)}), "holds 'surprise'"),
-    "mis-shaped": (lambda s: s.update({DOWN: s[DOWN][:-1]}), "is (31, 256)"),
+    "mis-shaped": (lambda s: s.update({DOWN: s[DOWN][:-1]}), "has the shape (31, 256)"),
     "scalar table": (lambda s: s.update({f"{COMPILED}puzzle_emb.weights": torch.ones(())}),
                      "should be a matrix"),
     "no anchor": (lambda s: s.pop(f"{COMPILED}embed_tokens.embedding_weight"), "no TRM or HRM"),
     "no layers": (lambda s: [s.pop(n) for n in list(s) if "layers" in n], "no layers"),
-    "not tensors": (lambda s: s.update(step=3), "no state dict"),
+    "not tensors": (lambda s: s.update(step=3), "not a state dict"),
 }  # fmt: skip
 
 
@@ -265,7 +265,7 @@ def test_another_vocabulary_is_refused(checkpoint, tmp_path, capsys):
     path, _ = checkpoint
     torch.save(state_of("trm_att"), tmp_path / "odd")
     assert main(["convert", str(tmp_path / "odd")]) == 2  # puzzles of 7 tokens: of which length?
-    assert "seq_len" in capsys.readouterr().err
+    assert "--seq-len" in capsys.readouterr().err
     weights = str(tmp_path / "w.safetensors")
     main(["convert", str(path), "--seq-len", "36", "--out", weights])
     capsys.readouterr()

@@ -13,9 +13,9 @@ from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
 from trm_lite.nets import layers, reasoner, trm
-from trm_lite.official import check_parity
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
+from trm_lite.official.parity import check_parity
 from trm_lite.training import losses, optim
 from trm_lite.training import trainer as training
 

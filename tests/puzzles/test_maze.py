@@ -251,7 +251,7 @@ def test_paths_are_as_long_as_by_chance():
 def test_impossible_hard_mazes_are_refused(monkeypatch):
     monkeypatch.setattr(hard_mazes, "MOST_FRUITLESS", 3)
     for options, words in (
-        ({"size": 1}, "2 to 64"),
+        ({"size": 1}, "between 2 and 64"),
         ({"count": 0}, "at least 1"),
         ({"size": 5, "least_moves": 60}, "too rare"),
     ):

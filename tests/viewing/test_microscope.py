@@ -1,13 +1,8 @@
 """The microscope does what its controls say, and tells what goes wrong in place."""
 
-import asyncio
-import base64
-import re
 import threading
 import time
-from io import BytesIO
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -16,14 +11,10 @@ from shared_settings import SMALL
 from trm_lite.common import UserError
 from trm_lite.nets import DirectConfig, HRMConfig, TRMConfig, build_network, save_weights
 from trm_lite.puzzles import maze, sudoku
-from trm_lite.viewing import Microscope, Trace, microscope, style, trace, widgets
-from trm_lite.viewing.board_buttons import BoardView, Look, looks
+from trm_lite.viewing import Microscope, Trace, looks, microscope, trace
 from trm_lite.viewing.microscope import NOTHING, WHAT_IF
 
 PUZZLES, SOLUTIONS = sudoku.generate(2, 6, seed=5)
-
-
-pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +37,25 @@ def scope(models):
 
 
 def texts(scope, board: int = 0) -> list[str]:
-    return [cell.description for cell in scope.views.children[board].children[1].children]
+    """What is written on a board in the frame that is shown."""
+    return scope.view.runs[board]["texts"][scope.view.frame]
 
 
-def classes(scope, cell: int, board: int = 0) -> set[str]:
-    return set(scope.views.children[board].children[1].children[cell]._dom_classes)
+def marked(scope, name: str, board: int = 0) -> list[bool]:
+    """Which cells of a board bear a mark in the frame that is shown."""
+    return has(np.array(scope.view.runs[board]["marks"][scope.view.frame]), name).tolist()
+
+
+def has(marks: np.ndarray, name: str) -> np.ndarray:
+    return (marks >> list(looks.MARKS).index(name)) & 1 == 1
+
+
+def caption(scope, board: int = 0) -> str:
+    return scope.view.runs[board]["captions"][scope.view.frame]
 
 
 def digits(board: np.ndarray) -> list[str]:
     return [str(digit or "") for digit in board]
-
-
-def click(scope, cell: int) -> None:
-    scope.views.children[0].children[1].children[cell].click()
 
 
 # --- how cells look ------------------------------------------------------------------------------
@@ -71,15 +68,19 @@ def test_cells_look_as_the_trace_says():
     sure = np.ones((2, 36))
     sure[0, blanks[0]] = 0.3
     thought = Trace(PUZZLES[0], boards, sure, np.zeros(2), SOLUTIONS[0])
-    first, second = looks(thought, 1, cell=3), looks(thought, 2, other=thought.first(1))
-    assert [look.text for look in first] == digits(boards[0])
-    wrong = first[blanks[0]].classes
-    assert {"wrong", "against", "sure1"} <= wrong and "changed" not in wrong
-    assert second[blanks[0]].classes == {"changed", "differs"}
-    assert "chosen" in first[3].classes and "chosen" not in second[3].classes
-    clue = np.flatnonzero(PUZZLES[0])[0]
-    assert second[clue].classes == {"clue"}
-    assert [look.text for look in looks(thought, 0)] == digits(PUZZLES[0])
+    found = looks.marks(thought, thought.first(1))
+    by_name = {name: has(found, name) for name in looks.MARKS}  # (3, 36) each
+    assert (by_name["clue"] == (PUZZLES[0] != 0)).all()
+    for name in ("wrong", "against", "sure1", "changed", "differs"):
+        frame = 2 if name in ("changed", "differs") else 1
+        assert by_name[name][frame, blanks[0]], name
+        assert not by_name[name][3 - frame, blanks[0]], name
+    assert not found[0, blanks].any()  # nothing to be said of the puzzle itself
+    written = looks.texts(thought).tolist()
+    assert written == [digits(PUZZLES[0]), digits(boards[0]), digits(boards[1])]
+    unknown = Trace(PUZZLES[0], boards, sure, np.zeros(2))
+    assert not has(looks.marks(unknown), "wrong").any()
+    assert has(looks.marks(unknown), "against").any()
 
 
 def test_mazes_look_like_mazes():
@@ -90,23 +91,19 @@ def test_mazes_look_like_mazes():
     thought = Trace(
         mazes[0], missing, np.ones((1, 25)), np.zeros(1), answers[0], puzzle_name="maze"
     )
-    found = looks(thought, 1)
-    assert found[cell].text == "×" and found[cell].classes == {"wrong"}
-    walls = ["wall" in look.classes for look in found]
-    assert walls == (mazes[0] == maze.WALL).tolist()
-    path = ["path" in look.classes for look in found]
-    assert path == (missing[0] == maze.PATH).tolist()
-    assert {"S", "G"} <= {look.text for look in found}
+    found, written = looks.marks(thought)[1], looks.texts(thought)[1]
+    assert written[cell] == "×" and has(found, "wrong").tolist() == (np.arange(25) == cell).tolist()
+    assert (has(found, "wall") == (mazes[0] == maze.WALL)).all()
+    assert (has(found, "path") == (missing[0] == maze.PATH)).all()
+    assert {"S", "G"} <= set(written)
 
 
-def test_only_cells_that_look_different_are_sent():
-    view = BoardView(4, "maze", print)
-    sent = []
-    for i, cell in enumerate(view.children):
-        cell.observe(lambda change, i=i: sent.append(i), names="description")
-    view.show([Look("", frozenset())] * 4)
-    view.show([Look("", frozenset()), Look("S", frozenset()), *[Look("", frozenset())] * 2])
-    assert sent == [1]
+def test_the_legend_names_what_can_be_seen():
+    thought = trace(build_network(TRMConfig(**SMALL, T=1, n=1)).eval(), PUZZLES[0], 2)
+    words = [words for _, _, words in looks.legend(thought, two=True, pickable=True)]
+    assert {"clue", "wrong", "breaks a rule", "boards differ", "followed"} <= set(words)
+    samples = [(classes, text) for classes, text, _ in looks.legend(thought)]
+    assert len(set(samples)) == len(samples)
 
 
 # --- the controls --------------------------------------------------------------------------------
@@ -116,38 +113,34 @@ def test_the_slider_moves_through_a_thought_that_is_recorded_once(scope, models,
     expected = trace(models["TRM"], PUZZLES[0], 3)
     forbidden = pytest.fail
     monkeypatch.setattr(microscope, "trace", lambda *_, **__: forbidden("thought again"))
-    monkeypatch.setattr(microscope, "to_png", lambda *_: forbidden("drew again"))
-    assert scope.slider.max == 3
-    markers = set()
+    assert scope.view.frames == 3
     for frame in (2, 3, 1):
-        scope.slider.value = frame
+        scope.view.frame = frame
         assert texts(scope) == digits(expected.boards[frame - 1])
-        assert f"step {frame}:" in scope.caption.value
-        markers.add(re.search(r"left: calc\(([\d.]+)%", scope.marker.value)[1])
-    assert len(markers) == 3
-    scope.slider.value = 0
-    assert texts(scope) == digits(PUZZLES[0]) and "display: none" in scope.marker.value
+        assert f"step {frame}:" in caption(scope)
+    scope.view.frame = 0
+    assert texts(scope) == digits(PUZZLES[0]) and "the puzzle" in caption(scope)
 
 
-def test_play_is_linked_to_the_slider_and_the_speed(scope):
-    assert scope.link.source == (scope.play, "value")
-    assert scope.link.target == (scope.slider, "value")
-    assert scope.play.max == 3
-    scope.speed.label = "fast"
-    assert scope.play.interval == microscope.SPEEDS["fast"]
+def test_a_change_keeps_the_frame_or_ends_at_the_last(scope):
+    scope.view.frame = 3
+    scope.seed.value = 1
+    assert scope.view.frame == 3
+    scope.steps.value = 2
+    assert scope.view.frame == scope.view.frames == 2
 
 
 @pytest.mark.parametrize(("grain", "frames"), [("recursion", 6), ("application", 18)])
 def test_the_grain(scope, grain, frames):
     scope.grain.value = grain
-    assert scope.slider.max == frames == len(scope.thoughts["TRM"])
-    scope.slider.value = frames
-    assert "step 3, recursion 2" in scope.caption.value
+    assert scope.view.frames == frames == len(scope.thoughts["TRM"])
+    scope.view.frame = frames
+    assert "step 3, recursion 2" in caption(scope)
 
 
 def test_steps_noise_and_seed(scope, models):
     scope.steps.value = 5
-    assert scope.slider.max == 5
+    assert scope.view.frames == 5
     still = scope.thoughts["TRM"].z_residual
     scope.noise.value = 1.0
     noisy = scope.thoughts["TRM"].z_residual
@@ -169,76 +162,80 @@ def test_models_puzzles_and_what_fits_them(scope, models):
     assert scope.digit.options == ("path", "open")
     assert "Only Sudokus" in scope.yours.children[0].value
     scope.model.value = "direct"  # no z, one grain like another
-    assert scope.puzzle.options == ("a", "b") and not scope.message.value
+    assert scope.puzzle.options == ("a", "b") and not scope.message.text
 
 
 def test_two_runs_in_lockstep(scope, models):
     scope.second.value = "HRM"
     assert list(scope.thoughts) == ["TRM", "HRM"]
     other = trace(models["HRM"], PUZZLES[0], 3)
-    scope.slider.value = 2
+    scope.view.frame = 2
     assert texts(scope, 1) == digits(other.boards[1])
     differ = scope.thoughts["TRM"].boards[1] != other.boards[1]
-    assert ["trm-differs" in classes(scope, i) for i in range(36)] == differ.tolist()
-    assert [box.children[0].value for box in scope.views.children] == ["<b>TRM</b>", "<b>HRM</b>"]
+    assert marked(scope, "differs") == differ.tolist()
+    assert [run["title"] for run in scope.view.runs] == ["TRM", "HRM"]
+    assert caption(scope, 1).startswith("HRM: step 2")
     scope.second.value = NOTHING
-    assert len(scope.views.children) == 1
+    assert len(scope.view.runs) == 1
 
 
-def test_the_marker_stands_on_its_frame(scope):
-    """In the picture as it is sent, whatever the style says about margins."""
-    style.use_style()
-    scope.slider.value = 2
-    click(scope, 3)
-    picture = plt.imread(
-        BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", scope.curves.value)[1]))
-    )
-    share = float(re.search(r"left: calc\(([\d.]+)%", scope.marker.value)[1]) / 100
-    assert picture.shape[:2] == (504, 468)  # the whole figure of 5.2 x 5.6 inches
-    assert share == pytest.approx(0.17 + 0.62 * (2 - 0.5) / 3, abs=1e-3)
+def test_a_cell_is_followed(scope):
+    before = scope.view.curves
+    scope.choose(8)
+    assert scope.cell == scope.view.chosen == 8
+    assert "row 2, column 3" in caption(scope) and scope.view.curves != before
+    scope.choose(8)
+    assert scope.cell is None and scope.view.chosen == -1 and scope.view.curves == before
 
 
-def test_a_click_follows_a_cell(scope):
-    before = scope.curves.value
-    click(scope, 8)
-    assert scope.cell == 8 and "trm-chosen" in classes(scope, 8)
-    assert "row 2, column 3" in scope.caption.value and scope.curves.value != before
-    click(scope, 8)
-    assert scope.cell is None and "trm-chosen" not in classes(scope, 8)
+def test_what_is_typed_and_picked_in_the_browser_is_heard(scope):
+    scope.view._handle_custom_msg({"pick": 4}, [])
+    assert scope.cell == 4
+    editor, blank = scope.editor, int(np.flatnonzero(PUZZLES[0] == 0)[0])
+    editor.grid._handle_custom_msg({"cell": blank, "text": "x", "edit": 7}, [])
+    assert editor.grid.heard == 7 and editor.grid.texts[blank] == "x"
+
+
+def test_the_board_to_type_into_unfolds(scope):
+    assert scope.yours.layout.display == "none"
+    scope.opener.value = True
+    assert scope.yours.layout.display == "" and "close" in scope.opener.description
+    scope.opener.value = False
+    assert scope.yours.layout.display == "none"
 
 
 def test_what_if(scope):
     scope.second.value = WHAT_IF
-    assert "What if?" in scope.message.value and list(scope.thoughts) == ["TRM"]
+    assert "What if?" in scope.message.text and list(scope.thoughts) == ["TRM"]
     scope.force.click()
-    assert "Choose the cell" in scope.message.value
+    assert "Choose the cell" in scope.message.text
     assert scope.digit.options == tuple("123456") and scope.digit.value == "1"
-    click(scope, 4)
-    scope.slider.value = 2
+    scope.choose(4)
+    scope.view.frame = 2
     shown = scope.thoughts["TRM"].boards[1][4]
     scope.digit.value = str(shown % 6 + 1)
     scope.force.click()
-    assert list(scope.thoughts) == ["TRM", WHAT_IF] and not scope.message.value
+    assert list(scope.thoughts) == ["TRM", WHAT_IF] and not scope.message.text
     assert scope.push == (2, 4, shown % 6 + 1)
     assert texts(scope, 1)[4] == str(shown % 6 + 1)
-    assert "trm-differs" in classes(scope, 4, 1)
+    assert marked(scope, "differs", 1)[4]
 
 
 def test_a_puzzle_that_is_typed_in_is_thought_about(scope, models):
     editor = scope.yours.children[0]
     clue = int(np.flatnonzero(PUZZLES[0])[0])
     peer = next(i for i in range(36) if i // 6 == clue // 6 and not PUZZLES[0][i])
-    editor.cells[peer].value = str(PUZZLES[0][clue])
-    assert "holds two" in editor.message.value  # told at once, and thought about all the same
+    editor.type(peer, str(PUZZLES[0][clue]))
+    assert "holds two" in editor.message.text  # told at once, and thought about all the same
     board = PUZZLES[0].copy()
     board[peer] = board[clue]
     expected = trace(models["TRM"], board, 3)
     assert (scope.thoughts["TRM"].boards == expected.boards).all()
-    assert scope.thoughts["TRM"].solution is None and "against" in str(classes(scope, peer))
-    editor.cells[peer].value = "<b>"
-    assert "&lt;b&gt;" in editor.message.value
-    editor.cells[peer].value = ""
-    assert "exactly one solution" in editor.message.value
+    assert scope.thoughts["TRM"].solution is None and marked(scope, "against")[peer]
+    editor.type(peer, "<b>")
+    assert "holds “<b>”" in editor.message.text
+    editor.type(peer, "")
+    assert "exactly one solution" in editor.message.text
     assert (scope.thoughts["TRM"].puzzle == PUZZLES[0]).all()
 
 
@@ -247,9 +244,9 @@ def test_a_checkpoint_from_a_file(scope, models, tmp_path):
     scope.file.value = str(tmp_path / "mine.safetensors")
     assert scope.model.value == "mine" and list(scope.thoughts) == ["mine"]
     scope.file.value = str(tmp_path / "none.safetensors")
-    assert "There is no weights file" in scope.message.value
-    scope.slider.value = 2
-    assert list(scope.thoughts) == ["mine"] and "step 2" in scope.caption.value
+    assert "There is no weights file" in scope.message.text
+    scope.view.frame = 2
+    assert list(scope.thoughts) == ["mine"] and "step 2" in caption(scope)
 
 
 # --- what goes wrong -----------------------------------------------------------------------------
@@ -258,16 +255,16 @@ def test_a_checkpoint_from_a_file(scope, models, tmp_path):
 def test_what_goes_wrong_is_said_in_place_and_the_rest_goes_on(scope, monkeypatch):
     del scope.puzzles["walk"]
     scope.model.value = "maze"
-    assert "reads boards of 25 cells" in scope.message.value
+    assert "reads boards of 25 cells" in scope.message.text
     scope.model.value = "TRM"
-    assert not scope.message.value
+    assert not scope.message.text
     monkeypatch.setattr(microscope, "trace", lambda *_, **__: 1 / 0)
     scope.steps.value = 4
-    assert "ZeroDivisionError: division by zero" in scope.message.value
-    assert "Traceback" in scope.message.value and "in think" in scope.message.value
+    assert "ZeroDivisionError: division by zero" in scope.message.text
+    assert "Traceback" in scope.message.details and "in think" in scope.message.details
     monkeypatch.undo()
     scope.steps.value = 5
-    assert not scope.message.value and scope.slider.max == 5
+    assert not scope.message.text and scope.view.frames == 5
 
 
 def test_callbacks_from_two_threads_take_turns(scope):
@@ -295,30 +292,7 @@ def test_a_board_of_another_size_and_too_many_cells(models):
     with pytest.raises(UserError, match="at least one"):
         Microscope({}, {})
     only = Microscope({"TRM": models["TRM"]}, {"big": np.zeros(81, np.uint8)})
-    assert "no such puzzle" in only.message.value
+    assert "no such puzzle" in only.message.text
     arc = build_network(TRMConfig(12, 900, 16, multiple_of=16, T=1, n=1, prefix_len=1)).eval()
     large = Microscope({"ARC": arc}, {"task": np.ones(900, np.uint8)}, steps=1)
-    assert "900 cells are too many to click" in large.message.value
-
-
-def test_a_player_tells_what_goes_wrong_and_draws_ahead_in_idle_time():
-    drawn = []
-
-    def draw(step):
-        if step == 2:
-            raise UserError("Nothing to see in frame 2.")
-        drawn.append(step)
-        return plt.figure(figsize=(1, 1))
-
-    async def idle():
-        player = widgets.Player(draw, 5)
-        assert drawn == [0]
-        await asyncio.sleep(0.5)
-        return player
-
-    player = asyncio.run(idle())
-    assert drawn == [0, 1] and "frame 2" in player.message.value
-    player.slider.value = 3
-    assert drawn == [0, 1, 3] and not player.message.value
-    player.slider.value = 2
-    assert "Nothing to see in frame 2." in player.message.value
+    assert "900 cells are too many to click" in large.message.text

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from ipywidgets import Widget
 from matplotlib.colors import to_hex
 
 from trm_lite.evaluation import Evaluation
@@ -121,43 +122,37 @@ def test_the_terminal_shows_the_same_board_without_colours(thought):
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_player_swaps_pictures_and_draws_each_once():
-    drawn = []
-
-    def draw(step):
-        drawn.append(step)
-        figure = plt.figure(figsize=(1, 1))
-        figure.text(0, 0, str(step))
-        return figure
-
-    player = widgets.Player(draw, 3)
-    first = player.image.value
-    player.slider.value = 2
-    assert player.image.value != first and bytes(player.image.value[:4]) == b"\x89PNG"
-    player.slider.value = 0
-    assert player.image.value == first and drawn == [0, 2]
-    assert "interactive" in repr(player)
+def test_a_thought_is_watched_frame_by_frame(thought):
+    panel = widgets.watch(thought)
+    (view,) = panel.children
+    assert view.frames == 4 and view.frame == 0 and not view.pickable
+    (run,) = view.runs
+    assert run["texts"][1] == [str(digit) for digit in thought.boards[0]]
+    assert run["captions"][3] == "step 3: solved · believes it is done: 90%"
+    assert "interactive" in repr(panel)
 
 
 def test_the_editor_says_at_once_what_is_wrong():
     edits = []
     editor = widgets.BoardEditor(PUZZLE, edits.append)
-    assert "exactly one solution" in editor.message.value
+    assert "exactly one solution" in editor.message.text and editor.message.tone == "good"
     assert (edits[-1] == PUZZLE).all()
     clue = int(np.flatnonzero(PUZZLE)[0])
     peer = next(i for i in range(36) if i // 6 == clue // 6 and not PUZZLE[i])
-    editor.cells[peer].value = str(PUZZLE[clue])
-    assert "holds two" in editor.message.value
-    broken = ["trm-broken" in cell._dom_classes for cell in editor.cells]
-    assert broken == sudoku.violations(editor.board[None])[0].tolist() and any(broken)
-    editor.cells[peer].value = "x"
-    assert "holds “x”" in editor.message.value
+    editor.type(peer, str(PUZZLE[clue]))
+    assert "holds two" in editor.message.text and editor.message.tone == "bad"
+    assert editor.grid.broken == sudoku.violations(editor.board[None])[0].tolist()
+    assert any(editor.grid.broken)
+    editor.type(peer, "x")
+    assert "holds “x”" in editor.message.text
     count = len(edits)
-    editor.cells[peer].value = "7"
-    assert "from 1 to 6" in editor.message.value and len(edits) == count
-    editor.cells[peer].value = ""
-    editor.cells[clue].value = ""
-    assert "more than one solution" in editor.message.value
+    editor.type(peer, "7")
+    assert "from 1 to 6" in editor.message.text and len(edits) == count
+    for nothing in (".", "0", " "):
+        editor.type(peer, nothing)
+        assert (editor.board == PUZZLE).all() and "exactly one" in editor.message.text
+    editor.type(clue, "")
+    assert "more than one solution" in editor.message.text
 
 
 def test_the_playground_thinks_about_what_is_typed(model):
@@ -165,8 +160,18 @@ def test_the_playground_thinks_about_what_is_typed(model):
     assert (playground.thought.puzzle == PUZZLES[0]).all()
     playground.choice.value = "b"
     assert (playground.thought.puzzle == PUZZLES[1]).all()
-    before = playground.player.image.value
+    before = playground.view.runs
     cell = int(np.flatnonzero(PUZZLES[1])[0])
-    playground.editor.cells[cell].value = ""
+    playground.editor.type(cell, "")
     assert playground.thought.puzzle[cell] == 0
-    assert playground.player.image.value != before
+    assert playground.view.runs != before and playground.view.runs[0]["texts"][0][cell] == ""
+
+
+def test_one_edit_is_answered_with_few_messages(model, monkeypatch):
+    """Not cell by cell: each part of the panel is sent once at most."""
+    playground = widgets.Playground(model, {"a": PUZZLES[0]}, steps=2)
+    sent = []
+    monkeypatch.setattr(Widget, "send_state", lambda self, key=None: sent.append(self))
+    playground.editor.type(int(np.flatnonzero(PUZZLES[0])[0]), "")
+    editor = playground.editor
+    assert sent == [editor.grid, editor.message, playground.view]

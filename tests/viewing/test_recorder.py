@@ -20,7 +20,8 @@ from trm_lite.nets import (
 )
 from trm_lite.puzzles import maze, sudoku
 from trm_lite.thinking import think
-from trm_lite.viewing import Push, Trace, load_traces, record, save_traces, trace
+from trm_lite.viewing import Push, Trace, record, trace
+from trm_lite.viewing.traces import load_traces, save_traces
 
 PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
 ATTENTION = {"mixing": "attention", "num_heads": 2}
@@ -130,7 +131,7 @@ def test_projected_latents_keep_distances_and_little_memory():
 
 
 def test_too_much_memory_is_refused_before_thinking():
-    with pytest.raises(UserError, match=r"would keep .* MiB.*fewer puzzles.*coarser grain"):
+    with pytest.raises(UserError, match=r"would take .* MiB.*fewer puzzles.*coarser grain"):
         record(build("TRM"), PUZZLES, latents="whole", limit=10_000)
 
 
@@ -239,7 +240,7 @@ def test_traces_survive_the_disk(tmp_path):
 def test_files_that_hold_no_traces_are_named(tmp_path):
     with pytest.raises(UserError, match="no trace to save"):
         save_traces([], tmp_path / "x.npz")
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="There is no traces file"):
         load_traces(tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(b"PK rubbish")
     with pytest.raises(UserError, match="holds no traces"):

@@ -121,7 +121,7 @@ def test_confidence_over_time_has_a_row_per_open_cell(recorded):
     first_row = cells[np.argmin(last_change)]
     assert (shown[0] == trace.confidence[:, first_row]).all()
     full = dataclasses.replace(trace, puzzle=trace.solution)
-    with pytest.raises(UserError, match="leave some blank"):
+    with pytest.raises(UserError, match="no open cell"):
         dynamics.confidence_map(full)
 
 
@@ -292,16 +292,6 @@ def test_influence_on_the_board(model, recorded):
         dynamics.influence_board(weights[:20, :20], 8, recorded[0], 5)
 
 
-def test_curves_of_two_runs_are_told_apart(recorded, hrm):
-    other = record(hrm, PUZZLES[:1], steps=5)[0]
-    wrong, moving, belief, story = dynamics.curves({"TRM": recorded[0], "HRM": other}, cell=3).axes
-    assert (wrong.lines[1].get_ydata() == other.faults().sum(1)).all()
-    assert [line.get_linestyle() for line in wrong.lines] == ["-", "--"]
-    assert np.allclose(moving.lines[3].get_ydata(), other.z_residual)
-    assert (belief.lines[0].get_ydata() == recorded[0].halt).all()
-    assert story.get_title(loc="left") == "row 1, column 4"
+def test_belief_is_shown_without_a_halting_head(recorded):
     headless = dataclasses.replace(recorded[0], halt=recorded[0].halt * np.nan)
-    assert "no halting head" in [
-        t.get_text() for t in dynamics.curves({"": headless}).axes[2].texts
-    ]
     assert "no halting head" in [t.get_text() for t in plots.frame(headless, 1).axes[-1].texts]

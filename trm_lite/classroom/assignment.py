@@ -1,8 +1,9 @@
-"""A master notebook: its exercises and checks, and the student version made from it.
+"""Read a master notebook with its exercises and checks, and make the student version from it.
 
-An *exercise* is a code cell for the student, a *check* the locked cell with the tests below it,
-called like the exercise with "-check" behind; a *question* is answered in words and marked by a
-person. Everything else in code is *given*. Which is which stands in nbgrader's cell metadata.
+An *exercise* is a code cell for the student to fill in. Its *check* is the locked cell below it
+with the tests, and has the exercise's name with "-check" at the end. A *question* is answered in
+words and marked by a person. All other code cells are *given*. nbgrader's cell metadata tells
+which cell is what.
 """
 
 import ast
@@ -21,7 +22,8 @@ SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
 HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
 ANSWER_STUB = "*Your answer, in your own words.*"
-STUDENT_LINE = re.compile(r'^student: str = ".*?"', re.MULTILINE)  # in the cell tagged parameters
+# The line with the student's name, in the cell tagged "parameters".
+STUDENT_LINE = re.compile(r'^student: str = ".*?"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,64 +31,70 @@ class Cell:
     """A cell of a master, or of the student version."""
 
     role: Role
-    name: str  # nbgrader's grade_id, "" if it has none
-    source: str
-    points: float = 0.0
-    seconds: float | None = None  # time limit of its own
+    name: str  # nbgrader's grade_id, or "" without one
+    source: str  # its text
+    points: float = 0.0  # what a check gives
+    seconds: float | None = None  # its own time limit, if it has one
     tags: tuple[str, ...] = ()
 
     @property
     def exercise(self) -> str:
-        """The exercise that a check belongs to."""
+        """The name of the exercise that a check belongs to."""
         return self.name.removesuffix("-check")
 
     @property
     def defines(self) -> set[str]:
-        """Functions and classes at the top level."""
+        """The names of functions and classes that the cell defines at its top level."""
         return top_level_names(self.source)
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What is to be done, and for how many points."""
+    """An assignment: all cells of its master notebook."""
 
-    name: str
+    name: str  # name of the file, without ending
     cells: list[Cell]
 
     @property
     def title(self) -> str:
-        """The first heading, or else the name of the file."""
+        """The first heading, or the name of the file if there is none."""
         text = "\n".join(cell.source for cell in self.cells if cell.role == "text")
         found = re.search(r"^# (.+)$", text, re.MULTILINE)
         return found[1].strip() if found else self.name
 
     @property
     def exercises(self) -> list[Cell]:
+        """The cells to fill in."""
         return [cell for cell in self.cells if cell.role == "exercise"]
 
     @property
     def checks(self) -> list[Cell]:
+        """The cells with tests."""
         return [cell for cell in self.cells if cell.role == "check"]
 
     @property
     def questions(self) -> list[Cell]:
+        """The cells to answer in words."""
         return [cell for cell in self.cells if cell.role == "question"]
 
     @property
     def points(self) -> float:
-        """Points that the checks give; questions are marked by a person."""
+        """The points of all checks together; a person gives those of questions."""
         return sum(check.points for check in self.checks)
 
     @property
     def varies(self) -> bool:
-        """Whether each student can have numbers of their own."""
+        """Whether each student can get a version with their own numbers."""
         return any(
             "parameters" in cell.tags and STUDENT_LINE.search(cell.source) for cell in self.cells
         )
 
 
 def top_level_names(source: str) -> set[str]:
-    """Functions and classes that `source` defines at its top level; none if it does not parse."""
+    """The names of functions and classes that Python code defines at its top level.
+
+    There are none if the code cannot be parsed.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -96,13 +104,17 @@ def top_level_names(source: str) -> set[str]:
 
 
 def source_of(cell: dict) -> str:
-    """The text of a cell, which a file may hold in one string or in lines."""
+    """The text of a raw cell, which notebooks store as one string or as a list of lines."""
     text = cell.get("source", cell.get("input", ""))
     return "".join(map(str, text)) if isinstance(text, list) else str(text)
 
 
 def read_master(path: Path) -> tuple[Assignment, dict]:
-    """The assignment in a notebook, and the notebook; UserError where it contradicts itself."""
+    """Read a master; returns the assignment and the raw notebook.
+
+    Raises UserError if the file cannot be read, if names are repeated, and if exercises and checks
+    do not belong together.
+    """
     try:
         notebook = json.loads(path.read_text("utf-8"))
         cells = [_read_cell(raw) for raw in notebook["cells"]]
@@ -115,12 +127,12 @@ def read_master(path: Path) -> tuple[Assignment, dict]:
     exercises = {cell.name for cell in assignment.exercises}
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{path}: two cells are called '{name}'; names must differ.")
+            raise UserError(f"{path}: two cells are called '{name}'; give them different names.")
     for check in assignment.checks:
         if check.exercise not in exercises:
             raise UserError(
                 f"{path}: the check '{check.name}' has no exercise '{check.exercise}'; "
-                "a check is called like its exercise, with '-check' behind."
+                "name a check like its exercise, with '-check' at the end."
             )
     missing = exercises - {check.exercise for check in assignment.checks}
     if missing:
@@ -153,7 +165,10 @@ def _read_cell(raw: dict) -> Cell:
 
 
 def student_version(notebook: dict, student: str = "") -> dict:
-    """The notebook without solutions, hidden tests, mark schemes and outputs, for `student`."""
+    """The raw notebook for students: no solutions, hidden tests, mark schemes or outputs.
+
+    With a `student`, it gets that student's own numbers.
+    """
     made = copy.deepcopy(notebook)
     for raw in made["cells"]:
         name = raw.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
@@ -171,19 +186,26 @@ def student_version(notebook: dict, student: str = "") -> dict:
 
 
 def set_student(source: str, student: str) -> str:
-    """`source` of the cell of parameters with the name of a student in it."""
+    """The `source` of the parameters cell, with the name of a student filled in."""
     return STUDENT_LINE.sub(
         lambda _: f"student: str = {json.dumps(student, ensure_ascii=False)}", source
     )
 
 
 def replace_region(source: str, begin: str, end: str, stub: str | None) -> str:
-    """`source` with every region from a line with `begin` to one with `end` replaced by `stub`."""
+    """Replace every marked region of some code. Raises UserError if a marker has no partner.
+
+    Args:
+        source: the code.
+        begin: text of the line with which a region begins.
+        end: text of the line with which it ends.
+        stub: line to put in its place, at the same indentation; None puts nothing there.
+    """
     kept, inside = [], False
     for line in source.split("\n"):
         if begin in line:
             if inside:
-                raise UserError(f"'{begin}' stands twice before '{end}'; close the first one.")
+                raise UserError(f"'{begin}' comes twice before '{end}'; close the first one.")
             inside = True
             if stub is not None:
                 kept.append(line[: len(line) - len(line.lstrip())] + stub)

@@ -1,4 +1,4 @@
-"""What the notebooks of assignments need; it imports nothing that takes time."""
+"""Helpers for the notebooks of assignments, which import quickly."""
 
 import unicodedata
 import zlib
@@ -6,14 +6,17 @@ from contextlib import contextmanager
 
 
 def seed_of(student: str) -> int:
-    """The seed of a student's own numbers, 0..999,999; the same on every machine."""
-    name = unicodedata.normalize("NFC", student.strip().lower())  # macOS writes é as two signs
+    """The seed (0..999,999) of a student's own numbers, the same on every machine."""
+    # macOS writes é as two characters; this makes one of them.
+    name = unicodedata.normalize("NFC", student.strip().lower())
     return zlib.crc32(name.encode()) % 1_000_000
 
 
 @contextmanager
 def when_solved():
-    """Around a given cell that needs an exercise: says so, in place of an error, until it is done.
+    """A context for code that needs an exercise: until that is done, it prints "Not yet: ...".
+
+    Without it, the code would stop the notebook with an error.
 
     Example:
         >>> with when_solved():

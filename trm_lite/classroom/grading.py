@@ -1,4 +1,4 @@
-"""Run a submission inside its master and count its points."""
+"""Grade submissions: run a student's exercises inside the master, and count the points."""
 
 import json
 import secrets
@@ -28,20 +28,21 @@ class MasterError(UserError):
     """The master itself does not run, so nothing can be graded with it."""
 
 
-NOT_GRADED = "not-graded"  # tag of given cells that only show something
+NOT_GRADED = "not-graded"  # tag of given cells that only show something, and are skipped
 
 
 @dataclass
 class Mark:
-    """What an exercise brought."""
+    """The result of one exercise."""
 
-    exercise: str
-    points: float
-    most: float
-    outcome: Outcome
+    exercise: str  # its name
+    points: float  # points given
+    most: float  # points possible
+    outcome: Outcome  # how its cell and its check ran
 
     @property
     def status(self) -> str:
+        """The result in a word: "passed", "not done" or "failed"."""
         if self.outcome.ok:
             return "passed"
         return "not done" if self.outcome.error == "NotImplementedError" else "failed"
@@ -52,12 +53,13 @@ class Result:
     """A graded submission."""
 
     submission: Submission
-    marks: list[Mark]
-    seconds: float = 0.0
-    remarks: list[str] = field(default_factory=list)
+    marks: list[Mark]  # one per exercise
+    seconds: float = 0.0  # how long grading took
+    remarks: list[str] = field(default_factory=list)  # what the grader should know
 
     @property
     def points(self) -> float:
+        """The points of all exercises together."""
         return sum(mark.points for mark in self.marks)
 
 
@@ -66,12 +68,15 @@ class Master:
     """An assignment with everything that grading needs."""
 
     assignment: Assignment
-    stubs: dict[str, str]  # exercise cells as students get them
-    private: dict[str, str] = field(default_factory=dict)  # further tests by exercise
+    stubs: dict[str, str]  # source of the exercise cells as students get them, by name
+    private: dict[str, str] = field(default_factory=dict)  # private tests, by exercise
 
     @classmethod
     def read(cls, path: Path, hidden: Path | None = None) -> "Master":
-        """The master at `path`, with private tests from the folder `hidden` (EXERCISE.py)."""
+        """Read a master notebook, and private tests from the folder `hidden` (EXERCISE.py).
+
+        Raises UserError if `path` is not a master, and if no test belongs to it.
+        """
         if path.is_dir():
             raise UserError(f"{path} is a folder; name one master notebook.")
         assignment, notebook = read_master(path)
@@ -96,7 +101,7 @@ def _private_tests(folder: Path | None, assignment: Assignment) -> dict[str, str
     if not tests.keys() & known:
         raise UserError(
             f"{folder} holds no private test for {assignment.name}; name the files like its "
-            f"exercises: {', '.join(sorted(known))} with .py behind."
+            f"exercises, with the ending .py: {', '.join(sorted(known))}."
         )
     return {name: test for name, test in tests.items() if name in known}
 
@@ -111,16 +116,22 @@ def _read_test(path: Path) -> str:
 
 
 class _Run:
-    """One submission in a kernel, which is started again should a cell end it."""
+    """Runs the cells of one submission in a kernel, and starts a new one if a cell ends it."""
 
     def __init__(self, limits: Limits):
         self.limits = limits
         self.deadline = time.monotonic() + limits.total_seconds
-        self.done: list[str] = []  # what to repeat in a new kernel
+        self.done: list[str] = []  # cells to repeat in a new kernel
         self.kernel = Kernel(limits)
 
     def cell(self, source: str, seconds: float | None = None, keep: bool = True) -> Outcome:
-        """Run a cell; `keep` what it defines for later cells."""
+        """Run a cell.
+
+        Args:
+            source: the code.
+            seconds: its time limit; that of the submission if None.
+            keep: repeat it in a new kernel, because later cells may need what it defines.
+        """
         left = self.deadline - time.monotonic()
         if left <= 0:
             limit = f"The whole notebook ran for longer than {self.limits.total_seconds:g} s."
@@ -137,17 +148,23 @@ class _Run:
         return outcome
 
     def notices_failure(self) -> bool:
-        """Whether a test that must fail still does; False if student code switched tests off."""
+        """Whether a test that must fail does fail. If not, the student's code disabled tests."""
         word = secrets.token_hex(8)
         return not self.cell(f"assert len({word!r}) == 0, {word!r}", keep=False).ok
 
 
 def grade(master: Master, submission: Submission, limits: Limits, student: str = "") -> Result:
-    """The marks of one submission.
+    """Grade one submission.
 
-    The master's cells run in its own order; of the submission only the exercise cells do. An
-    exercise that fails is replaced by the master's solution, so that what follows stands on good
-    ground and an error costs its points once.
+    The cells of the master run in their order, with the student's code in the exercise cells. If
+    an exercise fails, the master's solution replaces it, so that later exercises do not suffer
+    and a mistake costs points only once.
+
+    Args:
+        master: the assignment.
+        submission: the student's work.
+        limits: limits of time, memory and processes.
+        student: name for the student's own numbers; "" for the numbers of the master.
     """
     started = time.perf_counter()
     assignment = master.assignment
@@ -191,9 +208,9 @@ def _given(run: _Run, cell: Cell, student: str, result: Result, untouched: bool)
 
 def _master_fails(cell: Cell, outcome: Outcome) -> MasterError:
     what = _what(cell, outcome)
-    mend = "give cells more seconds" if outcome.error == "Time" else "run it and mend it"
+    mend = "give cells more seconds" if outcome.error == "Time" else "run it and fix it"
     options = ("cell_seconds",) if outcome.error == "Time" else ()
-    return MasterError(f"A cell of the master itself failed {what} To go on, {mend}.", *options)
+    return MasterError(f"A cell of the master itself failed {what} Please {mend}.", *options)
 
 
 def _what(cell: Cell, outcome: Outcome) -> str:
@@ -215,11 +232,11 @@ def _check(run: _Run, cell: Cell, master: Master, result: Result) -> Outcome:
         result.remarks.append(f"after exercise '{cell.exercise}' tests no longer fail: tampering?")
         outcome = Outcome(False, "Tampering", "The code switched the tests off.")
         run.kernel.kill()
-    return outcome._replace(line=None)  # a line of the check says nothing to the student
+    return outcome._replace(line=None)  # students cannot see the line of a hidden check
 
 
 def _follow_up(run: _Run, assignment: Assignment, submission: Submission, name: str) -> None:
-    """Put the master's solution in place of an exercise that failed."""
+    """Run the master's solution of an exercise that failed, in place of the student's code."""
     answer = submission.code.get(name)
     run.done = [source for source in run.done if source != answer]
     solution = next(cell for cell in assignment.exercises if cell.name == name)
@@ -233,7 +250,7 @@ def _nothing(assignment: Assignment, why: str) -> list[Mark]:
 
 
 def _grade_safely(master: Master, submission: Submission, limits: Limits, student: str) -> Result:
-    """As `grade`; trouble with one submission is reported by name, and costs no other."""
+    """The same as `grade`, but an unexpected error becomes a remark after a second attempt."""
     for last in (False, True):
         try:
             return grade(master, submission, limits, student)
@@ -248,13 +265,13 @@ def _grade_safely(master: Master, submission: Submission, limits: Limits, studen
 
 
 def try_private_tests(master: Master, limits: Limits) -> None:
-    """MasterError if a private test fails on the master's own solutions, and so on everybody's."""
+    """Raise MasterError if a test fails on the master's own solutions, and so on everybody's."""
     solutions = {cell.name: cell.source for cell in master.assignment.exercises}
     for mark in grade(master, Submission("the master", None, solutions), limits).marks:
         if not mark.outcome.ok:
             raise MasterError(
                 f"The master's own solution of exercise '{mark.exercise}' fails its tests "
-                f"({mark.outcome.error}: {mark.outcome.message[:200]}); mend the private test "
+                f"({mark.outcome.error}: {mark.outcome.message[:200]}); fix the private test "
                 f"{mark.exercise}.py or the check, or everybody loses its points."
             )
 
@@ -268,7 +285,18 @@ def grade_all(
     by_student: bool = False,
     done: Callable[[Result], None] = lambda _: None,
 ) -> list[Result]:
-    """Grade `jobs` submissions at a time; `done` hears of each. Sorted by student."""
+    """Grade all submissions, several at a time; returns the results sorted by student.
+
+    Raises MasterError if the master or a private test does not work.
+
+    Args:
+        master: the assignment.
+        submissions: the students' work.
+        limits: limits of each submission.
+        jobs: submissions to grade at the same time.
+        by_student: every student had a version with their own numbers.
+        done: called with each result.
+    """
     if master.private:
         try_private_tests(master, limits)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
@@ -290,7 +318,7 @@ def grade_all(
 
 
 def _note_copied_numbers(results: list[Result], master: Master) -> None:
-    """Remark where a wrong answer is word for word the right one of somebody else's numbers."""
+    """Add a remark where a wrong answer is exactly the right one for another student's numbers."""
     right: dict[tuple[str, str], str] = {}
     for result in results:
         for mark in result.marks:
@@ -308,13 +336,13 @@ def _note_copied_numbers(results: list[Result], master: Master) -> None:
 
 
 def _bare(code: str) -> str:
-    """Code without comments and spaces."""
+    """Code without comments and white space, for comparing."""
     lines = (line.split("#")[0] for line in code.splitlines())
     return "".join("".join(lines).split())
 
 
 def own_check(path: Path, limits: Limits) -> Result:
-    """The visible checks of a student's own notebook: what `trm-lite classroom check` shows."""
+    """Run the visible checks of a student's own notebook, for `trm-lite classroom check`."""
     assignment, notebook = read_master(path)
     if not assignment.checks:
         raise UserError(f"{path} has no exercises with checks; is it an assignment?")
@@ -329,7 +357,7 @@ def own_check(path: Path, limits: Limits) -> Result:
 
 
 def as_json(results: list[Result]) -> str:
-    """Everything that was found, for other programs."""
+    """All results as JSON, for other programs."""
     return json.dumps(
         [
             {

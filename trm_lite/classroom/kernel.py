@@ -1,9 +1,12 @@
-"""A fresh Jupyter kernel that runs somebody else's cells within limits.
+"""Run somebody else's cells in a fresh Jupyter kernel, within limits.
 
-Time: a cell is interrupted, and the kernel ended if it does not listen. Memory and processes: the
-operating system refuses more (`launch`), and a watchdog ends kernels that get it all the same.
-Network: none, in a namespace of their own where Linux permits, in which nothing survives them.
-This resists accidents and simple tampering. It is not a sandbox: files can be read.
+- Time: a cell is interrupted, and the kernel is ended if the cell does not stop.
+- Memory and processes: the operating system refuses more (`launch`), and a watchdog ends kernels
+  that get more nevertheless.
+- Network: none, where Linux permits. The kernel then has its own namespace, in which none of its
+  processes can outlive it.
+
+This protects against accidents and simple tampering. It is not a sandbox: files can be read.
 """
 
 import contextlib
@@ -24,39 +27,40 @@ from typing import NamedTuple
 
 from trm_lite.common.errors import UserError
 
-START_SECONDS = 60  # for a kernel to come up on a busy machine
-PATIENCE_SECONDS = 3  # for an interrupted cell to stop
-WATCH_SECONDS = 0.1
+START_SECONDS = 60  # how long a kernel may take to start on a busy machine
+PATIENCE_SECONDS = 3  # how long an interrupted cell may take to stop
+WATCH_SECONDS = 0.1  # how often the watchdog looks
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use."""
+    """The limits of a submission. Raises UserError for impossible ones."""
 
-    cell_seconds: float = 60.0
-    total_seconds: float = 600.0
-    memory_gb: float = 2.0  # of data; PyTorch itself takes 0.25
-    processes: int = 32
+    cell_seconds: float = 60.0  # time limit of a cell
+    total_seconds: float = 600.0  # time limit of the whole notebook
+    memory_gb: float = 2.0  # gigabytes of data; PyTorch itself takes 0.25
+    processes: int = 32  # most processes at the same time
 
     def __post_init__(self):
         if min(self.cell_seconds, self.total_seconds) <= 0 or self.memory_gb < 0.5:
-            raise UserError("Limits of time must be above 0, and that of memory at least 0.5 GB.")
+            raise UserError("Time limits must be above 0, and the memory limit at least 0.5 GB.")
 
 
 class Outcome(NamedTuple):
-    """How running a cell ended."""
+    """The result of running a cell."""
 
-    ok: bool
+    ok: bool  # whether it ran to its end without an error
     error: str = ""  # name of the exception, or "Time", "Memory", "Processes", "Died"
-    message: str = ""
-    line: int | None = None  # of the cell, where the exception passed through it
+    message: str = ""  # what went wrong
+    line: int | None = None  # line of the cell that raised the exception
 
 
 LEFT_BEHIND = "The cell left processes running; end what you start."
+# The environment variables that a kernel may see.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH",
              "TRM_LITE_CACHE", "TRM_LITE_PROFILE")  # fmt: skip
 
-# IPython's own exit() says yes and ends the kernel a little later, in the middle of another cell.
+# IPython's own exit() returns normally, and ends the kernel a little later, during another cell.
 NO_EXIT = """def exit(*_):
     raise SystemExit("exit() ends the notebook; leave it out")
 quit = exit"""
@@ -69,7 +73,7 @@ STOPPED = {
 
 @cache
 def isolation() -> tuple[str, ...]:
-    """The command before a kernel's own that takes the network away, () where there is none."""
+    """The beginning of a kernel's command that takes its network away; () if that is impossible."""
     if not shutil.which("unshare"):
         return ()
     spaces = ("--net", "--pid", "--fork", "--kill-child")
@@ -80,7 +84,10 @@ def isolation() -> tuple[str, ...]:
 
 
 class Kernel:
-    """A kernel in a folder of its own; `run` it, then `close` it (or use `with`)."""
+    """A kernel in its own temporary folder. Call `run`, and `close` at the end, or use `with`.
+
+    Raises UserError if JupyterLab is missing, or if the kernel does not start.
+    """
 
     def __init__(self, limits: Limits):
         try:
@@ -90,10 +97,10 @@ class Kernel:
                 "Running notebooks needs JupyterLab: pip install jupyterlab."
             ) from error
         self.limits = limits
-        self.stopped = ""  # why the watchdog ended it
+        self.stopped = ""  # why the watchdog ended it, if it did
         self.alive = True
         self.folder = tempfile.mkdtemp(prefix="trm-")
-        # Unix sockets are files, so they reach into a kernel that has no network.
+        # Unix sockets are files, so they work even if the kernel has no network.
         transport = "tcp" if sys.platform == "win32" else "ipc"
         manager = KernelManager(
             transport=transport, connection_file=str(Path(self.folder) / "k.json")
@@ -134,15 +141,15 @@ class Kernel:
             )
 
     def run(self, source: str, seconds: float) -> Outcome:
-        """Run a cell; it never raises because of what the cell does.
+        """Run a cell for at most `seconds`. Whatever the cell does, this raises no error.
 
-        The kernel is no longer `alive` if the cell took it along.
+        If the cell ended the kernel, it is no longer `alive`.
         """
         outcome = self._execute(source, seconds)
         if self.alive and outcome.error == "MemoryError":
-            self.kill()  # what it holds would be in the way of other cells
+            self.kill()  # it would keep the memory that other cells need
         if self.alive and len(self._family()) > self.size:
-            self.kill()  # copies of a kernel would answer in its place
+            self.kill()  # a forked copy of the kernel could answer in its place
             return Outcome(False, "Processes", LEFT_BEHIND)
         return outcome
 
@@ -172,7 +179,7 @@ class Kernel:
         )
 
     def _reply(self, sent: str | None, deadline: float) -> dict | None:
-        """The reply to message `sent`, or None if time is over or the kernel is gone."""
+        """The reply to the message `sent`, or None if the time is up or the kernel has ended."""
         while time.monotonic() < deadline:
             with contextlib.suppress(queue.Empty):
                 message = self.client.get_shell_msg(timeout=0.2)
@@ -194,9 +201,9 @@ class Kernel:
             self.manager.interrupt_kernel()
 
     def kill(self) -> None:
-        """End the kernel and everything it started, also what is born meanwhile."""
+        """End the kernel and all processes that it started, including those started meanwhile."""
         self.alive = False
-        family = self._family()  # the first one takes its namespace with it
+        family = self._family()  # ending the first one ends its whole namespace
         for _ in range(100):
             for process in family:
                 with contextlib.suppress(Exception):
@@ -209,7 +216,7 @@ class Kernel:
             os.killpg(self.manager.provisioner.pgid, signal.SIGKILL)
 
     def _family(self) -> list:
-        """The kernel's process and all its descendants."""
+        """The kernel's process and all of its descendants."""
         import psutil
 
         provisioner = self.manager.provisioner
@@ -220,7 +227,10 @@ class Kernel:
         return []
 
     def _strays(self) -> list:
-        """What still runs of the kernel's, whoever its parent is now: it has its environment."""
+        """Processes of the kernel that still run, recognised by their environment.
+
+        A process whose parent has ended is no longer among the descendants.
+        """
         import psutil
 
         found = []
@@ -231,7 +241,7 @@ class Kernel:
         return found
 
     def _watch(self) -> None:
-        """End the kernel when its family takes too much memory or grows too large."""
+        """End the kernel when its processes use too much memory, or become too many."""
         import psutil
 
         most = self.limits.memory_gb * 1.5 * 2**30
@@ -248,7 +258,7 @@ class Kernel:
             time.sleep(WATCH_SECONDS)
 
     def close(self) -> None:
-        """End the kernel and remove its folder."""
+        """End the kernel, and remove its folder."""
         self.kill()
         with contextlib.suppress(Exception):
             self.client.stop_channels()
@@ -260,14 +270,14 @@ class Kernel:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    """The variables a kernel sees: none of the grader's own that could be a secret."""
+    """The environment variables of a kernel, without those of the grader that may be secret."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     paths = (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))
     return {
-        "TRM_LITE_PROFILE": "smoke",  # what only shows something is quick
+        "TRM_LITE_PROFILE": "smoke",  # keeps demonstrations short
         **kept,
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "IPYTHONDIR": folder,  # nobody's start-up files or history
+        "IPYTHONDIR": folder,  # so that no user's start-up files or history are used
         "MPLBACKEND": "agg",
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
@@ -276,7 +286,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 
 def _line_in_cell(traceback: list[str]) -> int | None:
-    """The line of the cell in which an exception arose, from IPython's coloured traceback."""
+    """The line of the cell that raised an exception, found in IPython's coloured traceback."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(map(str, traceback)))
     lines = re.findall(r"Cell In\[\d+\], line (\d+)", plain)
     return int(lines[-1]) if lines else None

@@ -1,4 +1,4 @@
-"""What runs inside the kernel's process: sets its limits, then becomes an IPython kernel."""
+"""Runs as the kernel's process: sets its limits, and then becomes an IPython kernel."""
 
 import contextlib
 import ctypes
@@ -6,14 +6,16 @@ import os
 import random
 import sys
 
-CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 21, 24  # of linux/capability.h
-PR_CAPBSET_DROP = 24  # of linux/prctl.h
-OWN_THREADS = 24  # of a kernel that does nothing; they count as processes
+CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 21, 24  # from linux/capability.h
+PR_CAPBSET_DROP = 24  # from linux/prctl.h
+OWN_THREADS = 24  # threads of an idle kernel, which count as processes
 
 
 def main() -> None:
+    """Set the limits given on the command line (gigabytes, processes), and start the kernel."""
     memory_gb, processes = float(sys.argv.pop(1)), int(sys.argv.pop(1))
-    # In a namespace of its own the kernel cannot see its parent; the grader ends it.
+    # In its own namespace the kernel cannot see its parent, and would end at once. The grader
+    # ends it instead.
     os.environ.pop("JPY_PARENT_PID", None)
     from ipykernel.kernelapp import launch_new_instance
 
@@ -22,14 +24,14 @@ def main() -> None:
 
         most = int(memory_gb * 2**30)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # a file that fills the disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # so that no file fills the disk
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         _limit_processes(processes)
     launch_new_instance()
 
 
 def _limit_processes(most: int) -> None:
-    """Let the operating system refuse a fork bomb."""
+    """Let the operating system stop a fork bomb at `most` processes."""
     import resource
 
     limit = most + OWN_THREADS
@@ -45,17 +47,17 @@ def _limit_processes(most: int) -> None:
 
 
 def _as_nobody_else() -> bool:
-    """As root, on Linux: count processes under a user number of our own, and keep to the limit.
+    """On Linux, as root: switch to a user number that nobody else has; returns whether it worked.
 
-    Root is never refused a process. So the kernel takes another *real* user number, which is the
-    one that counts, and gives up the two capabilities that lift the limit. The effective number
-    stays, or the kernel could not read its own files.
+    The limit of processes does not hold for root. So the kernel takes another *real* user number,
+    by which processes are counted, and drops the two capabilities that lift the limit. It keeps
+    the effective number, because otherwise it could not read its own files.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
     try:
         os.setresuid(random.randrange(2_000_000, 2_000_000_000), 0, 0)
-    except OSError:  # root of a namespace only
+    except OSError:  # only root within a namespace
         return False
     libc = ctypes.CDLL(None)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process

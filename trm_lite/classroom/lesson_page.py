@@ -50,6 +50,6 @@ def _mended(to: str, is_image: bool, home: Path, folder: Path, pages: Collection
     if path.suffix == ".ipynb" and path.parent == home and path.stem in pages:
         return f"{path.stem}.html"
     if is_image:
-        kind, _ = mimetypes.guess_type(path)
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        media_type, _ = mimetypes.guess_type(path)
+        return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"
     return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,8 +1,9 @@
-"""What students handed in: files of any shape, and the exercise cells in them.
+"""Find students' submissions in a folder, and the exercise cells in them.
 
-Notebooks come back renamed, re-ordered, without cell ids, with megabytes of output, or broken.
-A cell is found by its name in the metadata, else by the comment `# exercise: NAME`, else by
-the functions it defines. What cannot be read is reported by name and costs nobody else anything.
+Notebooks come back renamed, reordered, without cell ids, with megabytes of output, or broken. An
+exercise cell is found by its name in the metadata, or else by the comment `# exercise: NAME`, or
+else by the functions that it defines. A file that cannot be read is reported by name and does not
+affect other students.
 """
 
 import json
@@ -14,48 +15,54 @@ from pathlib import Path
 from trm_lite.classroom.assignment import STUDENT_LINE, Assignment, source_of, top_level_names
 from trm_lite.common.errors import UserError
 
-LARGEST = 200_000_000  # bytes of a notebook that is still read
+LARGEST = 200_000_000  # bytes; larger notebooks are not read
 NAMED = re.compile(r"^\s*#\s*exercise:\s*([\w-]+)", re.MULTILINE)
 MOODLE = re.compile(r"_(?P<id>\d+)_assignsubmission_.*$")
 
 
 @dataclass
 class Submission:
-    """What one student handed in."""
+    """The work that one student handed in."""
 
-    student: str
-    path: Path | None
-    code: dict[str, str] = field(default_factory=dict)  # by exercise
-    words: dict[str, str] = field(default_factory=dict)  # by question
+    student: str  # the student's name
+    path: Path | None  # the notebook
+    code: dict[str, str] = field(default_factory=dict)  # code of each exercise
+    words: dict[str, str] = field(default_factory=dict)  # answer to each question
     remarks: list[str] = field(default_factory=list)  # what the grader should know
     readable: bool = True
-    id: str = ""  # the participant's number, if Moodle wrote it behind the name
-    entry: str = ""  # name of the file or folder, if others bear the student's name
+    id: str = ""  # the participant's number, if Moodle added one to the name
+    entry: str = ""  # name of the file or folder, if several have the same student's name
 
     @property
     def label(self) -> str:
-        """What no other submission is called."""
+        """A name that no other submission has."""
         return self.entry or self.student
 
 
 def collect(folder: Path, assignment: Assignment, stubs: dict[str, str]) -> list[Submission]:
-    """All submissions in `folder`: a notebook or a folder of one for each student, by name.
+    """Find all submissions in a folder, sorted by name.
 
-    nbgrader's STUDENT/ASSIGNMENT/*.ipynb and Moodle's NAME_123_assignsubmission_file are
-    understood. `stubs` is what the exercise cells look like untouched.
+    Each student has a notebook there, or a folder with a notebook. nbgrader's
+    STUDENT/ASSIGNMENT/*.ipynb and Moodle's NAME_123_assignsubmission_file are understood. Raises
+    UserError if the folder is empty or does not exist.
+
+    Args:
+        folder: the folder.
+        assignment: what the students were given.
+        stubs: source of each exercise cell before it is filled in, by name.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder} of submissions; check the path.")
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     found = [_of_entry(entry, assignment, stubs) for entry in entries]
     if not found:
-        raise UserError(f"{folder} is empty; put one notebook or folder of each student into it.")
+        raise UserError(f"{folder} is empty; put a notebook or a folder of each student into it.")
     names = Counter(submission.student.lower() for submission in found)
     for entry, submission in zip(entries, found, strict=True):
         if names[submission.student.lower()] > 1:
             submission.entry = entry.name
             submission.remarks.append(
-                f"'{submission.student}' stands on several submissions: two students, or one twice?"
+                f"several submissions are by '{submission.student}': two students, or one twice?"
             )
     return found
 
@@ -96,7 +103,14 @@ def _unreadable(student: str, path: Path | None, remark: str) -> Submission:
 def read_submission(
     student: str, path: Path, assignment: Assignment, stubs: dict[str, str]
 ) -> Submission:
-    """The exercise cells of one file; what is wrong with it becomes a remark, not an error."""
+    """Read one student's notebook. Problems become remarks, and never raise an error.
+
+    Args:
+        student: the student's name.
+        path: the notebook.
+        assignment: what the students were given.
+        stubs: see `collect`.
+    """
     try:
         if path.stat().st_size > LARGEST:
             return _unreadable(student, path, f"{path.name} is larger than {LARGEST:,} bytes.")
@@ -104,7 +118,7 @@ def read_submission(
     except OSError as error:
         return _unreadable(student, path, f"{path.name} cannot be read: {error.strerror}.")
     except (ValueError, RecursionError):
-        return _unreadable(student, path, f"{path.name} is not a whole notebook (not valid JSON).")
+        return _unreadable(student, path, f"{path.name} is not a notebook, or cut off (not JSON).")
     submission = Submission(student, path)
     try:
         cells = notebook.get("cells") or notebook["worksheets"][0]["cells"]
@@ -120,7 +134,7 @@ def read_submission(
 
 
 def _take(cell: dict, submission: Submission, assignment: Assignment, stubs) -> None:
-    """Put a cell where it belongs in `submission`, if it is an exercise or an answer in words."""
+    """Add a raw cell to a submission, if it is an exercise or the answer to a question."""
     text = source_of(cell)
     metadata = cell.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
@@ -138,21 +152,27 @@ def _take(cell: dict, submission: Submission, assignment: Assignment, stubs) -> 
     if name is None:
         return
     if name in submission.code and submission.code[name].strip() != text.strip():
-        submission.remarks.append(f"exercise '{name}' stands there twice; the last was graded.")
+        submission.remarks.append(f"exercise '{name}' is there twice; the last was graded.")
         if text.strip() == stubs.get(name, "").strip():
-            return  # a copy that was never filled in
+            return  # an untouched copy does not replace an answer
     submission.code[name] = text
 
 
 def exercise_name(text: str, given_name, assignment: Assignment) -> str | None:
-    """Which exercise a code cell answers; None if it is no answer."""
+    """The name of the exercise that a code cell answers, or None.
+
+    Args:
+        text: source of the cell.
+        given_name: nbgrader's name of the cell, if it has one.
+        assignment: what the students were given.
+    """
     names = {exercise.name for exercise in assignment.exercises}
     if given_name in names:
         return given_name
     if (match := NAMED.search(text)) and match[1] in names:
         return match[1]
     if isinstance(given_name, str) and given_name:
-        return None  # a check, or some other cell of the master
+        return None  # a check, or another cell of the master
     defined = top_level_names(text)
     for exercise in assignment.exercises:
         if exercise.defines and exercise.defines <= defined:

@@ -1,4 +1,4 @@
-"""The command line of the classroom: `trm-lite classroom build | check | grade | figures`."""
+"""The commands `trm-lite classroom build | check | grade | figures`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
 
-NO_NAME = re.compile(r'[/\\:*?"<>|]')  # what some system forbids in the name of a folder
+NO_NAME = re.compile(r'[/\\:*?"<>|]')  # characters that some system forbids in a folder's name
 NOT_VARIED = "has no numbers that vary by student"
 
 
@@ -24,12 +24,12 @@ def build(
     out: Path = Path("release"),
     student_id: tuple[str, ...] = (),
 ) -> int:
-    """Make the student version of masters: no solutions, no hidden tests, no outputs.
+    """Make the student versions of assignments: no solutions, hidden tests or outputs.
 
     Args:
         masters: Master notebooks, or a folder of them.
-        out: Folder to write into; a master itself is never overwritten.
-        student_id: Make a version with numbers of their own for each of these students, in
+        out: Folder to write into. The masters themselves are never overwritten.
+        student_id: Make a version for each of these students, with their own numbers, in
             OUT/STUDENT/.
     """
     from trm_lite.classroom.web import counted
@@ -39,7 +39,10 @@ def build(
     if not paths:
         raise UserError("Name a master notebook, or a folder of them.")
     if len({student_id_.lower() for student_id_ in student_id}) < len(student_id):
-        raise UserError("A student is named twice; upper and lower case count as the same.")
+        raise UserError(
+            "A student is named twice, as upper and lower case are the same; name each once.",
+            "student_id",
+        )
     for student in student_id:
         if NO_NAME.search(student) or not student.strip(" ."):
             raise UserError(f"A folder cannot be called '{student}'; give the student another id.")
@@ -62,10 +65,12 @@ def build(
 
 
 def check(notebook: Positional[Path], seconds: float = 120.0, memory_gb: float = 2.0) -> int:
-    """Run the visible checks of your own notebook in a fresh kernel. Exit status 1 if one fails.
+    """Run the visible checks of your own notebook in a fresh kernel.
+
+    The exit status is 1 if a check fails.
 
     Args:
-        notebook: The assignment you are working on; save it first.
+        notebook: The assignment that you are working on; save it first.
         seconds: Time limit of a cell.
         memory_gb: Memory limit.
     """
@@ -99,12 +104,12 @@ def grade(
 
     Args:
         master: The master notebook.
-        submissions: A folder with a notebook (STUDENT.ipynb) or a folder of each student.
+        submissions: A folder with a notebook (STUDENT.ipynb), or a folder, for each student.
         out: Folder to write into.
-        hidden: A folder of private tests, EXERCISE.py each.
-        by_student: Each student had a version of their own (build --student-id).
-        jobs: Submissions at a time.
-        cell_seconds: Time limit of a cell, unless the master gives it more.
+        hidden: A folder of private tests, called EXERCISE.py.
+        by_student: Each student had their own version (build --student-id).
+        jobs: Submissions to grade at the same time.
+        cell_seconds: Time limit of a cell, unless the master sets another.
         seconds: Time limit of a submission.
         memory_gb: Memory limit of a submission.
     """
@@ -135,7 +140,7 @@ def grade(
 
 
 def _graded_with_a_bar(read, handed_in: list, limits: Limits, jobs: int, by_student: bool) -> list:
-    """Results by name; after Ctrl-C those that are there."""
+    """Grade with a progress bar; returns the results by name, after Ctrl-C the finished ones."""
     from tqdm import tqdm
 
     from trm_lite.classroom.grading import grade_all
@@ -163,10 +168,10 @@ def figures(
     """Export every figure of the course, ready for slides.
 
     Args:
-        notebooks: Lessons; all of notebooks/ if none is named.
-        out: Folder to write into, with an index.html to look through.
-        format: png takes the stored pictures; svg runs the lessons again (minutes).
-        profile: Of that run: smoke or mini.
+        notebooks: Lessons, by default all in notebooks/.
+        out: Folder to write into, with an index.html that shows all figures.
+        format: png uses the stored pictures; svg runs the lessons again, which takes minutes.
+        profile: Profile of that run, smoke or mini.
     """
     from trm_lite.classroom.figures import export
     from trm_lite.classroom.web import counted

@@ -1,4 +1,4 @@
-"""`trm-lite course`: run the lessons."""
+"""The command `trm-lite course`: run the lessons."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,12 +11,12 @@ def course(
     profile: Annotated[Literal["smoke", "mini", "full"], arg(aliases=["-p"])] = "mini",
     out: Path = Path("runs/course"),
 ) -> int:
-    """Run the lessons, and leave a page that shows how it went: OUT/index.html.
+    """Run the lessons, and write a page with the results: OUT/index.html.
 
     Args:
-        lessons: Which, for example: 00 07. All if none.
-        profile: smoke takes seconds each, mini minutes on a CPU, full needs a GPU.
-        out: Folder of the executed notebooks.
+        lessons: Numbers of lessons, for example: 00 07. All if none.
+        profile: smoke takes seconds per lesson, mini minutes on a CPU, full needs a GPU.
+        out: Folder for the executed notebooks.
     """
     from trm_lite.classroom.course import run_course
 

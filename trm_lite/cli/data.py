@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from trm_lite.cli.options import flag
 from trm_lite.common.errors import UserError, nearest
+from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.options import BENCHMARKS, Options
 from trm_lite.data.settings import BuiltData
 from trm_lite.experiments.presets import PRESETS
@@ -28,8 +29,8 @@ def every_option() -> type[Options]:
         shown = arg(
             name=flag(field.name)[2:], help_behavior_hint=f"(default: {defaults_of(field.name)})"
         )
-        kind = Annotated[bool if switch else field.type | None, shown]
-        found[field.name] = (field.name, kind, False if switch else None)
+        annotated = Annotated[bool if switch else field.type | None, shown]
+        found[field.name] = (field.name, annotated, False if switch else None)
     # The help of each option is what stands below its field in these classes.
     return make_dataclass("Given", found.values(), bases=types, frozen=True, kw_only=True)
 
@@ -98,20 +99,9 @@ def options_of(name: str, given: Options) -> Options:
 
 def summary(folder: Path) -> str:
     """What a built folder holds, and the command to go on with."""
-    from trm_lite.data.folder import read_split
-
     about = json.loads((folder / "about.json").read_text())
-    lines = []
-    for name in SPLITS:
-        if not (folder / name).exists():
-            continue
-        arrays = read_split(folder / name)
-        groups = len(arrays.group_indices) - 1
-        line = f"  {name:10}  {len(arrays.inputs):9,} examples in {groups:9,} groups"
-        if (folder / name / "ratings.npy").exists():
-            quartiles = np.percentile(np.load(folder / name / "ratings.npy"), (25, 50, 75))
-            line += "   rating " + " / ".join(f"{value:.4g}" for value in quartiles)
-        lines.append(line)
+    rows = [row_of(folder / name) for name in SPLITS if (folder / name).exists()]
+    lines = [columns(rows, align="<>>", indent="  ")]
     if "rating" in about:
         lines.append(f"  rating: {about['rating']}; lower quartile / median / upper quartile")
     if "identifiers" in about:
@@ -126,6 +116,19 @@ def summary(folder: Path) -> str:
             + (f" and {more} more, all named in {folder / 'about.json'}" if more > 0 else "")
         )
     return "\n".join((*lines, f"Next: {next_command(folder, about)}"))
+
+
+def row_of(split: Path) -> tuple[str, ...]:
+    """A split's name, its examples and groups, and the quartiles of its ratings if it has some."""
+    from trm_lite.data.folder import read_split
+
+    arrays = read_split(split)
+    groups = len(arrays.group_indices) - 1
+    sizes = f"{len(arrays.inputs):,} examples", f"in {groups:,} groups"
+    if not (split / "ratings.npy").exists():
+        return split.name, *sizes
+    quartiles = np.percentile(np.load(split / "ratings.npy"), (25, 50, 75))
+    return split.name, *sizes, "rating " + " / ".join(f"{value:.4g}" for value in quartiles)
 
 
 def next_command(folder: Path, about: dict) -> str:

@@ -1,4 +1,4 @@
-"""`trm-lite demo`: the main job without a browser; learn Sudoku from nothing, then think aloud."""
+"""The command `trm-lite demo`: learn Sudoku from nothing, and show how one is solved."""
 
 import time
 from pathlib import Path
@@ -24,10 +24,10 @@ def demo(
     """Train a tiny TRM from nothing on 6x6 Sudoku and watch it solve puzzles it has never seen.
 
     Args:
-        out: Folder of the run, runs/demo-seedN if not given; an interrupted demo goes on there.
+        out: Folder of the run, by default runs/demo-seedN. An interrupted demo continues there.
         device: Where to compute.
-        seed: Of the initial weights and of the order of the puzzles.
-        steps: Optimiser steps, if not the preset's.
+        seed: Seed of the initial weights and of the order of the puzzles.
+        steps: Optimiser steps, by default those of the preset.
     """
     out = out or Path(f"runs/demo-seed{seed}")
     return 0 if run_demo(out, device=device, seed=seed, steps=steps) else 130
@@ -36,11 +36,18 @@ def demo(
 def run_demo(
     folder: Path, *, device: str = "auto", seed: int = 0, steps: int | None = None
 ) -> bool:
-    """Train `sudoku-6x6`, test it on unseen puzzles, print and draw one hard board being solved.
+    """Train `sudoku-6x6`, test it on unseen puzzles, and show how a hard one is solved.
 
-    Keeps the run in `folder`, so that an interrupted demo goes on. Returns False if it was.
+    Returns False if interrupted; calling again continues.
+
+    Args:
+        folder: where to keep the run.
+        device: see `pick_device`.
+        seed: seed of the run.
+        steps: optimiser steps; those of the preset if None.
     """
-    torch.set_num_threads(1)  # so small a network gains little from two, and suffers if one is busy
+    # So small a network gains little from a second core, and loses time if that core is busy.
+    torch.set_num_threads(1)
     preset = replace(get_preset("sudoku-6x6"), seed=seed)
     if steps is not None:
         preset = replace(preset, steps=steps)

@@ -1,4 +1,4 @@
-"""`trm-lite evaluate`: how good a network is on puzzles that it has not seen."""
+"""The command `trm-lite evaluate`: test a network on puzzles that it has not seen."""
 
 from pathlib import Path
 
@@ -16,20 +16,20 @@ def evaluate(
     device: Device = "auto",
     json: bool = False,
 ) -> int:
-    """Test a run, or a file of weights, on puzzles it has not seen.
+    """Test a run, or a weights file, on puzzles that it has not seen.
 
-    ARC is solved by voting; what a whole vote brought goes into RUN/submission.json, for Kaggle,
-    and RUN/votes.json, where the winners stand with those who voted for them.
+    ARC is decided by voting. The result of a whole vote is saved in RUN/submission.json, for
+    Kaggle, and in RUN/votes.json, with the winning grids and the puzzles that voted for them.
 
     Args:
         run: A run folder, or a .safetensors file that `train` wrote.
-        preset: Take the puzzles of this preset, for weights that come from elsewhere.
+        preset: Test on the puzzles of this preset, for weights from elsewhere.
         device: Where to compute.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
 
-    other = get_preset(preset) if preset else None  # a misspelled one is told at once
+    other = get_preset(preset) if preset else None  # finds a misspelled name before torch loads
     from trm_lite.common.ranks import leave, talks
     from trm_lite.training.exam import exam_text, examine_run
 

@@ -1,4 +1,4 @@
-"""`trm-lite list | plan | compare | report | bench`: experiments, their price, their outcome."""
+"""The commands `trm-lite list | plan | compare | report | bench`: experiments and their results."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from trm_lite.experiments.presets import PRESETS, get_preset, preset_table
 
 
 def list_presets() -> int:
-    """Show every preset, with its size."""
+    """List all presets, with the size of their networks."""
     print(preset_table(PRESETS.values()))
     return 0
 
@@ -20,19 +20,19 @@ def plan(
     recompute: bool = False,
     json: bool = False,
 ) -> int:
-    """Say what training a preset will cost: operations, memory, disk, and hours by GPU.
+    """Predict what training a preset will cost: operations, memory, disk, and hours by GPU.
 
     Args:
         preset: Its name; 'trm-lite list' shows all.
-        gpu: Only this one, such as L4 or "RTX 4090".
-        measure: Try a micro-batch of so many slots on this CPU, and say what memory it took;
-            minutes at full size, much longer on a processor without bfloat16.
-        recompute: With --measure: as with 'trm-lite train --recompute'.
+        gpu: Show only this GPU, such as L4 or "RTX 4090".
+        measure: Also measure the memory of a micro-batch of so many slots on this CPU. Takes
+            minutes at full size, and much longer on a processor without bfloat16.
+        recompute: Measure as for 'trm-lite train --recompute'.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
 
-    chosen = get_preset(preset)  # a misspelled one is told before torch is imported
+    chosen = get_preset(preset)  # finds a misspelled name before torch loads
     from trm_lite.experiments import planning
 
     figures = planning.plan(chosen, gpu, measure, recompute)
@@ -51,20 +51,20 @@ def compare(
     compile: bool = False,
     ship: Path | None = None,
 ) -> int:
-    """Train the rows of the paper's tables at laptop size, and print two tables of the outcome.
+    """Train the rows of the paper's tables at laptop size, and print two tables of results.
 
-    At equal optimiser steps, and at equal compute. Hours for all rows; what is done is kept, and
-    the same command goes on after an interruption.
+    One table is at equal optimiser steps, the other at equal compute. All rows take hours. After
+    an interruption, the same command continues.
 
     Args:
         out: Folder of the runs.
         base: The preset whose variants are compared.
-        rows: Variants of it, such as: trm hrm-ema one-step direct. All of the table if none.
+        rows: Variants of it, such as: trm hrm-ema one-step direct. All if none.
         seeds: Runs of each row, with seeds 0, 1, ...
-        test: Unseen puzzles for the test.
-        steps: Optimiser steps, if not the preset's.
-        results: File for the table as JSON; OUT/results.json if not given.
-        compile: torch.compile the networks, nearly twice as fast.
+        test: Number of test puzzles.
+        steps: Optimiser steps, by default those of the preset.
+        results: File for the results as JSON, by default OUT/results.json.
+        compile: Use torch.compile, which is nearly twice as fast.
         ship: Folder for the weights of seed 0, in half precision.
     """
     get_preset(base)
@@ -85,14 +85,14 @@ def compare(
 def report(
     runs: Positional[tuple[Path, ...]], picture: Path | None = None, json: bool = False
 ) -> int:
-    """Set what runs reached beside the paper's figures, as Markdown tables.
+    """Compare the results of runs with the paper's, in Markdown tables.
 
-    Every table of the paper that a run belongs to, with empty cells for what was not run.
+    Prints every table of the paper to which a run belongs, with empty cells for what was not run.
 
     Args:
-        runs: Folders of runs that were tested; seeds of one preset become one line, and runs with
-            settings of their own are set apart.
-        picture: Also draw it into this file (png, svg or pdf).
+        runs: Folders of tested runs. Seeds of one preset share a line, and runs with other
+            settings than their preset get their own.
+        picture: Also save a picture in this file (png, svg or pdf).
         json: Print one JSON object instead of tables.
     """
     from json import dumps
@@ -109,12 +109,13 @@ def report(
 def bench(cases: Positional[tuple[str, ...]] = (), json: bool = False, rounds: int = 5) -> int:
     """Measure how fast training and evaluation are on this machine; it must be idle.
 
-    Against the machine's own limit, a textbook version, and tiny-recursive-model if installed.
+    They are compared with the machine's limit, with a textbook version, and with the package
+    tiny-recursive-model if it is installed.
 
     Args:
         cases: Presets whose training is timed: sudoku-6x6, sudoku-9x9, sudoku-extreme-mlp.
         json: Print one JSON object instead of tables.
-        rounds: How often every contender has its turn.
+        rounds: How many turns every contender has.
     """
     from json import dumps
 

@@ -1,11 +1,11 @@
-"""All commands, and what happens when one fails."""
+"""The program `trm-lite`: all commands, and what happens when one fails."""
 
 import sys
 
 from trm_lite.cli.options import message, run_command
 from trm_lite.common.errors import UserError
 
-COMMANDS = {  # the module here, and the function in it
+COMMANDS = {  # by name: the module in this folder, and the function in it
     "demo": "demo:demo",
     "list": "experiments:list_presets",
     "train": "train:train",
@@ -25,7 +25,11 @@ COMMANDS = {  # the module here, and the function in it
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; errors the user can mend are one sentence and exit status 2."""
+    """Run a command and return its exit status.
+
+    A `UserError` becomes one sentence and exit status 2. An interrupted command has 130.
+    `arguments` are those of the command line, `sys.argv[1:]` if None.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     about = "Tiny recursive models: train them, test them, let them solve puzzles."
     try:

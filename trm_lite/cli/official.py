@@ -1,4 +1,4 @@
-"""`trm-lite parity | convert | download`: beside the authors' code."""
+"""The commands `trm-lite parity | convert | download`, about the authors' code and checkpoints."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from tyro.conf import Positional
 def parity(file: Positional[Path], config: Path | None = None, json: bool = False) -> int:
     """Compare this package with numbers that the authors' code computed.
 
-    Prints name, largest deviation, tolerance and verdict of every quantity. Exit status 1 if one
-    is beyond its tolerance.
+    Prints name, largest deviation, tolerance and verdict of every quantity. The exit status is 1
+    if a quantity is outside its tolerance.
 
     Args:
         file: A golden .npz file, such as those in tests/golden.
-        config: JSON file of configurations; model_configs.json beside FILE if not given.
+        config: JSON file of configurations, by default model_configs.json beside FILE.
         json: Print one JSON object instead of a table.
     """
     from trm_lite.official.parity import check_parity, report
@@ -34,18 +34,19 @@ def convert(
     T: int | None = None,
     n: int | None = None,
 ) -> int:
-    """Read a checkpoint of the authors' code of TRM or HRM, or write one.
+    """Convert a checkpoint of the authors' code of TRM or HRM into ours, or back.
 
     Args:
         file: A checkpoint of theirs (such as step_65104), or with --export a file of ours.
-        out: File to write; FILE.safetensors, or FILE without ending for an export, if not given.
+        out: File to write, by default FILE.trm_lite.safetensors, or FILE without ending for an
+            export.
         export: Write the authors' layout from a .safetensors file that `train` wrote.
         puzzles: The table of puzzle embeddings: keep, drop, or a number of rows.
-        seq_len: Cells of a puzzle, where the file does not tell.
-        prefix_len: Positions before them that hold the puzzle embedding.
+        seq_len: Cells of a puzzle, if the file does not tell.
+        prefix_len: Positions before the cells, which hold the puzzle embedding.
         num_heads: Attention heads.
-        T: Full recursions per supervision step, H_cycles there.
-        n: Latent updates per full recursion, L_cycles there.
+        T: Full recursions per supervision step, called H_cycles by the authors.
+        n: Latent updates per full recursion, called L_cycles by the authors.
     """
     from trm_lite.official import checkpoints as official
 
@@ -55,11 +56,11 @@ def convert(
 
 
 def download(name: Positional[str], out: Path | None = None) -> int:
-    """Fetch a public checkpoint of TRM or HRM from the Hugging Face Hub; or ConceptARC from GitHub.
+    """Download a public checkpoint of TRM or HRM from the Hugging Face Hub, or ConceptARC.
 
     Args:
-        name: Such as trm-sudoku-mlp; an unknown name shows all of them. Or concept-arc.
-        out: Folder to keep it in; checkpoints, or data for ConceptARC, if not given.
+        name: A checkpoint such as trm-sudoku-mlp, or concept-arc. An unknown name shows all.
+        out: Folder to keep it in, by default checkpoints, or data for ConceptARC.
     """
     from trm_lite.data.benchmarks.concept_arc import NAME, fetch_concept_arc
     from trm_lite.official.download import fetch

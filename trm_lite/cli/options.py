@@ -1,4 +1,4 @@
-"""What the commands have in common: how they are found, and how their options are spelled."""
+"""What all commands share: how they are found and run, and how their options are spelled."""
 
 import ast
 from importlib import import_module
@@ -8,29 +8,37 @@ from typing import Annotated
 from tyro.conf import arg
 
 from trm_lite.common.errors import UserError, nearest
+from trm_lite.common.tables import columns
 
 Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
 
-# Parameters whose option has another name.
+# Parameters whose option is spelled differently.
 SPELLED = {"source": "from", "augmentations": "augment"}
 
 
 def flag(parameter: str) -> str:
-    """How the command line spells a parameter: `batch_size` as --batch-size."""
+    """The command-line option of a parameter: --batch-size for `batch_size`."""
     return "--" + SPELLED.get(parameter, parameter).replace("_", "-")
 
 
 def message(error: UserError) -> str:
-    """What went wrong, and the options that would mend it."""
+    """The text of an error, with the options to change."""
     flags = ", ".join(map(flag, error.options))
     return f"{error} (Option{'s' * (len(error.options) > 1)}: {flags}.)" if flags else str(error)
 
 
 def run_command(commands: dict[str, str], arguments: list[str], prog: str, about: str) -> int:
-    """Run the command that the first of `arguments` names; UserError if there is none.
+    """Run the command that the first argument names; returns its exit status.
 
-    `commands` are "module:function" by name. Only the module of the command is imported. A
-    function with a parameter `arguments` reads the rest of the line itself.
+    Only the module of that command is imported. If its function has a parameter `arguments`, it
+    reads the rest of the line itself; otherwise tyro turns the rest into its parameters. Raises
+    UserError for an unknown command.
+
+    Args:
+        commands: "module:function" of every command, by name.
+        arguments: the command line.
+        prog: name of the program, for the help.
+        about: what the program is, for the help.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview(commands, prog, about))
@@ -49,16 +57,21 @@ def run_command(commands: dict[str, str], arguments: list[str], prog: str, about
 
 
 def overview(commands: dict[str, str], prog: str, about: str) -> str:
-    """All commands, each with the first line of its docstring."""
-    width = max(map(len, commands))
-    lines = [f"  {name:{width}}  {first_line(place)}" for name, place in commands.items()]
+    """The help that lists all commands, each with the first line of its docstring.
+
+    The arguments are those of `run_command`.
+    """
+    lines = columns(((name, first_line(place)) for name, place in commands.items()), indent="  ")
     usage = f"usage: {prog} COMMAND [OPTIONS]"
     end = f"'{prog} COMMAND --help' shows the options of one."
-    return "\n".join([usage, "", about, "", *lines, "", end])
+    return "\n".join([usage, "", about, "", lines, "", end])
 
 
 def first_line(place: str) -> str:
-    """Of the docstring of a "module:function", without importing what the module needs."""
+    """The first line of the docstring of a "module:function".
+
+    It is read without importing the module, which could take seconds.
+    """
     module, function = place.split(":")
     tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}

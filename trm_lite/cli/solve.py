@@ -1,4 +1,4 @@
-"""`trm-lite solve`: anybody's Sudokus, and every answer checked."""
+"""The command `trm-lite solve`: solve your own Sudokus, and check every answer."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ from trm_lite.puzzles import sudoku
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
-BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # the best weights by size of board
+BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
 def solve(
@@ -30,18 +30,19 @@ def solve(
 ) -> int:
     """Solve Sudokus (6x6 or 9x9) with a trained network and check its answers.
 
-    Puzzles come one per line, `.` or `0` for blanks, or laid out over several lines, or from the
-    column `question` of a CSV file; from standard input if no file is named. Exit status 1 if
-    the network got a puzzle wrong, 2 if a line held no proper puzzle.
+    A file holds one puzzle per line, with `.` or `0` for blanks, or one puzzle over several
+    lines, or it is a CSV file with a column `question`. Without files, standard input is read.
+    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle with
+    exactly one solution.
 
     Args:
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
-        max_steps: Supervision steps of an attempt at the most.
-        tries: Attempts at the most: an answer that breaks a rule is followed by a look at the same
-            puzzle in another guise, digits renamed, rows and columns moved.
-        picture: Draw the first attempt at the first puzzle, step by step, into this file: png, svg
-            or pdf, or moving: gif, apng or webp.
+        max_steps: The most supervision steps of an attempt.
+        tries: The most attempts. If an answer breaks a rule, the network tries again with the
+            same puzzle in another guise: digits renamed, rows and columns moved.
+        picture: Save a picture of the first attempt at the first puzzle, step by step. The ending
+            is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
     """
@@ -66,11 +67,18 @@ def solve_files(
     as_json: bool = False,
     picture: Path | None = None,
 ) -> int:
-    """Solve the puzzles in `files` (standard input if none) and print them.
+    """Solve the puzzles in some files, and print the answers.
 
-    The thought about the first one is drawn, step by step, into the file `picture`; a GIF moves.
+    Returns 0 if all were solved, 1 if the network got some wrong, and 2 if a line was bad.
 
-    Returns 0 if all were solved, 1 if the network failed at some, 2 if some lines were bad.
+    Args:
+        files: files of puzzles; standard input if empty.
+        weights: a weights file to use instead of the course's.
+        max_steps: the most supervision steps of an attempt.
+        tries: the most attempts per puzzle.
+        device: see `pick_device`.
+        as_json: print JSON instead of boards.
+        picture: file for a picture of the thought about the first puzzle.
     """
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
@@ -104,18 +112,26 @@ def solve_files(
 
 
 def _solver(size: int, weights: Path | None) -> Reasoner:
-    """The network of the file `weights`, or the course's best one for boards of `size`."""
+    """The network in the file `weights`, or the course's best one for boards of `size` if None."""
     if weights is None and size not in BEST_WEIGHTS:
         raise UserError(
             f"The course has no weights for {size}x{size} Sudokus, only for "
-            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train some and give --weights."
+            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
+            "weights",
         )
     model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
     return model
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
-    """Save a picture of the board after every step until it settles, moving if `path` is."""
+    """Save a picture, or an animation, of the board after every step until it settles.
+
+    Args:
+        model: the network.
+        board: (n*n,) the puzzle.
+        path: the file; its ending tells which of the two.
+        max_steps: supervision steps.
+    """
     from trm_lite.viewing import (  # drawing takes a second to import, which few calls need
         animation,
         plots,
@@ -126,13 +142,14 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
     if path.suffix.lower() in animation.ENDINGS:
         size = sum(parameter.numel() for parameter in model.parameters())
         title = f"a network of {size / 1000:,.0f} thousand parameters solves a Sudoku"
-        animation.animate(thought.until_settled(), path, title=title)  # and what it believes then
+        # One frame more than needed shows what the network believes at the end.
+        animation.animate(thought.until_settled(), path, title=title)
     else:
         plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
 
 
 def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
-    """Names and contents of the files, all read before the first is worked on."""
+    """The names and contents of the files; all are read before any is solved."""
     texts = []
     for path in files or (None,):
         name = str(path) if path else "standard input"
@@ -142,7 +159,7 @@ def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
         except OSError as error:
             raise UserError(f"{name} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
-            raise UserError(f"{name} is no text file; puzzles are lines of digits.") from error
+            raise UserError(f"{name} is not a text file; use one with lines of digits.") from error
     return texts
 
 

@@ -1,4 +1,4 @@
-"""`trm-lite train`: one preset, every field of which can be set."""
+"""The command `trm-lite train`: train a preset, with any of its fields changed."""
 
 import dataclasses
 from pathlib import Path
@@ -15,26 +15,26 @@ from trm_lite.training.recipe import Preset, fit_to_data
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """Train a preset. Every field of the preset can be overridden.
+    """Train a preset. Every field of the preset can be changed.
 
-    Ctrl-C or SIGTERM saves and stops; the same command goes on exactly where it was. On several
-    GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes torchrun
-    takes --n for an option of its own.
+    Ctrl-C or SIGTERM saves and stops, and the same command continues exactly from there. For
+    several GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes,
+    torchrun would take --n for its own option.
     """
 
     preset: OmitArgPrefixes[Preset]
     out: Path | None = None
-    """Folder of the run; runs/PRESET-seed0 and so on if not given."""
+    """Folder of the run, by default runs/PRESET-seedN."""
     device: Device = "auto"
     """Where to compute."""
     compile: bool = False
-    """torch.compile the network: faster after about a minute."""
+    """Use torch.compile: faster after about a minute."""
     micro_batch: int = 0
-    """Slots that go through the network at once, where memory is short; 0 is all."""
+    """Slots in the network at once, to save memory; 0 for all."""
     recompute: bool = False
-    """Keep less for the backward pass and compute it again: a third more work."""
+    """Save memory by computing activations twice: a third more work."""
     exam: bool = True
-    """Test on the whole test split when done."""
+    """Test on the whole test split at the end."""
 
 
 def train(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What everybody needs: errors, files, devices, processes."""
+"""Helpers used by every other folder: errors, files, devices and processes."""
 
 import lazy_loader
 

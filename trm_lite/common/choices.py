@@ -1,10 +1,10 @@
-"""Values that options can take; they stand here so that reading them needs no torch."""
+"""Values that options can take, kept in a file of their own that does not import torch."""
 
 from typing import Literal
 
 MAX_STEPS = 16  # supervision steps per puzzle, N_sup in the paper
 
-# How a slot decides to stop before the last step ("adaptive computation time"); "off": never.
+# How a slot decides to stop before the last step ("adaptive computation time"). "off" means never.
 Act = Literal["halt", "q_learning", "off"]
 
-LossName = Literal["stablemax", "softmax"]  # what turns the scores of a cell into probabilities
+LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities

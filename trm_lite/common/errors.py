@@ -1,27 +1,33 @@
-"""Errors that carry a message for the person at the keyboard."""
+"""Errors whose message is written for the user, not for a programmer."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A problem the user can mend.
+    """A problem that the user can fix.
 
     The message is one clear sentence saying what is wrong and what to do. The command line
-    prints it without a traceback, names the options that `options` are set by, and exits with
-    status 2.
+    prints it without a traceback, adds which of its options set the parameters in `options`,
+    and exits with status 2.
     """
 
     def __init__(self, message: str, *options: str):
         super().__init__(message)
-        self.options = options  # parameters that would mend it, such as "out"
+        self.options = options  # parameters to change, such as "out"
 
 
 class PuzzleError(UserError):
-    """A puzzle that cannot be read, breaks its rules or cannot be made as asked."""
+    """A puzzle that cannot be read, breaks its rules or cannot be generated as requested."""
 
 
 def nearest(name: str, names: Iterable[str], otherwise: str) -> str:
-    """The second half of a sentence about a misspelled `name`; `otherwise` if none is near."""
+    """The end of an error message about an unknown `name`: "did you mean ...?".
+
+    Args:
+        name: what the user wrote.
+        names: the names that exist.
+        otherwise: what to return when no name is similar.
+    """
     near = difflib.get_close_matches(name, names, n=3)
     return f"did you mean {' or '.join(near)}?" if near else otherwise

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is lost, and saying how large they are."""
+"""Safe writing of files, their sizes in words, and the folders that the course uses."""
 
 import os
 import shutil
@@ -11,13 +11,17 @@ from uuid import uuid4
 
 from trm_lite.common.errors import UserError
 
-# What comes with the course: beside the package in a clone, inside it where it was installed.
+# Files that come with the course. They lie beside the package in a clone, and inside it once
+# it is installed.
 PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = PACKAGE / "assets" if (PACKAGE / "assets").is_dir() else PACKAGE.parent / "assets"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write so that `path` is at any moment the whole old file or the whole new one."""
+    """Write a file so that a crash leaves either the complete old file or the complete new one.
+
+    Missing folders are created. Raises UserError if the file cannot be written.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,13 +37,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def in_words(size: int) -> str:
-    """Bytes to read: "4.7 GB", "64 MB" or "3 kB"."""
+    """A number of bytes in words: "4.7 GB", "64 MB" or "3 kB"."""
     if size >= 1e9:
         return f"{size / 1e9:.1f} GB"
     return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-# What reading a broken .npz file can raise.
+# Exceptions that reading a damaged .npz file can raise.
 DAMAGED = (
     OSError,
     EOFError,
@@ -53,18 +57,18 @@ DAMAGED = (
 
 
 def cache_folder() -> Path:
-    """Where generated puzzles are kept: $TRM_LITE_CACHE, or .cache/trm_lite in the home folder."""
+    """The folder for generated puzzles: $TRM_LITE_CACHE, or .cache/trm_lite in the home folder."""
     return Path(os.environ.get("TRM_LITE_CACHE", Path.home() / ".cache" / "trm_lite"))
 
 
 @contextmanager
 def unfinished_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, to make in it what is to become `path` at the end.
+    """Yield a hidden folder beside `path`, in which to prepare what will be moved to `path`.
 
-    It is gone afterwards, and so are the folders that were made for it, if nothing came of them.
-    Raises UserError where nothing can be written.
+    Afterwards the hidden folder is removed, and so are parent folders that were made for it and
+    are still empty. Raises UserError if nothing can be written there.
     """
-    missing = [folder for folder in path.parents if not folder.exists()]  # the inmost first
+    missing = [folder for folder in path.parents if not folder.exists()]  # the innermost first
     unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}.unfinished")
     try:
         unfinished.mkdir(parents=True)
@@ -74,5 +78,5 @@ def unfinished_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         for folder in missing:
-            with suppress(OSError):  # something is in it
+            with suppress(OSError):  # raised if something is in it
                 folder.rmdir()

@@ -1,12 +1,13 @@
-"""Several processes that train one model, each with its share of the slots.
+"""Train one model with several processes, each with its share of the slots.
 
     torchrun --nproc-per-node 8 -m -- trm_lite train PRESET
 
-The two dashes keep options such as --n for trm_lite: torchrun would take them for its own.
-Every process ("rank") holds all weights and a consecutive part of the slots; gradients are summed
-over the ranks, so that N processes take the step that one would take. Randomness is drawn for all
-slots on every rank and then cut, so it does not depend on N either. A process on its own is rank
-0 of 1, and nothing here costs it anything.
+The two dashes pass options such as --n on to trm_lite; torchrun would take them for its own.
+
+Every process ("rank") holds all the weights and a consecutive share of the slots. Gradients are
+summed over the ranks, so N processes take the same step that one process would take. Random
+numbers are drawn for all slots on every rank and then sliced, so they do not depend on N either.
+A single process is rank 0 of 1, and pays nothing for this machinery.
 """
 
 import os
@@ -19,34 +20,37 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 
-ASK_EVERY_SECONDS = 2.0  # how often several processes ask each other what they wish
+ASK_EVERY_SECONDS = 2.0  # how often the processes exchange requests, such as to stop
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where this process stands among all."""
+    """This process's place among all the processes of a run, and how it talks to the others."""
 
-    rank: int = 0
-    size: int = 1
+    rank: int = 0  # this process's number, from 0
+    size: int = 1  # how many processes there are
 
     @property
     def first(self) -> bool:
-        """Whether this one talks, looks and saves for all."""
+        """Whether this process is the one that prints, evaluates and saves for all of them."""
         return self.rank == 0
 
     def rows(self, count: int) -> slice:
-        """This rank's part of `count` slots."""
+        """This rank's share of `count` slots, as a slice.
+
+        Raises UserError if the ranks cannot all get equally many.
+        """
         share, rest = divmod(count, self.size)
         if rest:
             raise UserError(
-                f"A batch of {count} slots does not divide among {self.size} processes; "
+                f"A batch of {count} slots cannot be divided equally among {self.size} processes; "
                 "choose another batch size.",
                 "batch_size",
             )
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def add_up(self, tensors: list[Tensor]) -> None:
-        """Replace every tensor by its sum over the ranks, in one message."""
+        """Replace every tensor, in place, by its sum over the ranks, in a single message."""
         if self.size > 1 and tensors:
             flat = torch.cat([tensor.flatten() for tensor in tensors])
             dist.all_reduce(flat)
@@ -55,7 +59,10 @@ class Ranks:
                 tensor.copy_(part.view_as(tensor))
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """The rows of all ranks, one after the other; as many on each."""
+        """The rows of all ranks, concatenated in rank order: (B, ...) -> (size * B, ...).
+
+        Every rank must have equally many rows.
+        """
         if self.size == 1:
             return tensor
         parts = [torch.empty_like(tensor) for _ in range(self.size)]
@@ -63,7 +70,7 @@ class Ranks:
         return torch.cat(parts)
 
     def gather_objects(self, thing: object) -> list:
-        """What every rank has to say, in their order."""
+        """The `thing` of every rank, as a list in rank order."""
         if self.size == 1:
             return [thing]
         said: list = [None] * self.size
@@ -75,18 +82,22 @@ ALONE = Ranks()
 
 
 class Wishes:
-    """What some process wishes, such as to stop, made known to all of them at the same step.
+    """Requests of single processes, such as to stop, that all processes must act on together.
 
-    They ask each other every ASK_EVERY_SECONDS or so. In between they count steps, for their clocks
-    differ; a process on its own need not ask.
+    The processes exchange their requests about every ASK_EVERY_SECONDS, and all of them at the
+    same step. They agree on that step by counting steps, because their clocks differ.
     """
 
     def __init__(self, ranks: Ranks):
         self.ranks, self.asked_at = ranks, time.monotonic()
-        self.steps = self.wait = 0  # since they last asked, and until they ask again
+        self.steps = self.wait = 0  # steps since the last exchange, and until the next one
 
     def agreed(self, *wishes: bool) -> list[bool]:
-        """Once per step: which of the `wishes` some process has; none while nobody asks."""
+        """Call once per step: for each of the `wishes`, whether any process has it.
+
+        All are False at the steps between two exchanges. A single process gets its own wishes
+        back at every step.
+        """
         if self.ranks.size == 1:
             return list(wishes)
         if self.steps < self.wait:
@@ -96,14 +107,18 @@ class Wishes:
         pace = (now - self.asked_at) / (self.steps + 1) + 1e-9  # seconds per step, never 0
         said = self.ranks.gather_objects((pace, *wishes))
         slowest, *wished = zip(*said, strict=True)
-        # At most twice the steps of last time: one that seemed quick decides nothing.
+        # At most twice the last wait, so that one step that seemed fast cannot cause a long wait.
         self.wait = min(int(ASK_EVERY_SECONDS / max(slowest)), 2 * self.wait + 1)
         self.asked_at, self.steps = now, 0
         return [any(by_rank) for by_rank in wished]
 
 
 def join(device: torch.device) -> tuple[Ranks, torch.device]:
-    """Take the place that `torchrun` gave this process, and the GPU that belongs to it."""
+    """Join the other processes that `torchrun` started: this process's `Ranks`, and its device.
+
+    On CUDA each process gets the GPU of its own local rank. Without torchrun this returns
+    `ALONE` and `device` unchanged.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE, device
@@ -116,11 +131,11 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
 
 
 def talks() -> bool:
-    """Whether this process prints for all; known before `join`."""
+    """Whether this process is the one that prints. Unlike `Ranks.first`, it works before `join`."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def leave() -> None:
-    """Say goodbye to the other processes, if there are any."""
+    """Leave the group of processes, if this process joined one."""
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -1,7 +1,7 @@
-"""Tables for the terminal and for Markdown; every command that prints columns does it here.
+"""Tables for the terminal and in Markdown, for every command that prints columns.
 
-Cells come in as text, formatted by the caller: a table library would parse them as numbers first,
-and has to be told column by column not to.
+The caller formats the cells as text. A table library would try to parse them as numbers, and
+would have to be told for each column not to.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,13 @@ Rows = Iterable[Sequence[object]]
 
 
 def columns(rows: Rows, headings: Sequence[str] = (), *, align: str = "", indent: str = "") -> str:
-    """Rows as lines of text, each column as wide as its widest cell.
+    """Rows as lines of text, with each column as wide as its widest cell.
 
     Args:
-        rows: The cells of each row; a row may end early.
-        headings: What stands above the columns; no such line if empty.
+        rows: the cells of each row; a row may have fewer than the others.
+        headings: headings of the columns; without any there is no such line.
         align: "<" (left) or ">" (right) for each column from the first; the others are "<".
-        indent: What every line begins with.
+        indent: text at the beginning of every line.
     """
     cells = [[str(cell) for cell in row] for row in ([headings] if headings else []) + list(rows)]
     count = max(map(len, cells), default=0)
@@ -30,7 +30,7 @@ def columns(rows: Rows, headings: Sequence[str] = (), *, align: str = "", indent
 
 
 def markdown(rows: Rows, headings: Sequence[str], *, align: str = "") -> str:
-    """Rows as a Markdown table; `align` as in `columns`."""
+    """Rows as a Markdown table. The arguments are those of `columns`."""
     rules = ["---:" if side == ">" else "---" for side in align.ljust(len(headings), "<")]
     lines = [
         f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in row)} |"

@@ -1,4 +1,4 @@
-"""Puzzles to learn from, in splits without twins: made here, or built into folders."""
+"""Data sets of puzzles: splits for training, validation and test, generated or built in folders."""
 
 import lazy_loader
 

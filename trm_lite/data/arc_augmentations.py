@@ -1,4 +1,7 @@
-"""The random decisions of building ARC: drawn all at once, or as the authors' code draws them."""
+"""Random choices in building ARC data: which augmentations, and where grids lie on the canvas.
+
+They are drawn quickly, or in the order of the authors' code to reproduce their data exactly.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +13,30 @@ from trm_lite.puzzles.arc import COLOURS, SIDE, TURNS, Augmentation, Pair, Task
 
 
 class Draws:
-    """Decisions of numpy's modern generator, many at a time."""
+    """Random choices by numpy's modern generator, many at a time."""
 
     def __init__(self, seed: int):
         self.generator = np.random.default_rng(seed)
 
     def shuffled(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks in the order in which they are built: as they come."""
+        """The tasks in the order in which to build them: unchanged."""
         return list(tasks)
 
     def augmentations(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Turns (count,) and new colours (count, 10) uint8, black kept; each equally likely."""
+        """Random augmentations, all equally likely: turns (count,) and colours (count, 10) uint8.
+
+        The colours give the new colour of each old one; black stays black.
+        """
         colours = np.zeros((count, COLOURS), np.uint8)
         colours[:, 1:] = self.generator.permuted(np.tile(np.arange(1, COLOURS), (count, 1)), axis=1)
         return self.generator.integers(len(TURNS), size=count), colours
 
     def places(self, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns (A, E) of the corners of grids (A, E) so high and wide, anywhere.
+        """Random places on the canvas for the grids of A puzzles with E examples each.
 
-        In each row of A, one chosen at random stays at (0, 0).
+        Returns the row and the column of each grid's upper left corner, both (A, E). One random
+        example of each puzzle stays at (0, 0). `heights` and `widths` are (A, E), and each is the
+        larger one of an example's two grids.
         """
         rows = self.generator.integers(SIDE + 1 - heights)
         columns = self.generator.integers(SIDE + 1 - widths)
@@ -39,9 +47,9 @@ class Draws:
 
 
 class OfficialDraws(Draws):
-    """The same distribution, in the order of calls and with the generator of the authors' code.
+    """The same distribution, drawn exactly as the authors' code draws it.
 
-    That is numpy's legacy generator, one decision after the other.
+    It uses numpy's legacy generator, one choice after the other.
     """
 
     def __init__(self, seed: int):
@@ -74,16 +82,17 @@ class OfficialDraws(Draws):
         return rows, columns
 
 
-TRIALS = 5  # draws per augmentation that is asked for; a task with few symmetries gets fewer
+# Draws per requested augmentation. A task with few different augmentations ends up with fewer.
+TRIALS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A task and its augmentations, the original first: A puzzles."""
+    """A task and its augmentations, which are A puzzles; the first is the original."""
 
     task: Task
-    tested: bool
-    first: int  # identifier of the original; the others follow
+    tested: bool  # whether its test pairs are kept for the test split
+    first: int  # puzzle identifier of the original; those of the others follow
     turns: np.ndarray  # (A,) indices into arc.TURNS
     colours: np.ndarray  # (A, 10) uint8, the new colour of each old one
 
@@ -91,7 +100,7 @@ class Group:
         return len(self.turns)
 
     def augmentations(self) -> list[Augmentation]:
-        """What was done to the task for each puzzle."""
+        """The augmentation that makes each puzzle from the task."""
         return [
             Augmentation(int(turn), tuple(colours.tolist()))
             for turn, colours in zip(self.turns, self.colours, strict=True)
@@ -102,16 +111,25 @@ class Group:
         return [augmentation.name(self.task.id) for augmentation in self.augmentations()]
 
     def pairs(self, split: str) -> tuple[Pair, ...]:
-        """The pairs that stand in `split`: "train" or "test"."""
+        """The task's pairs that belong to the split "train" or "test".
+
+        If the task is not tested, all of its pairs are for training.
+        """
         if self.tested:
             return self.task.train if split == "train" else self.task.test
         return self.task.pairs if split == "train" else ()
 
 
 def draw_augmentations(task: Task, count: int, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """Turns (A,) and colours (A, 10) of the original and of up to `count` augmentations.
+    """Draw up to `count` augmentations of a task that all give different puzzles.
 
-    Draws that give a puzzle which is there already are rejected, `TRIALS * count` are made.
+    Draws that repeat a puzzle are rejected, and after `TRIALS * count` draws there are no more.
+    Returns turns (A,) and colours (A, 10), with the original first.
+
+    Args:
+        task: the task.
+        count: how many augmentations beside the original.
+        draws: source of the random choices.
     """
     fingerprints = Fingerprints(task)
     turns, colours = [np.zeros(1, int)], [np.arange(arc.COLOURS, dtype=np.uint8)[None]]
@@ -131,12 +149,12 @@ def draw_augmentations(task: Task, count: int, draws: Draws) -> tuple[np.ndarray
 
 
 class Fingerprints:
-    """Tells apart the augmentations of a task, without making their grids.
+    """Tells whether two augmentations of a task give the same puzzle, without making their grids.
 
-    Every cell of the canvas has a random weight, and the fingerprint of a grid is the sum of
-    weight times (colour + 1) over its cells, modulo 2**64. So it needs the sum of weights per
-    colour alone, once for each turn; then an augmentation costs ten products per grid. Two
-    different grids agree with a probability of about 1e-18.
+    Every cell of the canvas has a random weight. The fingerprint of a grid is the sum of weight
+    times (colour + 1) over its cells, modulo 2**64. For this, the sum of the weights of each
+    colour is enough, computed once for each turn. Then an augmentation costs only ten products
+    per grid. Two different grids have equal fingerprints with a probability of about 1e-18.
     """
 
     weights = np.random.default_rng(0).integers(
@@ -154,7 +172,10 @@ class Fingerprints:
                     np.add.at(totals, turned, weights[:rows, :columns])
 
     def __call__(self, turns: np.ndarray, colours: np.ndarray) -> list[bytes]:
-        """One of each augmentation; the order of the pairs makes no difference."""
+        """The fingerprint of each augmentation, whatever the order of the task's pairs.
+
+        `turns` are (A,) and `colours` (A, 10).
+        """
         new = colours[:, None].astype(np.uint64) + np.uint64(1)  # (A, 1, 10)
         of_pairs = np.sort((self.totals[turns] * new).sum(-1), axis=1)  # (A, pairs)
         return [row.tobytes() for row in of_pairs]

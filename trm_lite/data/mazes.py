@@ -1,4 +1,7 @@
-"""Small mazes made here: one path from S to G, split without turned or mirrored twins."""
+"""Generate data sets of small mazes with one path from S to G, split without twins.
+
+Twins are mazes that become equal by turning and mirroring.
+"""
 
 import numpy as np
 import torch
@@ -10,16 +13,20 @@ from trm_lite.puzzles import maze
 
 
 def build_mazes(size: int, sizes: tuple[int, int, int], puzzle_seed: int) -> Splits:
-    """The splits that a `MazeData` describes; UserError if there are not enough without twins.
+    """The splits that a `MazeData` describes.
+
+    Raises UserError if there are not enough mazes without twins.
 
     Args:
-        size: Rows and columns, odd.
-        sizes: How many mazes the three splits hold.
-        puzzle_seed: Of everything that is drawn.
+        size: rows and columns of a maze, an odd number.
+        sizes: the number of mazes in each of the three splits.
+        puzzle_seed: seed of all random draws.
     """
     if min(sizes) < 0 or sum(sizes) == 0:
-        raise UserError("The sizes of the splits must be 0 or more, and one of them not 0.")
-    for spare in (1.1, 2, 4):  # some turn out to be twins, of small mazes most
+        raise UserError(
+            "Each split must have 0 mazes or more, and at least one of them more than 0."
+        )
+    for spare in (1.1, 2, 4):  # some mazes are twins, and most of the small ones
         count = round(spare * sum(sizes)) + 1
         mazes, answers = maze.generate(count, size, seed=puzzle_seed)
         seen: dict[bytes, int] = {}
@@ -29,8 +36,8 @@ def build_mazes(size: int, sizes: tuple[int, int, int], puzzle_seed: int) -> Spl
             break
     else:
         raise UserError(
-            f"Only {len(seen)} mazes of size {size} without twins were found, "
-            f"{sum(sizes)} were asked for; ask for fewer or for a larger size."
+            f"Only {len(seen)} of {sum(sizes)} mazes of size {size} without twins were found; "
+            "ask for fewer, or for a larger size."
         )
     rows = np.fromiter(seen.values(), int)
     ends = np.cumsum(sizes)
@@ -39,7 +46,10 @@ def build_mazes(size: int, sizes: tuple[int, int, int], puzzle_seed: int) -> Spl
 
 
 def maze_set(mazes: np.ndarray, answers: np.ndarray) -> PuzzleSet:
-    """Mazes (N, n*n) and their answers as tokens, augmented by turning and mirroring."""
+    """A `PuzzleSet` of mazes and their answers, both (N, n*n).
+
+    Its batches can be shown turned and mirrored at random.
+    """
     return PuzzleSet(
         torch.from_numpy(maze.to_tokens(mazes)),
         torch.from_numpy(maze.to_tokens(answers)),
@@ -49,19 +59,25 @@ def maze_set(mazes: np.ndarray, answers: np.ndarray) -> PuzzleSet:
 
 
 def augment(inputs: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Turn and mirror every maze (B, n*n) at random, its answer with it."""
+    """Turn and mirror each maze at random, and its answer in the same way.
+
+    Args:
+        inputs: (B, n*n) tokens of the mazes.
+        labels: (B, n*n) tokens of their answers.
+        generator: source of the random draws.
+    """
     drawn = torch.randint(8, (len(inputs),), generator=generator)
-    cells = _symmetries(maze.size_of(inputs))[drawn]  # (B, n*n) where each cell is taken from
+    cells = _symmetries(maze.size_of(inputs))[drawn]  # (B, n*n) which cell each is copied from
     return inputs.gather(1, cells), labels.gather(1, cells)
 
 
 def _symmetries(size: int) -> Tensor:
-    """(8, n*n) cell numbers of a square under its symmetries."""
+    """The cell numbers of a square in its eight guises, (8, n*n)."""
     square = torch.arange(size * size).view(size, size)
     both = (square, square.T)
     return torch.stack([torch.rot90(s, k).reshape(-1) for s in both for k in range(4)])
 
 
 def _canonical(cells: np.ndarray) -> bytes:
-    """The same for all turned and mirrored versions of a maze (n*n,)."""
+    """A fingerprint of a maze (n*n,) that is the same in all of its eight guises."""
     return min(cells[turned].tobytes() for turned in _symmetries(maze.size_of(cells)).numpy())

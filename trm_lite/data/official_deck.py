@@ -1,15 +1,15 @@
 """The batches of the authors' code, example for example.
 
-Our own trainer deals from `Deck`, which gives the same distribution and can begin anywhere at
-once. This is for comparing runs with theirs: the same puzzles in the same order, if the data were
-built in their order too (`trm-lite data NAME --official-order --augment 1000`), and the recipe says
-`--official-epochs`, theirs being the epochs between two evaluations.
+The trainer normally uses `Deck`, which has the same distribution and can start anywhere at once.
+This file is for comparing runs with the authors': it gives the same puzzles in the same order.
+For that, the data must have been built in their order too (`trm-lite data NAME --official-order
+--augment 1000`), and the recipe needs `official_epochs`, the epochs between two evaluations.
 
-Training goes in iterations of several epochs. An epoch takes a random order of the groups; each
-group gives one random puzzle, and that puzzle all its examples, or as many as the batch has room
-for. The rest of them is lost, and so is a last batch that is not full. Groups and puzzles come from
-a Philox generator of its own for each iteration, but the choice among a puzzle's examples from
-numpy's global generator, which their code seeds elsewhere (and which here is `choice_seed`).
+Their training goes in iterations of several epochs. An epoch visits the groups in random order.
+From each group it takes one random puzzle with all its examples, or as many as the batch has room
+for. Examples without room are skipped, and so is a last batch that is not full. Each iteration
+chooses groups and puzzles by a Philox generator of its own. The choice among a puzzle's examples
+uses numpy's global generator, which their code seeds elsewhere; here it has `choice_seed`.
 """
 
 from collections.abc import Iterator
@@ -24,40 +24,43 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
 from trm_lite.data.folder import Arrays
 
-NOTHING = -1  # stands for an example where a batch is padded
+NOTHING = -1  # in place of an example, where a batch is padded
 
 
 class Drawn(NamedTuple):
-    """The examples of a batch."""
+    """Which examples a batch consists of."""
 
     examples: np.ndarray  # (B,) int64 rows of the split, NOTHING for padding
-    puzzles: np.ndarray  # (B,) int64 the puzzle of each, counted through the split
+    puzzles: np.ndarray  # (B,) int64 the puzzle of each example, by its number in the split
     puzzle_ids: np.ndarray  # (B,) int32 its identifier, 0 for padding
     real: int  # examples that are not padding, over all ranks
-    groups_dealt: int = 0  # in this iteration, this batch included
+    groups_dealt: int = 0  # groups used so far in this iteration, this batch included
 
 
 @dataclass(frozen=True, eq=False)
 class OfficialSampler:
-    """Batches of `batch_size` examples, of which each of `ranks` processes gets its slice."""
+    """Draws batches of examples as the authors' code does.
 
-    arrays: Arrays
-    batch_size: int
-    seed: int = 0
-    epochs_per_iteration: int = 1
-    choice_seed: int = 0
-    rank: int = 0
-    ranks: int = 1
+    Raises UserError if a batch cannot be divided equally among the processes.
+    """
+
+    arrays: Arrays  # the split
+    batch_size: int  # examples of a batch, over all ranks
+    seed: int = 0  # of the choice of groups and puzzles
+    epochs_per_iteration: int = 1  # epochs between two evaluations of the authors' code
+    choice_seed: int = 0  # of the choice among a puzzle's examples
+    rank: int = 0  # this process, which gets its slice of every batch
+    ranks: int = 1  # how many processes there are
 
     def __post_init__(self):
         if self.batch_size < 1 or self.batch_size % self.ranks:
             raise UserError(
-                f"A batch of {self.batch_size} cannot be shared by {self.ranks} processes; choose "
-                "a multiple of them."
+                f"A batch of {self.batch_size} cannot be divided equally among {self.ranks} "
+                f"processes; choose a multiple of {self.ranks}."
             )
 
     def batches(self, start: int = 0) -> Iterator[Drawn]:
-        """Training batches without end, from batch `start` on; those before are drawn again."""
+        """Endless training batches from batch `start` on. Earlier ones are drawn and skipped."""
         return islice(self._all_batches(), start, None)
 
     def _all_batches(self) -> Iterator[Drawn]:
@@ -71,18 +74,21 @@ class OfficialSampler:
             if not full:
                 raise UserError(
                     f"{self.epochs_per_iteration} epochs have too few examples for a batch of "
-                    f"{self.batch_size}; ask for more epochs or a smaller batch."
+                    f"{self.batch_size}; use more epochs, or a smaller batch."
                 )
 
     def group_order(self, number: int) -> tuple[np.ndarray, np.random.Generator]:
-        """The groups in the order of iteration `number`, from 1, and the generator afterwards."""
+        """The order of the groups in iteration `number`, from 1, and the generator after it."""
         generator = np.random.Generator(np.random.Philox(seed=self.seed + number))
         groups = len(self.arrays.group_indices) - 1
         epochs = [generator.permutation(groups) for _ in range(self.epochs_per_iteration)]
         return np.concatenate(epochs), generator
 
     def iteration(self, number: int, choices: np.random.RandomState) -> Iterator[Drawn]:
-        """The batches of iteration `number` for all ranks; the last one may be short."""
+        """The batches of iteration `number`, from 1, over all ranks; the last one may be short.
+
+        `choices` draws the examples of a puzzle.
+        """
         puzzle_starts, group_starts = self.arrays.puzzle_indices, self.arrays.group_indices
         order, generator = self.group_order(number)
         examples: list[np.ndarray] = []
@@ -102,7 +108,7 @@ class OfficialSampler:
                 examples, puzzles, room = [], [], self.batch_size
 
     def test_batches(self) -> Iterator[Drawn]:
-        """All examples in their order; this rank's slice of a short batch is padded."""
+        """All examples in order, in batches. This rank's slice of a short batch is padded."""
         total = len(self.arrays.inputs)
         for start in range(0, total, self.batch_size):
             examples = np.arange(start, min(start + self.batch_size, total))
@@ -111,7 +117,7 @@ class OfficialSampler:
             yield self._share(Drawn(examples, puzzles, identifiers, len(examples)))
 
     def batch(self, drawn: Drawn) -> Batch:
-        """The tokens of what was drawn; padding is PAD with nothing to be graded."""
+        """The tokens of the drawn examples. Padding is PAD, with no graded cells."""
         there = drawn.examples != NOTHING
         rows = np.where(there, drawn.examples, 0)
         inputs, labels = (
@@ -122,7 +128,7 @@ class OfficialSampler:
         return Batch(inputs, labels.masked_fill(labels == 0, IGNORE), puzzle_ids)
 
     def _share(self, whole: Drawn) -> Drawn:
-        """What this rank gets of a batch, padded to its size."""
+        """This rank's slice of a batch, padded to its size."""
         size = self.batch_size // self.ranks
         mine = slice(self.rank * size, (self.rank + 1) * size)
         examples, puzzles, identifiers = (
@@ -133,9 +139,15 @@ class OfficialSampler:
 
 
 class OfficialDeck:
-    """The batches of `OfficialSampler` for the trainer, in place of a `Deck`.
+    """Gives the trainer the batches of `OfficialSampler`, in place of a `Deck`.
 
-    To begin anywhere it draws all batches before again; step after step it only goes on.
+    Consecutive batches are quick. To resume at a step, it draws all earlier batches again.
+
+    Args:
+        puzzles: the training split.
+        batch_size: rows per batch.
+        seed: see `OfficialSampler`.
+        epochs: epochs per iteration.
     """
 
     def __init__(self, puzzles: PuzzleSet, batch_size: int, seed: int, epochs: int):
@@ -153,7 +165,7 @@ class OfficialDeck:
         self.stream = self.sampler.batches()
 
     def rows(self, step: int) -> torch.Tensor:
-        """Row numbers (batch_size,) of batch `step`."""
+        """The row numbers (batch_size,) of batch number `step`, from 0."""
         if step != self.next_step:
             self.stream = self.sampler.batches(step)
         self.next_step = step + 1

@@ -1,6 +1,6 @@
-"""Where puzzles come from, as a frozen dataclass each; reading them needs no torch.
+"""The settings of every data set, one frozen dataclass each. This file needs no torch.
 
-`build` makes the splits, with the module that it imports.
+`build` makes the splits, and imports what it needs for that.
 """
 
 import json
@@ -21,38 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """Where puzzles come from. `vocab_size` V and `seq_len` L say what a network must read."""
+    """Where the puzzles of an experiment come from.
+
+    Every data set has `vocab_size`, the number of different tokens (V), and `seq_len`, the number
+    of cells of a puzzle (L). A network must have the same.
+    """
 
     @property
     def puzzle(self) -> str:
-        """What puzzles they are: sudoku, maze or arc; UserError if they are not there."""
+        """Which puzzles they are: "sudoku", "maze" or "arc". UserError if their data is missing."""
         raise NotImplementedError
 
     @property
     def identifiers(self) -> int:
-        """Rows that the table of puzzle embeddings needs; one where all puzzles share a rule."""
+        """How many puzzle identifiers there are: 1 where all puzzles have the same rules."""
         return 1
 
     def build(self) -> "Splits":
-        """The splits; UserError if they cannot be made."""
+        """Make or read the splits. Raises UserError if that fails."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class SudokuData(Data):
-    """Generated Sudokus. No puzzle of a split is a symmetric twin or a relative of one in another.
+    """Generated Sudokus. No puzzle has a twin in its own split or in another one.
 
-    `kinds` are mixed in equal parts: "minimal" (no clue can be spared), for example "40-blanks",
-    or "evolved" (9x9 bred to be extremely hard, split by lineage).
+    The kinds are "minimal" (every clue is needed), a number of blanks such as "40-blanks" (easier
+    puzzles), and "evolved" (9x9 puzzles bred to be extremely hard). Evolved puzzles with a common
+    ancestor are all in the same split.
     """
 
-    size: int = 6
-    kinds: tuple[str, ...] = ("minimal",)
-    train: int = 1000
-    validation: int = 200
-    test: int = 500
-    puzzle_seed: int = 0
-    source: Literal["generated"] = "generated"  # names the class in files
+    size: int = 6  # 4, 6 or 9
+    kinds: tuple[str, ...] = ("minimal",)  # kinds of puzzles, mixed in equal parts
+    train: int = 1000  # number of training puzzles
+    validation: int = 200  # number of validation puzzles
+    test: int = 500  # number of test puzzles
+    puzzle_seed: int = 0  # seed of all random draws
+    source: Literal["generated"] = "generated"  # the name of the class in files
 
     @property
     def puzzle(self) -> str:
@@ -60,14 +65,16 @@ class SudokuData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding, the blank, and the digits: n + 2 tokens."""
         return self.size + 2
 
     @property
     def seq_len(self) -> int:
+        """The cells of a board, n * n."""
         return self.size**2
 
     def build(self) -> "Splits":
-        """The splits, generated once and then read from the cache folder."""
+        """The splits, generated at the first call and then read from the cache folder."""
         from trm_lite.data.sudokus import build_sudokus
 
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -76,17 +83,18 @@ class SudokuData(Data):
 
 @dataclass(frozen=True)
 class MazeData(Data):
-    """Generated mazes of an odd `size` with a single path, so that any symmetry may be applied.
+    """Generated mazes with a single path from S to G, without turned or mirrored twins.
 
-    They are made in a second or two, and therefore not kept on disk.
+    Because the path is unique, every symmetry of a maze has just one right answer too. Mazes are
+    generated in a second or two, and therefore not kept on disk.
     """
 
-    size: int = 7
-    train: int = 2000
-    validation: int = 200
-    test: int = 500
-    puzzle_seed: int = 0
-    source: Literal["generated mazes"] = "generated mazes"  # names the class in files
+    size: int = 7  # rows and columns, an odd number
+    train: int = 2000  # number of training mazes
+    validation: int = 200  # number of validation mazes
+    test: int = 500  # number of test mazes
+    puzzle_seed: int = 0  # seed of all random draws
+    source: Literal["generated mazes"] = "generated mazes"  # the name of the class in files
 
     @property
     def puzzle(self) -> str:
@@ -94,14 +102,16 @@ class MazeData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding and the five characters of a maze."""
         return len(maze.CHARACTERS) + 1
 
     @property
     def seq_len(self) -> int:
+        """The cells of a maze, n * n."""
         return self.size**2
 
     def build(self) -> "Splits":
-        """The splits; UserError if there are not enough mazes without twins."""
+        """Generate the splits. Raises UserError if there are not enough mazes without twins."""
         from trm_lite.data.mazes import build_mazes
 
         return build_mazes(self.size, (self.train, self.validation, self.test), self.puzzle_seed)
@@ -109,17 +119,17 @@ class MazeData(Data):
 
 @dataclass(frozen=True)
 class SmallArcData(Data):
-    """The tasks of ARC-AGI-1, of both its sets, with no grid beyond `side` rows or columns.
+    """The tasks of ARC-AGI-1, training and evaluation, whose grids all fit on a small canvas.
 
-    The test pairs of `validation` tasks, drawn at random, are there to choose by; those of the
-    other tasks, to report. The demonstrations of all are learned from.
+    Training uses the demonstrations of all tasks. The test pairs of some random tasks are the
+    validation split, and those of all other tasks are the test split.
     """
 
-    side: int = 6  # of the canvas, at most 30
-    augmentations: int = 15  # of each task, beside the original
-    validation: int = 12  # tasks
-    puzzle_seed: int = 0
-    source: Literal["small ARC tasks"] = "small ARC tasks"  # names the class in files
+    side: int = 6  # rows and columns of the canvas, at most 30
+    augmentations: int = 15  # augmentations of each task, beside the original
+    validation: int = 12  # number of validation tasks
+    puzzle_seed: int = 0  # seed of all random draws
+    source: Literal["small ARC tasks"] = "small ARC tasks"  # the name of the class in files
 
     @property
     def puzzle(self) -> str:
@@ -127,17 +137,19 @@ class SmallArcData(Data):
 
     @property
     def vocab_size(self) -> int:
+        """Padding, EOS, and the ten colours."""
         return arc.VOCAB_SIZE
 
     @property
     def seq_len(self) -> int:
+        """The cells of the canvas."""
         return self.side**2
 
     @cached_property
     def groups(self) -> "list[Group]":
-        """Each task with its augmentations, the original first; those for validation come first.
+        """Each task with its augmentations; the validation tasks come first.
 
-        Raises UserError for sizes that cannot be.
+        Raises UserError for impossible settings.
         """
         from trm_lite.data.small_arc import draw_groups
 
@@ -145,23 +157,32 @@ class SmallArcData(Data):
 
     @property
     def identifiers(self) -> int:
-        """Rows in the table of puzzle embeddings: the blank one, and one per augmented task."""
+        """How many puzzle identifiers there are: one per augmented task, and 0 for padding."""
         return 1 + sum(map(len, self.groups))
 
     def names(self) -> list[str]:
-        """What each identifier is called, as `trm_lite.evaluation.Votes` reads it."""
+        """The puzzle name of each identifier, as `trm_lite.evaluation.Votes` needs them."""
         return ["<blank>", *(name for group in self.groups for name in group.names())]
 
     def examples(
         self, split: Literal["train", "test"], groups: "list[Group]", guises: int | None = None
     ) -> "PuzzleSet":
-        """The pairs of `split` of some groups, in the first `guises` of each, or in all."""
+        """The examples of a split, of some of the tasks only.
+
+        Args:
+            split: "train" for demonstrations, "test" for the pairs to be solved.
+            groups: the tasks, some of `self.groups`.
+            guises: how many guises of each task, the original first; None for all.
+        """
         from trm_lite.data.small_arc import examples
 
         return examples(self.side, split, groups, guises)
 
     def build(self) -> "Splits":
-        """Demonstrations in all guises, test pairs as they are; UserError as for `groups`."""
+        """The splits: demonstrations in all guises, and test pairs of the originals only.
+
+        Raises UserError for impossible settings.
+        """
         from trm_lite.data.dataset import Splits
 
         groups, chosen = self.groups, self.validation
@@ -174,20 +195,20 @@ class SmallArcData(Data):
 
 @dataclass(frozen=True)
 class BuiltData(Data):
-    """A benchmark that `trm-lite data NAME` put into a folder."""
+    """A benchmark that `trm-lite data NAME` built in a folder."""
 
     # A preset has options --name, --vocab-size and --seq-len already, hence the other names.
-    name: Annotated[str, arg(name="benchmark")] = "sudoku-extreme"
-    folder: str = ""  # data/NAME if empty
-    vocab_size: Annotated[int, arg(name="tokens")] = 11
-    seq_len: Annotated[int, arg(name="cells")] = 81
-    symmetries: bool = True  # draw Sudokus under a random symmetry each, unless some are stored
-    validation: int = 1_000  # rows of the test split to look at in training, if there is no other
-    source: Literal["built"] = "built"  # names the class in files
+    name: Annotated[str, arg(name="benchmark")] = "sudoku-extreme"  # name of the benchmark
+    folder: str = ""  # where it was built; data/NAME if empty
+    vocab_size: Annotated[int, arg(name="tokens")] = 11  # different tokens
+    seq_len: Annotated[int, arg(name="cells")] = 81  # cells of a puzzle
+    symmetries: bool = True  # show each Sudoku under a random symmetry, unless some are stored
+    validation: int = 1_000  # rows of the test split to validate on, if no split is meant for it
+    source: Literal["built"] = "built"  # the name of the class in files
 
     @property
     def path(self) -> Path:
-        """Where the arrays are."""
+        """The folder that holds the benchmark."""
         return Path(self.folder or Path("data") / self.name)
 
     @property
@@ -196,11 +217,14 @@ class BuiltData(Data):
 
     @property
     def identifiers(self) -> int:
-        """What the folder says; ARC's depend on its settings."""
+        """How many puzzle identifiers the folder has. For ARC this depends on its settings."""
         return self.about().get("identifiers", 1)
 
     def about(self) -> dict:
-        """What the folder says about itself; UserError if it is another benchmark's or missing."""
+        """The folder's description of itself, about.json.
+
+        Raises UserError if the folder is missing, damaged, or holds puzzles of another size.
+        """
         how = f"trm-lite data {self.name}"
         try:
             about = json.loads((self.path / "about.json").read_text())
@@ -213,8 +237,8 @@ class BuiltData(Data):
             ) from error
         if there != (self.vocab_size, self.seq_len):
             raise UserError(
-                f"{self.path} holds {there[1]} cells of {there[0]} tokens, but '{self.name}' has "
-                f"{self.seq_len} of {self.vocab_size}; name the right folder.",
+                f"{self.path} has puzzles of {there[1]} cells and {there[0]} tokens, but "
+                f"'{self.name}' has {self.seq_len} and {self.vocab_size}; name the right folder.",
                 "folder",
             )
         return about
@@ -222,8 +246,8 @@ class BuiltData(Data):
     def build(self) -> "Splits":
         """The splits in the folder, memory-mapped.
 
-        Where there is no validation split, it is a seeded draw from the test split: look at it to
-        see how training goes, and do not choose by it what you report.
+        If there is no validation split, it is a random part of the test split, always the same.
+        Then use it only to watch the training, and not to choose what you report.
         """
         from trm_lite.data.folder import build_splits
 

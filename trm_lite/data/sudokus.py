@@ -1,4 +1,4 @@
-"""Puzzles made here: generated from a seed, split without twins, kept on disk."""
+"""Generate Sudoku data sets from a seed, split them without twins, and cache them on disk."""
 
 import hashlib
 import io
@@ -17,21 +17,24 @@ from trm_lite.common.files import DAMAGED, cache_folder, write_atomically
 from trm_lite.data.dataset import PuzzleSet, Splits
 from trm_lite.puzzles import sudoku
 
-GENERATION = 2  # raise it when a generator makes other puzzles, or old files would be read as new
-EVOLUTION_ROUNDS = 45  # after which nearly all puzzles need more than ten guesses
-MOST_RELATIVES = 10  # puzzles of one founder in a set of evolved ones
+# Part of the cache key. Raise it when a generator changes, or old files would be used.
+GENERATION = 2
+EVOLUTION_ROUNDS = 45  # after so many, nearly all puzzles need more than ten guesses
+MOST_RELATIVES = 10  # most descendants of one founder among evolved puzzles
 
 
 def build_sudokus(
     size: int, kinds: tuple[str, ...], sizes: dict[str, int], puzzle_seed: int
 ) -> Splits:
-    """The splits that a `SudokuData` describes, read from the cache folder if they are there.
+    """The splits that a `SudokuData` describes, from the cache folder if they are there already.
+
+    Raises UserError if so many puzzles cannot be found, and if the cache cannot be used.
 
     Args:
         size: 4, 6 or 9.
-        kinds: Kinds of puzzles, mixed in equal parts.
-        sizes: How many puzzles each split holds, by its name.
-        puzzle_seed: Of everything that is drawn.
+        kinds: the kinds of puzzles, mixed in equal parts.
+        sizes: the number of puzzles in each split, by its name.
+        puzzle_seed: seed of all random draws.
     """
     described = {"size": size, "kinds": kinds, "puzzle_seed": puzzle_seed, "source": "generated"}
     recipe = json.dumps({"generation": GENERATION} | described | sizes, sort_keys=True)
@@ -49,7 +52,9 @@ def build_sudokus(
     try:
         write_atomically(path, kept.getvalue())
     except UserError as error:
-        raise UserError(f"{error} TRM_LITE_CACHE names the folder; choose another.") from error
+        raise UserError(
+            f"{error} Set the environment variable TRM_LITE_CACHE to another folder."
+        ) from error
     return _splits(parts)
 
 
@@ -62,8 +67,8 @@ def _generate(
 ) -> dict[str, np.ndarray]:
     total = sum(sizes.values())
     if not kinds or min(sizes.values()) < 0:
-        raise UserError("Name at least one kind of puzzle, and sizes of splits that are 0 or more.")
-    for spare in (1.05, 1.5, 3.0, 6.0):  # some turn out to be twins, of small boards most
+        raise UserError("Name at least one kind of Sudoku, and give each split 0 puzzles or more.")
+    for spare in (1.05, 1.5, 3.0, 6.0):  # some puzzles are twins, and most of the small ones
         per_kind = math.ceil(spare * total / len(kinds))
         made = [
             _generate_kind(kind, per_kind, size, seed=puzzle_seed * 1000 + number)
@@ -75,15 +80,16 @@ def _generate(
             for parts in ([kind.puzzles for kind in made], [kind.solutions for kind in made])
         )
         families = np.stack([kind.families for kind in made], axis=1) * len(made)
-        families = (families + np.arange(len(made))).reshape(-1)  # of different kinds: different
+        # Families of different kinds get different numbers.
+        families = (families + np.arange(len(made))).reshape(-1)
         distinct = sudoku.without_twins(puzzles, solutions)
         rows = _assign(distinct, families, sizes)
         if all(len(rows[name]) == count for name, count in sizes.items()):
             break
     else:
         raise UserError(
-            f"Only {len(distinct)} puzzles of size {size} without twins were found, "
-            f"{total} were asked for; ask for fewer."
+            f"Only {len(distinct)} of {total} puzzles of size {size} without twins were found; "
+            "ask for fewer."
         )
     parts = {}
     for name in sizes:
@@ -93,9 +99,12 @@ def _generate(
 
 
 def _assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """Fill splits of `sizes` with `rows`, one after the other; no family stands in two of them."""
+    """Fill one split after the other with `rows`, so that no family is in two splits.
+
+    `families` (N,) is the family of each puzzle, and `sizes` says how many each split needs.
+    """
     filled: dict[str, list[int]] = {name: [] for name in sizes}
-    home: dict[int, str] = {}  # the split of each family
+    home: dict[int, str] = {}  # which split each family is in
     for row in rows:
         family = int(families[row])
         if family not in home:
@@ -109,7 +118,7 @@ def _assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> di
 
 
 def _mixed(rows: np.ndarray, families: np.ndarray, kinds: int, seed: int) -> np.ndarray:
-    """The `rows` of a split with relatives no longer side by side; each kind keeps its places."""
+    """Shuffle the `rows` of a split, within each kind, where relatives stand side by side."""
     rows = rows.copy()
     for kind in range(kinds):
         places = np.flatnonzero(families[rows] % kinds == kind)
@@ -119,11 +128,11 @@ def _mixed(rows: np.ndarray, families: np.ndarray, kinds: int, seed: int) -> np.
 
 
 class _Kind(NamedTuple):
-    """Puzzles of one kind, families side by side; members of a family resemble each other."""
+    """Generated puzzles of one kind. Puzzles of a family follow one another and are alike."""
 
     puzzles: np.ndarray  # (N, n*n)
     solutions: np.ndarray  # (N, n*n)
-    families: np.ndarray  # (N,)
+    families: np.ndarray  # (N,) number of the family
 
 
 def _generate_kind(kind: str, count: int, size: int, seed: int) -> _Kind:
@@ -136,13 +145,13 @@ def _generate_kind(kind: str, count: int, size: int, seed: int) -> _Kind:
     if kind == "evolved" and size == 9:
         return _evolve(count, seed)
     raise UserError(
-        f"'{kind}' is no kind of {size}x{size} Sudoku; use minimal, for example 40-blanks, "
-        "or for 9x9 evolved."
+        f"There is no kind '{kind}' of {size}x{size} Sudoku; use minimal, a number of blanks "
+        "such as 40-blanks, or for 9x9 evolved."
     )
 
 
 def _evolve(count: int, seed: int) -> _Kind:
-    """`count` extreme puzzles, family after family: minutes per thousand."""
+    """`count` extremely hard puzzles, family after family. A thousand take minutes."""
     founders, _ = sudoku.generate(5 * count, 9, seed=seed)
     with tqdm(total=EVOLUTION_ROUNDS, desc="breeding hard puzzles", unit="round") as bar:
 
@@ -155,12 +164,12 @@ def _evolve(count: int, seed: int) -> _Kind:
             rounds=EVOLUTION_ROUNDS,
             seed=seed,
             keep=count,
-            # Where two splits meet, some relatives find no room; keep these losses small.
+            # Where a split is full, further puzzles of its last family are lost; keep that small.
             keep_per_lineage=min(MOST_RELATIVES, 1 + count // 50),
             children=4 * count,
             progress=progress,
         )
-    # The pool is sorted by hardness: mix the families, and the puzzles within each.
+    # The pool is sorted by hardness, so shuffle the families, and the puzzles within each.
     rng = np.random.default_rng(seed)
     key = rng.random(len(founders))[pool.lineage]
     order = np.lexsort((rng.random(len(key)), key))
@@ -168,7 +177,10 @@ def _evolve(count: int, seed: int) -> _Kind:
 
 
 def sudoku_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
-    """Boards (N, n*n) and their solutions as tokens, augmented by the symmetries of Sudoku."""
+    """A `PuzzleSet` of Sudokus and their solutions, both (N, n*n) boards.
+
+    Its batches can be shown under random symmetries of Sudoku.
+    """
     size = sudoku.size_of(puzzles)
     return PuzzleSet(
         torch.from_numpy(sudoku.to_tokens(puzzles)),

@@ -1,4 +1,4 @@
-"""How good is it? Exact match with an interval, votes, and answers to anybody's puzzles."""
+"""How good is a network? Exact match with intervals, ARC's vote, and solving your own Sudokus."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What is measured beside exact match: difficulty bands, shortest paths, a summary by step."""
+"""Further measures of an evaluation: a summary by step, shortest paths, difficulty bands."""
 
 import math
 
@@ -12,7 +12,11 @@ SHOWN_STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def summary(result: Evaluation) -> dict:
-    """Exact match by supervision step, and when the model halts itself."""
+    """An evaluation in numbers, ready for JSON.
+
+    Holds exact match by supervision step, the share of right cells after the last step, and exact
+    match with the mean number of steps when the model itself decides to halt.
+    """
     steps, count = result.correct.shape
     shown = [step for step in SHOWN_STEPS if step < steps] + [steps]
     halting, mean_steps = result.when_halting()
@@ -26,18 +30,26 @@ def summary(result: Evaluation) -> dict:
 
 
 def shortest_paths(puzzles: PuzzleSet, result: Evaluation) -> Share:
-    """How many of the final answers to mazes are a shortest path, though perhaps another one."""
+    """How many of the final answers to mazes mark a shortest path; any one counts.
+
+    The label holds just one of the shortest paths, so this can exceed exact match. `result` must
+    have kept its answers.
+    """
     mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, result.answers))
     return share(int(maze.is_shortest_path(mazes, answers).sum()), len(mazes))
 
 
 def _boards(puzzles: PuzzleSet) -> tuple[np.ndarray, np.ndarray]:
-    """Puzzles and solutions as boards, both (N, n*n)."""
+    """The puzzles and the solutions of a set of Sudokus as boards, both (N, n*n)."""
     return tuple(sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
 
 
 def exact_by_band(puzzles: PuzzleSet, result: Evaluation) -> dict[str, Share]:
-    """Exact match after the last step by what a solver needs (see `sudoku.rate`), easiest first."""
+    """Exact match after the last step by difficulty of the Sudoku, the easiest band first.
+
+    The difficulty is the work that a classical solver has (`sudoku.rate`): rounds of singles,
+    then locked candidates, then the mean number of guesses. Empty bands are left out.
+    """
     rating = sudoku.rate(_boards(puzzles)[0])
     bands = {
         f"singles, {low} to {high} rounds" if high < 99 else f"singles, {low} rounds or more": (

@@ -1,4 +1,4 @@
-"""How good is it? Exact match on puzzles that were never seen, with an interval."""
+"""Exact match of a network on a set of puzzles, with a confidence interval."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ from trm_lite.thinking import MAX_STEPS, noisy_start, think
 
 
 class Share(NamedTuple):
-    """A measured proportion with its 95 % interval."""
+    """A measured proportion with its 95 % confidence interval; all are in 0..1."""
 
     value: float
     low: float
     high: float
-    count: int  # of puzzles that it was measured on
+    count: int  # how many puzzles it was measured on
 
     def __str__(self) -> str:
         low, high = 100 * self.low, 100 * self.high
@@ -30,7 +30,10 @@ class Share(NamedTuple):
 
 
 def share(successes: float, count: int) -> Share:
-    """`successes` of `count` with the Wilson 95 % interval, sound near 0 and 1 too."""
+    """The proportion of `successes` among `count`, with the Wilson 95 % interval.
+
+    Unlike the usual plus-minus interval, it also holds near 0 and 1.
+    """
     if count == 0:
         return Share(math.nan, 0.0, 1.0, 0)
     z, p = 1.959964, successes / count
@@ -41,11 +44,11 @@ def share(successes: float, count: int) -> Share:
 
 @dataclass
 class Evaluation:
-    """What N puzzles looked like after each of S supervision steps."""
+    """How a network's answers to N puzzles stood after each of S supervision steps."""
 
-    correct: Tensor  # (S, N) bool: every graded cell right
+    correct: Tensor  # (S, N) bool: every graded cell is right
     cells: Tensor  # (S, N) share of the graded cells that are right
-    halt_logits: Tensor  # (S, N)
+    halt_logits: Tensor  # (S, N) above 0 means that the network believes its answer
     answers: Tensor | None = None  # (N, L) uint8 tokens after the last step, if they were kept
 
     def exact(self, step: int = -1) -> Share:
@@ -55,9 +58,10 @@ class Evaluation:
 
     @classmethod
     def most_confident(cls, attempts: Sequence["Evaluation"]) -> "Evaluation":
-        """Of several attempts at the same puzzles, at every step the one that believes in itself.
+        """Combine several attempts at the same puzzles by choosing the most confident one.
 
-        "Thinking wider" (arXiv 2605.19943): the halting head chooses, nobody knows the answer.
+        The choice is made for each puzzle and each step by the highest halt logit, without knowing
+        the answer: "thinking wider" (arXiv 2605.19943).
         """
         parts = [
             torch.stack([getattr(attempt, name) for attempt in attempts])
@@ -71,16 +75,22 @@ class Evaluation:
         return result
 
     def slowest(self) -> int:
-        """The row of the puzzle whose answer became right, for good, the latest."""
+        """The row of the puzzle that took the most steps to be solved for good.
+
+        Puzzles that are wrong after the last step do not count.
+        """
         steps = torch.arange(1, len(self.correct) + 1)[:, None]
-        last_wrong = (~self.correct * steps).amax(0)  # (N,) 0 where it was never wrong
+        last_wrong = (~self.correct * steps).amax(0)  # (N,) 0 for puzzles that were never wrong
         return int(last_wrong.where(self.correct[-1], -1).argmax())
 
     def when_halting(self, above: float = 0.0) -> tuple[Share, float]:
-        """Exact match and mean steps if each puzzle stops once its halt logit exceeds `above`."""
+        """Exact match and mean number of steps if the network decides when to halt.
+
+        Each puzzle stops at the first step whose halt logit exceeds `above`, or at the last step.
+        """
         done = self.halt_logits > above
         done[-1] = True
-        stop = done.int().argmax(0)  # first step that is done
+        stop = done.int().argmax(0)  # (N,) the first step, from 0, that meets the condition
         correct = self.correct.gather(0, stop[None])[0]
         return share(int(correct.sum()), len(correct)), float(stop.float().mean()) + 1
 
@@ -99,12 +109,22 @@ def evaluate(
     guises: bool = False,
     seed: int = 0,
 ) -> Evaluation:
-    """Let `model` think `steps` supervision steps about every puzzle, whatever its halting head.
+    """Let a network answer every puzzle, and compare its answers with the labels after each step.
 
-    Several `ranks` share the puzzles, and all get the whole result. `keep_answers` adds the final
-    answers to it. `noise` is the deviation of Gaussian noise on the initial z, puzzle i's drawn
-    with `seed` + i. With `guises` the model sees each puzzle under a random symmetry of its own,
-    drawn with `seed`.
+    The network thinks all the steps, whatever its halt logits say. One that writes token by token
+    answers once, in a single step.
+
+    Args:
+        model: the network.
+        puzzles: N examples.
+        steps: supervision steps per puzzle.
+        batch_size: puzzles in the network at once.
+        bfloat16: compute in bfloat16 where that is faster.
+        ranks: processes that share the puzzles; each gets the whole result.
+        keep_answers: keep the answers after the last step.
+        noise: standard deviation of Gaussian noise on the initial z.
+        guises: show each puzzle under a random symmetry.
+        seed: seed of the guises; puzzle i draws its noise with `seed` + i.
     """
     model.eval()
     device = model.device
@@ -139,10 +159,7 @@ def evaluate(
 def _answers(
     model: Network, batch: Batch, steps: int, noise: float, seeds: Sequence[int]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tokens (B, L) after each step, and the logit (B,) of the belief in them.
-
-    A network that writes token by token answers once: what it has written stands.
-    """
+    """The answer's tokens (B, L) after each step, and the logit (B,) of the belief in it."""
     if isinstance(model, Autoregressive):
         written = model.write(batch.inputs)
         yield written.answer, written.log_odds
@@ -155,10 +172,10 @@ def _answers(
 
 
 def first_mistake(written: Tensor, right: Tensor) -> Tensor:
-    """How many cells (B,) were written before the first wrong one; L where none is wrong.
+    """How many cells (B,) were written before the first wrong one, or L if none is wrong.
 
-    `written` and `right` are tokens (B, L) in the order of writing; IGNORE in `right` is not
-    graded.
+    `written` and `right` are tokens (B, L) in the order of writing. Cells where `right` is IGNORE
+    are not graded.
     """
     wrong = (written != right) & (right != IGNORE)
     return torch.where(wrong.any(-1), wrong.int().argmax(-1), written.shape[-1])

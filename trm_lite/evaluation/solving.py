@@ -1,4 +1,4 @@
-"""Solve anybody's Sudokus with trained weights, and check every answer against the rules."""
+"""Solve any Sudokus with a trained network, and check every answer against the rules."""
 
 import csv
 import io
@@ -16,27 +16,29 @@ from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import answer
 
-MAX_STEPS = 64  # more than in training: hard boards gain from longer thought
-BATCH = 256  # boards thought about at once
-HALT_ABOVE = 4.0  # logit at which to stop; at 0 the head is over-eager (validation puzzles)
+MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
+BATCH = 256  # boards in the network at once
+# The halt logit at which to stop. On validation puzzles, stopping at 0 is often too early.
+HALT_ABOVE = 4.0
 
 
 class Solved(NamedTuple):
-    """A network's answer to one puzzle."""
+    """A network's answer to one Sudoku, right or wrong."""
 
-    puzzle: np.ndarray  # (n*n,)
+    puzzle: np.ndarray  # (n*n,) the board
     solution: np.ndarray  # (n*n,) what the network says, right or wrong
-    solved: bool  # checked against the rules and the clues, never assumed
-    steps: int  # supervision steps used, over all attempts
+    solved: bool  # whether that keeps the rules and the clues; always checked
+    steps: int  # supervision steps taken, over all attempts
     tries: int  # attempts made
-    confidence: float  # the network's own belief, 0..1
+    confidence: float  # how sure the network is of its answer, in 0..1
 
     def then(self, again: "Solved") -> "Solved":
-        """The better of this answer and the one that followed it, with the work of both."""
+        """The better of this answer and that of a further attempt, with the steps of both."""
         better = max(self, again, key=lambda said: (said.solved, said.confidence))
         return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
 
     def to_json(self) -> str:
+        """The answer as one line of JSON, with boards as in `sudoku.to_line`."""
         return json.dumps(
             {
                 "puzzle": sudoku.to_line(self.puzzle),
@@ -51,17 +53,17 @@ class Solved(NamedTuple):
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that holds no solvable puzzle."""
+    """A line of text that holds no proper puzzle."""
 
-    line: int
-    problem: str
+    line: int  # its number, from 1
+    problem: str  # what is wrong with it, as a sentence
 
 
 def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
-    """Puzzles in `text` with their line numbers, and the lines that are none.
+    """Find the Sudokus in a text: boards with their line numbers, and the lines with problems.
 
-    Understood are one puzzle per line, one puzzle laid out over several lines, and CSV with a
-    column `question`. Every puzzle is checked to have exactly one solution.
+    The text may hold one puzzle per line, one puzzle laid out over several lines, or CSV with a
+    column `question`. A puzzle that does not have exactly one solution is a problem.
     """
     good: list[tuple[int, np.ndarray]] = []
     bad: list[BadLine] = []
@@ -90,7 +92,7 @@ def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]
 
 
 def _candidates(text: str) -> list[tuple[int, str]]:
-    """Line numbers and texts that should each be a puzzle."""
+    """The texts that should each be a puzzle, with their line numbers."""
     lines = text.splitlines()
     if lines and "question" in lines[0].split(","):
         rows = csv.DictReader(io.StringIO(text))
@@ -110,16 +112,23 @@ def solve_boards(
     halt_above: float | None = HALT_ABOVE,
     tries: int = 1,
 ) -> list[Solved]:
-    """Let `model` think about `boards` (B, n*n) of its size, and check what it says.
+    """Let a network solve boards, and check its answers.
 
-    Where an answer breaks a rule, the board is thought about again in another guise, until it is
-    solved or there were `tries`; each guise is a fresh chance (as in arXiv 2601.10679).
+    If an answer breaks a rule, the network tries again with another guise of the board, which is
+    a fresh chance (as in arXiv 2601.10679). Raises UserError if the weights are for another size.
+
+    Args:
+        model: the network.
+        boards: (B, n*n) puzzles of the size that it was trained on.
+        max_steps: the most supervision steps of an attempt.
+        halt_above: end an attempt once the halt logit exceeds this; None takes all the steps.
+        tries: the most attempts per board.
     """
     cells = boards.shape[-1]
     if cells != model.config.seq_len:
         raise UserError(
-            f"These weights solve boards of {model.config.seq_len} cells, not of {cells}; "
-            "use weights for this size.",
+            f"These weights solve boards of {model.config.seq_len} cells, but this one has "
+            f"{cells}; use weights for this size.",
             "weights",
         )
     solved: list[Solved] = []
@@ -147,7 +156,11 @@ def attempt(
     halt_above: float | None,
     symmetry: sudoku.Symmetry | None = None,
 ) -> list[Solved]:
-    """One thought of `model` about `boards` (B, n*n), seen under a `symmetry` if there is one."""
+    """Let a network answer each of `boards` (B, n*n) once; for the arguments see `solve_boards`.
+
+    If there is a `symmetry`, the network sees the boards under it, and its answers are
+    transformed back.
+    """
     tokens = torch.from_numpy(sudoku.to_tokens(boards))
     seen = tokens if symmetry is None else sudoku.apply(symmetry, tokens)
     with precision(model.device, bfloat16=True):

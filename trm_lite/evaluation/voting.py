@@ -1,9 +1,9 @@
-"""ARC's evaluation: every augmentation of a task gives an answer, and the answers vote.
+"""How ARC is evaluated: each augmentation of a task predicts a grid, and the predictions vote.
 
-Each predicted grid is brought back to the original task (`Augmentation.undo`), and those for the
-same test input are counted. Candidates are ranked by votes, then by the mean belief of the halting
-head that the answer is right. pass@K asks whether the right grid is among the first K; the paper
-reports pass@2, for two tries are what ARC allows (arXiv 2510.04871, section 5).
+Each predicted grid is translated back to the original task (`Augmentation.undo`), and equal grids
+for the same test input are counted. The candidates are ranked by votes, and then by the mean
+confidence of the halting head. pass@K asks whether the right grid is among the first K. The paper
+reports pass@2, because ARC allows two attempts (arXiv 2510.04871, section 5).
 """
 
 import json
@@ -27,41 +27,44 @@ from trm_lite.puzzles.arc import Pair
 from trm_lite.thinking import MAX_STEPS, think
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
-ATTEMPTS = 2  # that ARC allows per test input
+ATTEMPTS = 2  # how many grids ARC allows per test input
 
 
 @dataclass
 class Candidate:
-    """A grid that was predicted for a test input, and the puzzles that voted for it."""
+    """A grid that was predicted for a test input, and the puzzles that predicted it."""
 
-    grid: np.ndarray
-    voters: list[str] = field(default_factory=list)  # names of puzzles, in the order of arrival
-    beliefs: list[float] = field(default_factory=list)  # of each, sigmoid of its halt logit
+    grid: np.ndarray  # (rows, columns) colours, as in the original task
+    voters: list[str] = field(default_factory=list)  # names of those puzzles, in order of arrival
+    beliefs: list[float] = field(default_factory=list)  # for each, the sigmoid of its halt logit
 
     @property
     def votes(self) -> int:
+        """How many puzzles predicted this grid."""
         return len(self.voters)
 
     @property
     def confidence(self) -> float:
-        """The mean belief of the voters."""
+        """The mean belief of the voters, in 0..1."""
         return sum(self.beliefs) / len(self.beliefs)
 
 
 class Votes:
-    """The predictions for all tasks of a test split, counted.
+    """Counts the predictions for all tasks of a test split.
 
-    `names` are those of all puzzle identifiers, `tests` the pairs to be solved of each task.
+    Args:
+        names: the puzzle name of every puzzle identifier.
+        tests: for each task, the pairs to be solved.
     """
 
     def __init__(self, names: Sequence[str], tests: Mapping[str, Sequence[Pair]]):
         self.names = names
         self.tests = tests
-        # By task and test input; the order in which the candidates came decides between equals.
+        # By task and test input. Equal candidates are ranked in the order in which they came.
         self.candidates: dict[tuple[str, tuple], dict[tuple, Candidate]] = {}
 
     def clear(self) -> None:
-        """Forget all votes. Without it, those of a further evaluation come on top."""
+        """Forget all votes. Otherwise those of a further evaluation are added to them."""
         self.candidates.clear()
 
     def add(
@@ -71,10 +74,16 @@ class Votes:
         predictions: np.ndarray,
         halt_logits: np.ndarray,
     ) -> None:
-        """Count a batch: identifiers (B,), tokens (B, 900) twice, and logits (B,).
+        """Count the votes of a batch.
 
-        Rows of identifier 0 are padding. Votes for inputs that are no task's are kept, and change
-        nothing.
+        Rows with identifier 0 are padding and are skipped. An input that belongs to no task gets
+        its votes too, but nobody asks for them. Raises UserError for an unknown identifier.
+
+        Args:
+            puzzle_ids: (B,) puzzle identifiers.
+            inputs: (B, 900) tokens of the questions.
+            predictions: (B, 900) tokens of the predicted grids.
+            halt_logits: (B,) the network's belief in them.
         """
         beliefs = torch.as_tensor(np.asarray(halt_logits)).double().sigmoid().tolist()
         for number, question, answer, belief in zip(
@@ -84,8 +93,8 @@ class Votes:
                 continue
             if not 0 < number < len(self.names):
                 raise UserError(
-                    f"There is no puzzle {number}, the identifiers end at {len(self.names) - 1}; "
-                    "use the folder that the model was trained on."
+                    f"There is no puzzle {number}, because the identifiers end at "
+                    f"{len(self.names) - 1}; use the folder that the model was trained on."
                 )
             name = self.names[number]
             task, augmentation = arc.parse_name(name)
@@ -98,13 +107,16 @@ class Votes:
             candidate.beliefs.append(belief)
 
     def ranked(self, task: str, test: int) -> list[Candidate]:
-        """The candidates for test input number `test` (from 0) of `task`, the best first."""
+        """The candidates for test input number `test`, from 0, of a task, the best first."""
         question = _key(self.tests[task][test].input)
         candidates = self.candidates.get((task, question), {}).values()
         return sorted(candidates, key=lambda c: (c.votes, c.confidence), reverse=True)
 
     def ranks(self) -> dict[str, list[int | None]]:
-        """Where the right grid stands, per task and test input: 0 is first, None is nowhere."""
+        """The place of the right grid in each ranking, by task and test input.
+
+        0 means first, and None that nobody voted for the right grid.
+        """
         found = {}
         for task, pairs in self.tests.items():
             found[task] = []
@@ -115,11 +127,11 @@ class Votes:
         return found
 
     def pass_at(self, ks: Sequence[int] = PASS_KS) -> dict[int, Share]:
-        """For each K, the share of test inputs solved within K tries, averaged over tasks.
+        """For each K, the share of test inputs solved within K attempts, averaged over tasks.
 
-        The interval treats each task as one trial, also if it has several test inputs and is
-        solved in part. The variance of such a score is at most that of a coin of the same mean, so
-        Wilson's interval is rather too wide than too narrow.
+        The interval treats each task as one trial, even if it has several test inputs and only
+        some are solved. Such a score varies no more than a coin flip with the same mean. So
+        Wilson's interval may be too wide, but not too narrow.
         """
         ranks = self.ranks()
         solved = {
@@ -132,10 +144,10 @@ class Votes:
         return {k: share(successes, len(ranks)) for k, successes in solved.items()}
 
     def submission(self, attempts: int = ATTEMPTS) -> dict[str, list[dict[str, list]]]:
-        """The first candidates of every test input in the format of Kaggle's submission.json.
+        """The first `attempts` candidates of every test input, in Kaggle's format.
 
-        Where there are too few, the first is repeated. A task without any prediction is an empty
-        list; a test input without one, beside others that have some, gets empty grids.
+        Where there are fewer, the first is repeated. A task without any prediction becomes an
+        empty list. A single test input without a prediction gets empty grids.
         """
         made = {}
         for task, pairs in self.tests.items():
@@ -148,14 +160,16 @@ class Votes:
         return made
 
     def write_submission(self, path: Path, attempts: int = ATTEMPTS) -> None:
-        """Write `submission` into a file; UserError if that fails."""
+        """Write `submission` as a JSON file. Raises UserError if that fails."""
         write_atomically(path, json.dumps(self.submission(attempts)).encode())
 
     def record(self, task: str, *, candidates: int = 3, voters: int = 4) -> list[dict]:
-        """What the augmentations of `task` voted for, per test input, as plain data.
+        """The outcome of the vote on each test input of a task, as plain data.
 
-        How many votes there are for how many grids, and the first `candidates` of these, each with
-        its first `voters`.
+        Args:
+            task: name of the task.
+            candidates: list only so many grids, the best first.
+            voters: list only so many voters of each grid.
         """
         made = []
         for test, pair in enumerate(self.tests[task]):
@@ -180,12 +194,12 @@ class Votes:
         return made
 
     def write_records(self, path: Path) -> None:
-        """Write `record` of every task into a file; UserError if that fails."""
+        """Write the `record` of every task as a JSON file. Raises UserError if that fails."""
         records = {task: self.record(task) for task in self.tests}
         write_atomically(path, json.dumps(records).encode())
 
     def account(self, task: str, *, candidates: int = 3, voters: int = 4) -> str:
-        """What `record` says, to read."""
+        """The same as `record`, as text with the grids drawn."""
         lines = []
         records = self.record(task, candidates=candidates, voters=voters)
         for test, of_test in enumerate(records, start=1):
@@ -221,12 +235,18 @@ def _counted(count: int, noun: str) -> str:
 
 
 def votes_for(folder: Path) -> Votes:
-    """The empty votes for a benchmark in `folder`; UserError if it is none of ARC, or damaged."""
+    """An empty count of votes for the ARC benchmark in `folder`.
+
+    Raises UserError if the folder holds another benchmark, is damaged, or does not exist.
+    """
     try:
         names = json.loads((folder / "identifiers.json").read_text())
         about = json.loads((folder / "about.json").read_text())
         if about["puzzle"] != "arc":
-            raise UserError(f"{folder} holds {about['puzzle']}, but only ARC is solved by voting.")
+            raise UserError(
+                f"{folder} holds {about['puzzle']}, but only ARC is solved by voting; "
+                "name a folder with ARC."
+            )
     except FileNotFoundError as error:
         raise UserError(
             f"There is no ARC data in {folder}; run: trm-lite data arc-agi-1"
@@ -237,7 +257,7 @@ def votes_for(folder: Path) -> Votes:
 
 
 def _tests(test: Arrays, names: Sequence[str]) -> dict[str, list[Pair]]:
-    """The pairs to be solved: those of the first puzzle, the original, of each group."""
+    """The pairs to be solved, by task: those of the first puzzle of each group, the original."""
     tests = {}
     for puzzle in test.group_indices[:-1]:
         rows = slice(test.puzzle_indices[puzzle], test.puzzle_indices[puzzle + 1])
@@ -260,12 +280,19 @@ def evaluate_arc(
     votes: Votes | None = None,
     ranks: Ranks = ALONE,
 ) -> Votes:
-    """Let `model` answer the test split in `folder`, and count the votes: see `Votes.pass_at`.
+    """Let a network answer an ARC test split, and count the votes; `Votes.pass_at` scores them.
 
-    Only the original of each task and its first `augmentations` vote, if that is given. `votes` of
-    an earlier evaluation go on to count, as in the authors' code where each evaluation of a
-    training run adds to those before it. `ranks` share the puzzles. Raises UserError if the folder
-    is not the one that the model was trained on.
+    Raises UserError if the folder's sizes are not those that the model was trained on.
+
+    Args:
+        model: the network.
+        folder: the benchmark, with its test split.
+        augmentations: let only the original and so many augmentations of each task vote.
+        steps: supervision steps per puzzle.
+        batch_size: puzzles in the network at once.
+        bfloat16: compute in bfloat16 where that is faster.
+        votes: an earlier count to add to, as evaluations during the authors' training do.
+        ranks: processes that share the puzzles; each gets all votes.
     """
     votes = votes_for(folder) if votes is None else votes
     test = read_split(folder / "test")
@@ -275,8 +302,8 @@ def evaluate_arc(
     if there != wanted:
         raise UserError(
             f"{folder} has {there[0]} tokens, {there[1]} cells and {there[2]} puzzle identifiers, "
-            f"but the model {wanted[0]}, {wanted[1]} and {wanted[2]}; use the folder that it was "
-            "trained on."
+            f"but the model has {wanted[0]}, {wanted[1]} and {wanted[2]}; use the folder that it "
+            "was trained on."
         )
     model.eval()
     rows, identifiers = _chosen(test, augmentations)
@@ -296,7 +323,7 @@ def evaluate_arc(
             halt_logits = thought.halt_logit.float().cpu().numpy()
             said.append((puzzle_ids, inputs, predictions.astype(np.uint8), halt_logits))
             bar.update()
-    # In the order of the split, whoever answered: it decides between equals.
+    # Added in the order of the split, whichever rank answered, because it breaks ties.
     by_rank = ranks.gather_objects(said)
     for number in range(len(starts)):
         votes.add(*by_rank[number % ranks.size][number // ranks.size])
@@ -304,7 +331,7 @@ def evaluate_arc(
 
 
 def _chosen(test: Arrays, augmentations: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The rows (N,) of the puzzles that vote, and their identifiers (N,)."""
+    """The rows (N,) of the examples that vote, and their puzzle identifiers (N,)."""
     puzzles = np.diff(test.group_indices)
     place = np.arange(len(test.puzzle_identifiers)) - np.repeat(test.group_indices[:-1], puzzles)
     votes = np.ones(len(place), bool) if augmentations is None else place <= augmentations

@@ -1,4 +1,4 @@
-"""Experiments by name: the paper's tables as presets, what they cost, how they compare."""
+"""Experiments by name: the paper's tables as presets, what they cost, and how they compare."""
 
 import lazy_loader
 

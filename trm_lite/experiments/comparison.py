@@ -1,8 +1,9 @@
-"""The mini table: the paper's rows on a laptop, at equal optimiser steps and at equal compute.
+"""The mini table: the paper's networks on a laptop, at equal optimiser steps and at equal compute.
 
-Every row is trained on the same puzzles with the same recipe, over several seeds, and tested on
-the same unseen puzzles twice: after as many optimiser steps as TRM gets, and after as many
-floating-point operations. Every finished run is kept, so that an interrupted table goes on.
+Every row of the table is trained on the same puzzles with the same recipe, over several seeds.
+It is tested twice on the same unseen puzzles: after as many optimiser steps as TRM gets, and
+after as many floating-point operations. Every finished run is kept, so that an interrupted
+comparison can continue.
 """
 
 import dataclasses
@@ -24,8 +25,8 @@ from trm_lite.training.recipe import Preset, replace
 from trm_lite.training.token_trainer import trainer_for
 from trm_lite.training.trainer import Trainer
 
-BASE = "sudoku-6x6"  # sets the steps and the compute that all rows get
-TRM = "trm"  # how the row of the base preset itself is called
+BASE = "sudoku-6x6"  # the preset that sets the steps and the compute of all rows
+TRM = "trm"  # the row of the base preset itself
 ROWS = (
     "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
     "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "att",
@@ -47,11 +48,15 @@ def compare(
     ship: Path | None = None,
     **changes,
 ) -> dict | None:
-    """Train and test every row with every seed, and collect what came out.
+    """Train and test every row with every seed; returns the table, or None if interrupted.
 
-    `changes` alter every preset alike (for example `steps` or `hidden_size`). The table is
-    written to `results`, or into `folder`; it grows with every run. None if it was interrupted;
-    calling again goes on. The weights of seed 0 go into the folder `ship` too, in half precision.
+    The table is saved after every run, and calling again continues.
+
+    Args:
+        base: the preset whose variants `rows` are compared.
+        results: file for the table; results.json in `folder` if None.
+        ship: folder for the weights of seed 0, in half precision.
+        changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
     reference = replace(get_preset(base), test=test, **changes)
     presets = {
@@ -96,16 +101,24 @@ def compare(
 def run_row(
     preset: Preset, equal_steps: int, budget: int, folder: Path, compile: bool
 ) -> dict | None:
-    """Train one row to both ends and test it there; None if it was interrupted."""
+    """Train one row to its two ends, and test it at each; None if interrupted.
+
+    Args:
+        preset: the row.
+        equal_steps: optimiser steps at the first end.
+        budget: floating-point operations at the other end.
+        folder: where to keep the run.
+        compile: use torch.compile.
+    """
     cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
     preset = replace(preset, steps=max(ends.values()))
-    torch.compiler.reset()  # there is a limit to the variants of a function, and rows are some
+    torch.compiler.reset()  # torch limits the variants of a compiled function, and each row is one
     trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
     measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
-    tested: dict = {}  # at the last end, and of TRM both are the same
+    tested: dict = {}  # results at the latest end; for TRM, the two ends are the same
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
-        kept = folder / f"{name}.json"  # tested already, before an interruption
+        kept = folder / f"{name}.json"  # exists if it was tested before an interruption
         if not kept.exists():
             if steps != trainer.steps_done or not tested:
                 if not trainer.train(steps):
@@ -118,7 +131,7 @@ def run_row(
 
 
 def test_trainer(trainer: Trainer) -> dict:
-    """Right and wrong on the test puzzles now, with averaged and with raw weights."""
+    """Test a trainer's present weights on its test puzzles, both averaged (EMA) and raw."""
     steps = trainer.recipe.max_steps
     result = {}
     for name, model in (("ema", trainer.ema.module), ("raw", trainer.model)):
@@ -135,7 +148,7 @@ def test_trainer(trainer: Trainer) -> dict:
 
 
 def mean_over_seeds(values: list[float]) -> str:
-    """Mean of shares in per cent, with the 95 % interval of Student's t over the seeds."""
+    """The mean of shares (0..1) in per cent, with a 95 % interval over the seeds (Student's t)."""
     mean = 100 * statistics.fmean(values)
     freedom = len(values) - 1
     if freedom == 0:
@@ -146,7 +159,7 @@ def mean_over_seeds(values: list[float]) -> str:
 
 
 def as_text(table: dict) -> str:
-    """The table to read: exact match after the last supervision step, and after the first."""
+    """The results as text: exact match after the last supervision step, and after the first."""
     headings = ("row", "parameters", "steps", "EMA weights", "raw weights", "EMA, after 1")
     parts = []
     for end, title in (
@@ -159,12 +172,12 @@ def as_text(table: dict) -> str:
 
 
 def _row(name: str, row: dict, end: str) -> tuple:
-    """The cells of one network at one of the two ends, in per cent."""
+    """The cells of one row at "equal_steps" or "equal_compute", in per cent."""
     runs = [seed[end] for seed in row["seeds"]]
 
-    def solved(kind: str, step: int) -> str:
+    def solved(weights: str, step: int) -> str:
         return mean_over_seeds(
-            [run[kind]["correct_by_step"][step] / run[kind]["puzzles"] for run in runs]
+            [run[weights]["correct_by_step"][step] / run[weights]["puzzles"] for run in runs]
         )
 
     numbers = f"{row['parameters']:,}", f"{runs[0]['steps']:,}"

@@ -1,7 +1,7 @@
-"""How quickly training data is made, against loops that make it puzzle by puzzle.
+"""Measure how fast training data is made, compared with loops that make it puzzle by puzzle.
 
-Each row of the table is one of the builders of `trm_lite.data.benchmarks` at work on generated raw
-material, in memory, and a loop that does the same as one would write it down first.
+Each row of the table compares a builder of `trm_lite.data.benchmarks`, working in memory on
+generated puzzles, with a simple loop that does the same.
 """
 
 import csv
@@ -22,18 +22,18 @@ from trm_lite.puzzles import arc, sudoku
 from trm_lite.training.recipe import Preset
 from trm_lite.training.trainer import Trainer
 
-GUISES = 1_000  # of each puzzle, as in the paper
+GUISES = 1_000  # guises of each puzzle, as in the paper
 
 
 class Rate(NamedTuple):
-    """Things made per second."""
+    """How many puzzles, rows or guises are made per second."""
 
-    here: float
-    loop: float
+    here: float  # by this package
+    loop: float  # by the simple loop
 
 
 def data_table() -> dict[str, Rate]:
-    """Rates of the builders and of their loops, one core; half a minute."""
+    """Measure all builders and their loops on one core, which takes half a minute."""
     boards, solutions = sudoku.generate(200, 9, seed=0)
     lines = csv_lines(boards, solutions)
     task = some_task()
@@ -55,7 +55,13 @@ def data_table() -> dict[str, Rate]:
 
 
 def rate(run: Callable[[], object], made: int, repeats: int = 3) -> float:
-    """`made` by the second of the quickest of some runs."""
+    """Things made per second, in the fastest of some runs.
+
+    Args:
+        run: what to time.
+        made: how many things it makes.
+        repeats: how many times to run it.
+    """
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -65,7 +71,13 @@ def rate(run: Callable[[], object], made: int, repeats: int = 3) -> float:
 
 
 def batch_share(preset: Preset, steps: int = 10, batches: int = 200) -> float:
-    """Share of a training step that it takes to draw its batch under random symmetries."""
+    """The share of a training step's time that drawing its batch takes, symmetries included.
+
+    Args:
+        preset: the experiment.
+        steps: how many training steps to time.
+        batches: how many batches to time.
+    """
     trainer = Trainer(preset, device="cpu", progress=False)
     trainer.step()
     step = rate(trainer.step, 1, repeats=steps)
@@ -76,14 +88,14 @@ def batch_share(preset: Preset, steps: int = 10, batches: int = 200) -> float:
 
 
 def csv_lines(boards: np.ndarray, solutions: np.ndarray) -> list[str]:
-    """Rows of a file like Sudoku-Extreme's."""
+    """Sudokus and solutions, boards (N, n*n), as lines of a CSV file like Sudoku-Extreme's."""
     texts = (["".join(map(str, board)).replace("0", ".") for board in part]
              for part in (boards, solutions))  # fmt: skip
     return [f"here,{question},{answer},0\n" for question, answer in zip(*texts, strict=True)]
 
 
 def read(lines: list[str]) -> int:
-    """Rows read and checked, from a file on disk."""
+    """Read and check the lines from a file on disk; returns how many there were."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.csv"
         path.write_text("source,question,answer,rating\n" + "".join(lines))
@@ -91,13 +103,14 @@ def read(lines: list[str]) -> int:
 
 
 def some_task(seed: int = 0) -> arc.Task:
-    """Four pairs of random grids of a common size."""
+    """An ARC task of four pairs of random grids, all of the same size."""
     rng = np.random.default_rng(seed)
     pairs = [arc.Pair(*grids) for grids in rng.integers(10, size=(4, 2, 12, 14), dtype=np.uint8)]
     return arc.Task("made here", tuple(pairs[:3]), tuple(pairs[3:]))
 
 
 def arc_augmentations(task: arc.Task, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens of a task and of `count` augmentations, made by the package."""
     draws = Draws(0)
     group = Group(task, False, 1, *draw_augmentations(task, count, draws))
     return examples_of(group, task.pairs, draws)
@@ -107,7 +120,7 @@ def arc_augmentations(task: arc.Task, count: int) -> tuple[np.ndarray, np.ndarra
 
 
 def loop_over_rows(lines: list[str]) -> list:
-    """Rows as arrays, each held against the rules."""
+    """The lines as arrays, each checked against the rules of Sudoku, one after the other."""
     rows = []
     for _, *texts, rating in csv.reader(io.StringIO("".join(lines))):
         question, answer = (
@@ -126,7 +139,7 @@ def loop_over_rows(lines: list[str]) -> list:
 
 
 def loop_over_twins(board: np.ndarray, solution: np.ndarray, count: int) -> list:
-    """Random symmetric twins, one after the other."""
+    """`count` random symmetric twins of a board (81,) and its solution, one after the other."""
     rng, twins = np.random.default_rng(0), []
     for _ in range(count):
         digits = np.concatenate(([0], rng.permutation(9) + 1))
@@ -144,7 +157,7 @@ def loop_over_twins(board: np.ndarray, solution: np.ndarray, count: int) -> list
 
 
 def loop_over_guises(task: arc.Task, count: int) -> list:
-    """Random guises of a task that are all different, as tokens, one after the other."""
+    """`count` different random guises of a task, as tokens, one after the other."""
     rng, guises, seen = np.random.default_rng(0), [], set()
     while len(guises) < count:
         turn, colours = rng.integers(8), np.concatenate(([0], rng.permutation(9) + 1))

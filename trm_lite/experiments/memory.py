@@ -1,4 +1,4 @@
-"""How much memory a training run takes: planned from one example, or measured in a real step."""
+"""How much memory a training run needs: predicted from one example, or measured in a real step."""
 
 import dataclasses
 import json
@@ -24,12 +24,16 @@ from trm_lite.training.losses import step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.token_trainer import next_token_loss, trainer_for
 
-# Changes that leave out the applications without gradient, for which autograd keeps nothing.
+# Changes of the config that leave out all applications without a gradient. Autograd keeps nothing
+# of them, so the prediction is the same, and faster.
 GRADIENT_ALONE = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}
 
 
 def activation_bytes(preset: Preset, recompute: bool = False) -> int:
-    """Bytes that autograd keeps of one example for the backward pass; found by trying."""
+    """The bytes that autograd keeps of each example for the backward pass.
+
+    Found by running a forward pass on the CPU. `recompute` is that of `Stack`.
+    """
     config, recipe = preset.model, preset.recipe
     if isinstance(config, ReasonerConfig):
         changes = GRADIENT_ALONE.get(config.network, {})
@@ -38,7 +42,7 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
     for module in model.modules():
         if isinstance(module, Stack):
             module.recompute = recompute
-    kept: dict[int, Tensor] = {}  # by address; held, so that no address comes twice
+    kept: dict[int, Tensor] = {}  # by address; keeping the tensors prevents reused addresses
 
     def keep(tensor: Tensor) -> Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor
@@ -56,31 +60,34 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
                 step_loss(thought.logits, thought.halt_logit, puzzles, recipe.loss)
         return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
-    return kept_by(2) - kept_by(1)  # without the weights, which are there once
+    return kept_by(2) - kept_by(1)  # the difference leaves out the weights
 
 
 class Memory(NamedTuple):
-    """Bytes that a training run needs."""
+    """The parts of the memory that a training run needs, in bytes."""
 
-    weights: int  # with gradients, two moments, the moving average, and in bfloat16 for use
+    weights: int  # with gradients, two moments, the moving average, and a copy in bfloat16
     puzzles: int  # the table of puzzle embeddings
     slots: int  # y and z of all slots, before and after a step
-    example: int  # activations of one example that are kept for the backward pass
+    example: int  # activations that are kept of one example for the backward pass
     example_recomputed: int  # the same with `recompute`
 
     @property
     def fixed(self) -> int:
-        """What does not depend on the micro-batch."""
+        """The bytes that do not depend on the size of the micro-batch."""
         return self.weights + self.puzzles + self.slots
 
 
 def memory(preset: Preset) -> Memory:
-    """What a run needs: `fixed`, and m times an example's activations for micro-batches of m."""
+    """Predict the memory that training `preset` needs.
+
+    A micro-batch of m slots needs `fixed`, plus m times the activations of an example.
+    """
     config, recipe = preset.model, preset.recipe
     ways = tqdm((False, True), desc="trying out one example", unit="way", delay=1, leave=False)
     kept, inputs_alone = (activation_bytes(preset, recompute) for recompute in ways)
-    # What is kept is at its most when the backward pass begins, which then sets free as it goes;
-    # where things are computed again, one application of a network at a time is there in full.
+    # Memory peaks when the backward pass begins, which then frees it step by step. With
+    # recomputing, the activations of only one application of a network exist at a time.
     layers = config.L_layers if isinstance(config, HRMConfig) else config.num_layers
     one_application = kept * layers // config.gradient_depth
     return Memory(
@@ -93,7 +100,7 @@ def memory(preset: Preset) -> Memory:
 
 
 def peak_bytes(run: Callable[[], object]) -> int:
-    """Memory on the CPU that `run` takes on top of what is there before, at its peak."""
+    """The peak of the CPU memory, in bytes, that `run` allocates."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
     with tempfile.TemporaryDirectory() as folder:
@@ -106,14 +113,21 @@ def peak_bytes(run: Callable[[], object]) -> int:
 
 
 def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -> int:
-    """Bytes on the CPU at the peak of a training step of `preset`, by doing it.
+    """Measure the peak memory, in bytes, of a real training step on the CPU.
 
-    All slots are there, on boards of random tokens, and room for what they will think, but only the
-    first micro-batch does: the others would use the same memory again, and take time. UserError
-    for networks that write token by token, which have no slots.
+    The boards are random tokens. All slots take up their memory, before and after the step, but
+    only the first micro-batch is computed: the others would take time and use the same memory
+    again. Raises UserError for networks that write token by token, which have no slots.
+
+    Args:
+        preset: the experiment.
+        micro_batch: slots in the network at once.
+        recompute: see `Stack`.
     """
     if isinstance(preset.model, AutoregressiveConfig):
-        raise UserError(f"'{preset.name}' has no slots to measure; plan it without measuring.")
+        raise UserError(
+            f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
+        )
     config, count = preset.model, preset.recipe.batch_size
     generator = torch.Generator().manual_seed(0)
     boards = torch.randint(1, config.vocab_size, (count, config.seq_len), generator=generator)

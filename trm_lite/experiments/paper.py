@@ -1,8 +1,6 @@
-"""The tables of the TRM paper (arXiv 2510.04871) as data: one row, one experiment.
+"""The tables of the TRM paper (arXiv 2510.04871) as data, in which every row is an experiment.
 
-`presets.py` makes two presets of each row, one at full size and one for a laptop. The figures are
-the paper's: exact match on Sudoku-Extreme in per cent, layers passed per supervision step, forward
-passes per optimiser step, and millions of parameters.
+`presets.py` makes two presets of each row, one at full size and one for a laptop.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,24 +17,24 @@ from trm_lite.nets.configs import (
 
 @dataclass(frozen=True)
 class Row:
-    """How one experiment differs from TRM as it should be, and what the paper found."""
+    """One experiment: how it differs from the standard TRM, and the paper's figures for it."""
 
-    name: str  # of the presets, after that of the benchmark
-    about: str
-    accuracy: float | None = None
-    depth: int | None = None
-    passes: int | None = None
-    millions: int | None = None
-    network: type[NetConfig] = TRMConfig
-    model: dict = field(default_factory=dict)  # fields of the network
-    mini: dict = field(default_factory=dict)  # the same at mini size, where they are others
-    recipe: dict = field(default_factory=dict)
+    name: str  # second part of the preset's name, after the benchmark
+    about: str  # what it is, in a line
+    accuracy: float | None = None  # exact match on Sudoku-Extreme, in per cent
+    depth: int | None = None  # layers per supervision step
+    passes: int | None = None  # forward passes per optimiser step
+    millions: int | None = None  # millions of parameters
+    network: type[NetConfig] = TRMConfig  # class of the network's config
+    model: dict = field(default_factory=dict)  # fields of that config that differ
+    mini: dict = field(default_factory=dict)  # further fields that differ at mini size
+    recipe: dict = field(default_factory=dict)  # fields of the recipe that differ
 
 
-AS_PUBLISHED = {"act": "q_learning", "ema_rate": 0.0}  # how HRM is trained
+AS_PUBLISHED = {"act": "q_learning", "ema_rate": 0.0}  # how HRM's authors train it
 ONE_PASS = {"max_steps": 1, "exploration": 0.0}  # no deep supervision
 
-# Below HRM: what is missing when a network answers at once, or token by token.
+# Networks simpler than HRM, which answer at once or token by token.
 LADDER = (
     Row("direct", "direct prediction, no recursion", 0.0, None, None, 27,
         DirectConfig, recipe=ONE_PASS),
@@ -81,7 +79,7 @@ ABLATIONS = (
         model={"num_latents": 0}),
 )  # fmt: skip
 
-# Not in the paper, but asked by every careful reader of it.
+# Not in the paper, but questions that a careful reader will ask.
 FURTHER = (
     Row("hrm-ema", "HRM with the moving average of TRM", network=HRMConfig,
         recipe={"act": "q_learning"}),
@@ -99,7 +97,7 @@ def _sweep(k: int, T: int, hrm: float, trm: float | None) -> tuple[Row, Row]:
     )  # fmt: skip
 
 
-# Table 3. Its lines k=T=2 of HRM and k=T=3 of TRM are the models above.
+# Table 3. Its lines k=T=2 of HRM and k=T=3 of TRM are the standard networks above.
 SWEEP = (
     *_sweep(1, 1, 46.4, 63.2),
     *_sweep(2, 2, 55.0, 81.9),
@@ -111,9 +109,9 @@ SWEEP = (
 
 ROWS = (*LADDER, *ABLATIONS, *FURTHER, *SWEEP)
 
-CORE = ("direct", "hrm-ema", "one-step")  # what TRM is compared with first
+CORE = ("direct", "hrm-ema", "one-step")  # the most important rows to compare TRM with
 
-# What of the other networks is smaller at mini size; `Row.model` and then `Row.mini` go on top.
+# Sizes of the other networks at mini size. `Row.model` and then `Row.mini` change them further.
 MINI_SIZES: dict[type[NetConfig], dict] = {
     HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp", "prefix_len": 1},
     DirectConfig: {"num_layers": 2, "mixing": "mlp", "prefix_len": 1},
@@ -122,12 +120,12 @@ MINI_SIZES: dict[type[NetConfig], dict] = {
 
 
 def full_model(row: Row) -> NetConfig:
-    """The network of `row` at the paper's size."""
+    """The network of a row at the paper's size."""
     return row.network(vocab_size=SUDOKU.vocab_size, seq_len=SUDOKU.seq_len, **row.model)
 
 
 def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
-    """The network of `row` at the size of the small `trm`."""
+    """The network of a row at the size of the small TRM `trm`."""
     changes = row.model | row.mini
     if row.network is TRMConfig:
         return replace(trm, **changes)
@@ -138,34 +136,34 @@ def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark of the paper at full size: its shape, its training, and what networks reach.
+    """A benchmark of the paper at full size: its sizes, its training and the paper's results.
 
-    `accuracy` is exact match in per cent (of ARC with two tries) by network: TRM with
-    "attention" or "mlp" mixing, "hrm", and "direct" prediction. `learnt` and `tested` are upper
-    bounds for ARC, some of whose tasks have fewer augmentations.
+    The networks are TRM with "attention" or "mlp" mixing, "hrm", and "direct" prediction. For ARC,
+    `learnt` and `tested` are upper bounds, because some tasks have fewer augmentations.
     """
 
     name: str
-    vocab_size: int
-    seq_len: int
-    accuracy: dict[str, float]
-    learnt: int  # examples to learn from and for validation, as `trm-lite data` stores them
-    tested: int
+    vocab_size: int  # different tokens
+    seq_len: int  # cells of a puzzle
+    accuracy: dict[str, float]  # exact match (ARC: pass@2) in per cent, by network
+    learnt: int  # examples for training and validation, as `trm-lite data` stores them
+    tested: int  # examples for the test
     download: int = 0  # bytes of the public files, which are kept
-    num_puzzles: int = 1  # identifiers, of ARC with 1000 augmentations as the authors draw them
-    n: int = 6
-    recipe: dict = field(default_factory=dict)
+    num_puzzles: int = 1  # puzzle identifiers; for ARC, with the authors' 1000 augmentations
+    n: int = 6  # latent updates per full recursion of TRM
+    recipe: dict = field(default_factory=dict)  # fields of the recipe that differ
 
-    def preset_name(self, kind: str) -> str:
-        """How the preset of a network is called here; that of the authors' best kind is short."""
-        return self.name if kind == "attention" else f"{self.name}-{kind}"
+    def preset_name(self, network: str) -> str:
+        """The name of the preset of a network; the authors' main one has the shortest name."""
+        return self.name if network == "attention" else f"{self.name}-{network}"
 
     @property
     def shape(self) -> dict:
+        """The fields of a network's config that follow from the puzzles."""
         return dict(vocab_size=self.vocab_size, seq_len=self.seq_len, num_puzzles=self.num_puzzles)
 
     def networks(self) -> dict[str, NetConfig]:
-        """The networks of the paper's main tables (4 and 5), at its size."""
+        """The networks of the paper's main tables (4 and 5) at full size, by name."""
         trm = TRMConfig(**self.shape, n=self.n)
         return {
             "attention": replace(trm, mixing="attention"),
@@ -176,7 +174,7 @@ class Benchmark:
 
 
 _ARC = {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
-GUISES = 1_001  # of each ARC task at the most, the original included
+GUISES = 1_001  # most guises of each ARC task, including the original
 SUDOKU = Benchmark(
     "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
     2_000, 422_786, 798_000_000,
@@ -184,11 +182,11 @@ SUDOKU = Benchmark(
 
 
 def ablation_name(row: Row) -> str:
-    """How the full-size preset of a row of the tables is called; they are on Sudoku-Extreme."""
+    """The name of a row's full-size preset, which is on Sudoku-Extreme."""
     return f"{SUDOKU.name}-{row.name or 'mlp'}"
 
 
-# n = 4 is what the authors' commands say; the paper has 6 throughout.
+# n = 4 is from the authors' commands; the paper says 6 throughout.
 BENCHMARKS = (
     SUDOKU,
     Benchmark(
@@ -209,7 +207,7 @@ BENCHMARKS = (
 
 
 def tables() -> dict[str, dict[str, float | None]]:
-    """The paper's tables by title: its figures by full-size preset, None where it has none."""
+    """The paper's tables by title; each has a figure, or None, for every full-size preset."""
     on_sudoku = {
         "below HRM (table 4: direct prediction)": LADDER,
         "ablations (tables 1 and 2)": ABLATIONS,
@@ -223,6 +221,6 @@ def tables() -> dict[str, dict[str, float | None]]:
     titles = ("Maze-Hard (table 4)", "ARC-AGI-1, pass@2 (table 5)", "ARC-AGI-2, pass@2 (table 5)")
     for title, benchmark in zip(titles, BENCHMARKS[1:], strict=True):
         made[title] = {
-            benchmark.preset_name(kind): figure for kind, figure in benchmark.accuracy.items()
+            benchmark.preset_name(network): figure for network, figure in benchmark.accuracy.items()
         }
     return made

@@ -1,8 +1,8 @@
-"""What a training run will cost, before anybody spends money.
+"""Predict what a training run will cost, before any money is spent.
 
-Floating-point operations are counted by formula, activation memory by letting one example through
-the real network; the test suite holds both against what torch measures. Hours are those operations
-divided by a rate that somebody reached, and say so.
+Floating-point operations are counted by formula, and activation memory by running one example
+through the real network. The test suite compares both with what torch measures. Hours are these
+operations divided by an assumed or published rate, and the plan says which.
 """
 
 from typing import NamedTuple
@@ -22,14 +22,14 @@ MICRO_BATCHES = (16, 64, 256, 768)
 
 
 class GPU(NamedTuple):
-    """A graphics card: memory in GB, and dense matrix products in 10^12 operations per second.
+    """A graphics card.
 
-    From NVIDIA's data sheets, bfloat16 with float32 sums, without sparsity. The T4 has no bfloat16
-    units; its figure is float32.
+    The speed is that of dense matrix products in bfloat16 with float32 sums, from NVIDIA's data
+    sheets. The T4 has no bfloat16 units, so its figure is for float32.
     """
 
-    memory: float
-    teraflops: float
+    memory: float  # GB
+    teraflops: float  # 10^12 operations per second
 
 
 GPUS = {
@@ -41,20 +41,21 @@ GPUS = {
     "H100": GPU(80, 989.0),
 }
 
-# How long the authors trained (arXiv 2510.04871, section 5; upper bounds), by the first words of a
-# preset's name: what they trained, on which GPU, on how many, for how many hours.
+# How long the authors trained at most (arXiv 2510.04871, section 5), by the beginning of a
+# preset's name: the preset that they trained, the GPU, how many of them, and the hours.
 AUTHORS_RUNS = {
     "sudoku-extreme": ("sudoku-extreme-mlp", "L40S", 1, 36.0),
     "maze-hard": ("maze-hard", "L40S", 4, 24.0),
     "arc-agi": ("arc-agi-1", "H100", 4, 72.0),
 }
-USABLE = 0.8  # share of a card's memory; the rest goes to gaps and to what others keep there
-GOOD_SHARE = 0.35  # of the peak; an assumption, not measured
-INDEX_BYTES = 3 * 4 + 8  # of an example on disk beside its tokens: identifier, two starts, rating
+USABLE = 0.8  # share of a card's memory; the rest is lost to fragmentation and other programs
+GOOD_SHARE = 0.35  # share of the peak rate that a run reaches: an assumption, not measured
+# Bytes per example on disk, beside its tokens: identifier, two starts and rating.
+INDEX_BYTES = 3 * 4 + 8
 
 
 def exam_flops(preset: Preset) -> int | None:
-    """Operations of the test on all test puzzles when training is done; None if not foreseen."""
+    """Operations of the test after training, on the whole test split; None if not known."""
     config, tested = preset.model, tested_examples(preset)
     if tested is None or isinstance(config, AutoregressiveConfig):
         return None
@@ -63,20 +64,20 @@ def exam_flops(preset: Preset) -> int | None:
 
 
 def tested_examples(preset: Preset) -> int | None:
-    """How many examples the test split has, if that is known without building it."""
+    """The size of the test split, or None if it is not known without building the data."""
     benchmark = benchmark_of(preset)
     return benchmark.tested if benchmark else getattr(preset.data, "test", None)
 
 
 def benchmark_of(preset: Preset) -> Benchmark | None:
-    """The benchmark of the paper that a preset is trained on, if it is one."""
+    """The paper's benchmark that a preset is trained on, or None."""
     if not isinstance(preset.data, BuiltData):
         return None
     return next((b for b in BENCHMARKS if b.name == preset.data.name), None)
 
 
 def data_bytes(examples: int, seq_len: int) -> int:
-    """Disk for examples as `trm-lite data` stores them: question, answer, and index."""
+    """Bytes on disk of examples with `seq_len` cells, as `trm-lite data` stores them."""
     return examples * (2 * seq_len + INDEX_BYTES)
 
 
@@ -84,16 +85,24 @@ def data_bytes(examples: int, seq_len: int) -> int:
 
 
 class Fit(NamedTuple):
-    """How a run goes on a GPU."""
+    """How a run fits on a GPU, and how long it takes there."""
 
-    micro_batch: int  # the largest that fits, 0 if none does
-    recompute: bool
-    hours: float  # at GOOD_SHARE of the peak
-    hours_authors: float | None  # at the authors' share of the peak, where they did the like
+    micro_batch: int  # the largest that fits, or 0 if none does
+    recompute: bool  # whether that needs recomputing
+    hours: float  # at GOOD_SHARE of the peak rate
+    hours_authors: float | None  # at `authors_share` of it, if the authors had a similar run
 
 
 def fit(preset: Preset, gpu: GPU, needs: Memory) -> Fit:
-    """The largest micro-batch for `preset` on `gpu`, without recomputing if possible; and hours."""
+    """The largest micro-batch that fits on a GPU, and the hours that training takes there.
+
+    Recomputing is used only if nothing fits without it.
+
+    Args:
+        preset: the experiment.
+        gpu: the card.
+        needs: the memory that the run needs.
+    """
     room, (micro_batch, recompute) = USABLE * gpu.memory * 1e9 - needs.fixed, (0, False)
     for recomputing, example in ((False, needs.example), (True, needs.example_recomputed)):
         fitting = [size for size in _sizes(preset) if size * example < room]
@@ -107,7 +116,11 @@ def fit(preset: Preset, gpu: GPU, needs: Memory) -> Fit:
 
 
 def authors_share(preset: Preset) -> float | None:
-    """The least share of the peak rate at which the authors' run of the like must have gone."""
+    """Lower bound on the authors' hardware utilisation, from their published hours.
+
+    It is a share, in 0..1, of the peak rate of their GPUs, for their run on the benchmark of
+    `preset`. None if they published no hours for it.
+    """
     for start, (name, gpu, count, hours) in AUTHORS_RUNS.items():
         if preset.name.startswith(start):
             theirs = get_preset(name)
@@ -122,7 +135,7 @@ def _sizes(preset: Preset) -> list[int]:
 
 
 def get_gpus(name: str | None) -> dict[str, GPU]:
-    """The GPU called `name`, or all of them."""
+    """The GPU called `name`, or all of them if None. Raises UserError for an unknown one."""
     if name is None:
         return GPUS
     known = {key.lower().replace(" ", ""): key for key in GPUS}
@@ -130,13 +143,18 @@ def get_gpus(name: str | None) -> dict[str, GPU]:
     for key in (wanted, f"rtx{wanted}"):
         if key in known:
             return {known[key]: GPUS[known[key]]}
-    raise UserError(f"There is no figure for a '{name}' here; choose {', '.join(GPUS)}.")
+    raise UserError(f"There are no figures for the GPU '{name}'; choose {', '.join(GPUS)}.")
 
 
 def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bool = False) -> dict:
-    """All figures about a run of `preset`, on every GPU or on one.
+    """Predict the cost of a run; returns all the figures that `plan_text` prints.
 
-    With `measure` also the memory of a micro-batch of that size, as planned and as it really is.
+    Args:
+        preset: the experiment.
+        gpu: name of one GPU; None for all.
+        measure: measure the real memory of a micro-batch of so many slots on this CPU, beside the
+            prediction; 0 does not.
+        recompute: measure with recomputing.
     """
     gpus, needs, recipe = get_gpus(gpu), memory(preset), preset.recipe
     benchmark = benchmark_of(preset)
@@ -155,7 +173,7 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
             }
             for size in _sizes(preset)
         },
-        # The full state, with raw and averaged weights and moments, and two files of weights.
+        # The full state, with raw and averaged weights and two moments, and two weights files.
         "bytes_on_disk": 6 * 4 * preset.model.parameters + 4 * needs.puzzles + needs.slots,
         "bytes_of_data": data_bytes(benchmark.learnt + benchmark.tested, benchmark.seq_len)
         if benchmark
@@ -179,7 +197,7 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
 
 
 def plan_text(figures: dict) -> str:
-    """The plan to read."""
+    """The figures of `plan` as text."""
     lines = [figures["preset"], columns(_facts(figures), indent="  "), ""]
     memory = [
         (size, in_words(needs["plain"]), in_words(needs["recompute"]))
@@ -209,7 +227,7 @@ def plan_text(figures: dict) -> str:
 
 
 def _facts(figures: dict) -> list[tuple[str, str]]:
-    """What holds on any GPU, each with its name."""
+    """The figures that do not depend on the GPU, each with its name."""
     each, steps = figures["flops_per_step"], figures["steps"]
     table, passes = figures["puzzle_embeddings"], figures["forward_passes"]
     data, download, exam = (
@@ -246,7 +264,7 @@ def _facts(figures: dict) -> list[tuple[str, str]]:
 
 
 def _hours(name: str, card: dict, figures: dict) -> list[str]:
-    """The row of a GPU: its hours, and how much of a batch fits at a time."""
+    """The cells of one GPU: hours, and how much of a batch fits at a time."""
     row = [name, f"{card['hours']:,.1f}" if card["hours"] >= 0.05 else "below 0.1"]
     if card["hours_authors"] is not None:
         row.append(f"{card['hours_authors']:,.0f}")

@@ -1,4 +1,4 @@
-"""Every experiment of the course by name: a preset is a value, not a file."""
+"""Every experiment of the course as a named `Preset`."""
 
 import dataclasses
 from collections.abc import Container, Iterable
@@ -21,7 +21,7 @@ MINI = Recipe(
     batch_size=32,
     lr=2e-3,
     warmup_steps=50,
-    weight_decay=1.0,  # as in the paper; with 0.1 it learns more slowly (README)
+    weight_decay=1.0,  # as in the paper; assets/results asks what 0.1 changes
     ema_rate=0.995,
     loss="softmax",
     eval_every=250,
@@ -29,19 +29,20 @@ MINI = Recipe(
 
 
 def _variants(base: Preset, names: Container[str]) -> list[Preset]:
-    """Rows of the paper's tables as variants of the small TRM in `base`."""
+    """The rows called `names` of the paper's tables, as variants of the small TRM in `base`."""
     made = []
     for row in paper.ROWS:
         if row.name in names:
             model = paper.mini_model(row, base.model)
-            on_cpu = getattr(model, "mixing", "attention") == "mlp"  # bfloat16 attention is slow
+            # On a CPU, attention is slow in bfloat16.
+            on_cpu = getattr(model, "mixing", "attention") == "mlp"
             recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
             made.append(Preset(f"{base.name}-{row.name}", row.about, base.data, model, recipe))
     return made
 
 
 def _ablation(row: paper.Row) -> Preset:
-    """A row of the paper's tables at its size, on Sudoku-Extreme."""
+    """A row of the paper's tables at full size, on Sudoku-Extreme."""
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
     data = BuiltData(paper.SUDOKU.name)
     recipe = dataclasses.replace(Recipe(), **row.recipe)
@@ -49,18 +50,18 @@ def _ablation(row: paper.Row) -> Preset:
 
 
 def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
-    """The networks of the paper's main tables on a benchmark, at full size."""
+    """The networks of the paper's tables 4 and 5 on one benchmark, at full size."""
     made = []
     data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
-    for kind, model in benchmark.networks().items():
+    for network, model in benchmark.networks().items():
         changes = benchmark.recipe
-        if kind == "hrm":
+        if network == "hrm":
             changes = changes | paper.AS_PUBLISHED
-        elif kind == "direct":
+        elif network == "direct":
             changes = changes | paper.ONE_PASS
-        about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[kind]} %"
+        about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[network]} %"
         recipe = dataclasses.replace(Recipe(), **changes)
-        made.append(Preset(benchmark.preset_name(kind), about, data, model, recipe))
+        made.append(Preset(benchmark.preset_name(network), about, data, model, recipe))
     return made
 
 
@@ -150,7 +151,7 @@ MINI_ARC = Preset(
     dataclasses.replace(
         MINI,
         batch_size=64,
-        max_steps=4,  # fewer than the paper's 16: more puzzles are seen in the same time
+        max_steps=4,  # fewer than the paper's 16, so that training sees more puzzles in its time
         weight_decay=0.1,
         puzzle_lr=1e-2,
         puzzle_weight_decay=0.1,
@@ -186,7 +187,7 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset called `name`; UserError with the nearest names if there is none."""
+    """The preset called `name`. Raises UserError, with similar names, if there is none."""
     if name in PRESETS:
         return PRESETS[name]
     hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
@@ -194,8 +195,11 @@ def get_preset(name: str) -> Preset:
 
 
 def preset_table(presets: Iterable[Preset]) -> str:
-    """Presets as text: size, layers passed per supervision step, forward passes per optimiser
-    step, optimiser steps, and what it is."""
+    """Presets as a table of text.
+
+    The columns are parameters, layers per supervision step (depth), forward passes per optimiser
+    step, optimiser steps, and a description.
+    """
     rows = [
         (
             preset.name,

@@ -1,4 +1,4 @@
-"""Tables to read: what presets there are, and how runs compare with the paper."""
+"""Report how tested runs compare with the paper's tables, as Markdown and as a picture."""
 
 import dataclasses
 import json
@@ -23,11 +23,12 @@ from trm_lite.viewing.style import CLUE_PAPER, RIGHT
 
 
 def collect(runs: Sequence[Path]) -> list[dict]:
-    """The lines of the paper's tables that the tested `runs` belong to, figures in per cent.
+    """The lines of all tables of the paper to which the tested `runs` belong, in per cent.
 
-    A line is a preset with all its seeds; what was not run has `measured` None. Runs with other
-    settings than the preset's stand on a line of their own, without a figure of the paper. Raises
-    UserError for a run that was not tested, and for two of the same settings and seed.
+    A line is one preset with all of its seeds, and has `measured` None if it was not run. Runs
+    whose settings differ from their preset's get a line of their own, without a figure of the
+    paper. Raises UserError for a run that was not tested, and for two runs with the same settings
+    and seed.
     """
     if not runs:
         raise UserError("Name the folders of the runs to report on, such as runs/*.")
@@ -38,7 +39,7 @@ def collect(runs: Sequence[Path]) -> list[dict]:
         exams = experiments.setdefault((preset.name, changes(preset, exam)), {})
         if preset.seed in exams:
             raise UserError(
-                f"{run} is seed {preset.seed} of '{preset.name}', and so is another run; leave "
+                f"{run} and another run are both seed {preset.seed} of '{preset.name}'; leave "
                 "one of them out."
             )
         exams[preset.seed] = exam
@@ -58,10 +59,14 @@ def collect(runs: Sequence[Path]) -> list[dict]:
 
 
 def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
-    """What makes the tested run of `preset` another experiment than the preset of that name.
+    """The settings in which a tested run differs from the preset of the same name, in words.
 
-    The seed and the data's folder do not, if the same benchmark is in it, nor does a per cent of
-    ARC's puzzle identifiers, which depend on what was drawn.
+    The seed does not count, nor does the data's folder if it holds the same benchmark. The number
+    of ARC's puzzle identifiers may differ by one per cent, because it depends on random draws.
+
+    Args:
+        preset: what was run.
+        exam: the results of its test.
     """
     if preset.name not in PRESETS:
         return ()
@@ -86,7 +91,15 @@ def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
 def _line(
     title: str, name: str, changed: tuple[str, ...], exams: dict[int, dict], figure: float | None
 ) -> dict:
-    """One line of the report, from the exams of its seeds."""
+    """One line of the report.
+
+    Args:
+        title: title of its table.
+        name: name of the preset.
+        changed: settings that differ from the preset's.
+        exams: the results by seed; empty if it was not run.
+        figure: the paper's figure, if there is one.
+    """
     preset = from_dict(next(iter(exams.values()))["preset"]) if exams else PRESETS[name]
     line = {
         "table": title,
@@ -110,7 +123,7 @@ def _line(
     return line | {
         "measured": statistics.fmean(shares.values()),
         "by_seed": shares,
-        # Of one run the interval over puzzles, of several the range over seeds.
+        # For one run this is the interval over puzzles, and for several the range over seeds.
         "low": 100 * tests[0]["exact"]["low"] if len(tests) == 1 else min(shares.values()),
         "high": 100 * tests[0]["exact"]["high"] if len(tests) == 1 else max(shares.values()),
         "best": mean(exam["best"] for exam in tests),
@@ -124,9 +137,10 @@ def _line(
 
 
 def read_exam(run: Path) -> dict:
-    """What the test of the last weights in a run folder found, with the whole preset.
+    """The test results of the last weights in a run folder, with the run's preset.
 
-    And under "best" the exact match of the best weights, None if they were not tested.
+    "best" holds the exact match of the best weights, or None if they were not tested. Raises
+    UserError if the folder does not exist, was not tested, or is damaged.
     """
     if not run.is_dir():
         raise UserError(f"There is no run folder {run}; train something first, or check the path.")
@@ -138,7 +152,7 @@ def read_exam(run: Path) -> dict:
             "best": json.loads(best.read_text())["exact"] if best.exists() else None,
         }
     except FileNotFoundError as error:
-        raise UserError(f"{run} was not tested yet; run: trm-lite evaluate {run}") from error
+        raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"The results in {run} are damaged; run again: trm-lite evaluate {run}"
@@ -146,7 +160,7 @@ def read_exam(run: Path) -> dict:
 
 
 def as_markdown(lines: list[dict]) -> str:
-    """The report as Markdown tables, and below them what the figures rest on."""
+    """The report as Markdown tables, with the circumstances of every measurement below them."""
     parts = []
     for title, rows in by_table(lines).items():
         path = any(line.get("shortest_path") is not None for line in rows)
@@ -174,7 +188,7 @@ def as_markdown(lines: list[dict]) -> str:
 
 
 def by_table(lines: Iterable[dict]) -> dict[str, list[dict]]:
-    """The lines of each table, by its title."""
+    """The lines of the report by the title of their table."""
     tables: dict[str, list[dict]] = {}
     for line in lines:
         tables.setdefault(line["table"], []).append(line)
@@ -182,12 +196,12 @@ def by_table(lines: Iterable[dict]) -> dict[str, list[dict]]:
 
 
 def label_of(line: dict) -> str:
-    """What a line is called."""
+    """The label of a line: the preset's name, marked if its settings were changed."""
     return f"{line['preset']} (changed)" if line["changed"] else line["preset"]
 
 
 def _cells(line: dict, path: bool) -> list[str]:
-    """A line as the cells of a table; empty where there is no figure."""
+    """The cells of a line, empty where there is no figure. `path` adds shortest paths."""
 
     def cell(figure: float | None, form: str = ".1f") -> str:
         return "" if figure is None else f"{figure:{form}}"
@@ -211,15 +225,15 @@ def _cells(line: dict, path: bool) -> list[str]:
 
 
 def draw(lines: list[dict], path: Path) -> None:
-    """The report as a picture: measured points with their spread, beside the paper's bars."""
+    """Save the report as a picture; see `beside_the_paper`. Raises UserError if that fails."""
     style.use_style()
     plots.save(beside_the_paper(lines), path)
 
 
 def beside_the_paper(lines: Sequence[dict]) -> Figure:
-    """What runs reached (points with their spread) beside the paper (bars), in per cent.
+    """Measured results (points with their spread) beside the paper's (bars), in per cent.
 
-    `lines` are those of `collect`; every table has a panel.
+    `lines` are those of `collect`. Every table has a panel.
     """
     tables = by_table(lines)
     rows = [1 + len(table) for table in tables.values()]

@@ -1,7 +1,7 @@
-"""How fast is it? Measured against the machine's own limit, a textbook TRM, and a peer.
+"""The bench: speed compared with the machine's limit, a textbook TRM, and a peer from PyPI.
 
-All contenders of a table take turns within one process, so that whatever else changes on a
-machine changes for all of them; what counts are the ratios within a round.
+All contenders of a table take turns within one process, so that changes of the machine's speed
+affect all of them. What counts are the ratios within a round.
 """
 
 import statistics
@@ -34,20 +34,20 @@ from trm_lite.training.recipe import Preset, from_dict, replace
 from trm_lite.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-IDLE = 0.15  # share of the machine that others may use
-OURS = 0.9  # share of a core that a turn on one core must have had, or somebody disturbed it
+IDLE = 0.15  # largest share of the machine that other programs may use
+OURS = 0.9  # a turn that got less than this share of a core was disturbed
 CASES = {"sudoku-6x6": 32, "sudoku-9x9": 32, "sudoku-extreme-mlp": 8}  # slots, by preset
-MADE_HERE = ("sudoku-6x6", "maze-7x7")  # presets of which the drawing of batches is timed
+MADE_HERE = ("sudoku-6x6", "maze-7x7")  # presets for which drawing a batch is timed
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class System(NamedTuple):
     """A contender of a table."""
 
-    what: str  # here, textbook or peer
-    format: str  # float32 or bfloat16
-    compiled: bool
-    threads: int = 1
+    what: str  # "here" (this package), "textbook", or the name of the peer
+    format: str  # "float32" or "bfloat16"
+    compiled: bool  # by torch.compile
+    threads: int = 1  # CPU cores
 
     def __str__(self) -> str:
         cores = f", {self.threads} cores" if self.threads > 1 else ""
@@ -55,38 +55,43 @@ class System(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How a contender did: medians over the rounds, and the range of the ratios."""
+    """How fast a contender was: medians over the rounds, and the range of the ratios."""
 
-    samples_per_second: float
-    share_of_peak: float  # of matrix products in its number format on as many cores
-    ratio: float  # to the textbook in float32, eager, on one core
-    ratio_low: float
-    ratio_high: float
+    samples_per_second: float  # puzzles that took a training step
+    share_of_peak: float  # compared with large matrix products in its format on as many cores
+    ratio: float  # speed relative to the textbook in float32, eager, on one core
+    ratio_low: float  # lowest ratio of a round
+    ratio_high: float  # highest ratio of a round
 
 
 # --- measuring ----------------------------------------------------------------------------
 
 
 def refuse_if_busy() -> None:
-    """UserError if somebody else is working on this machine."""
+    """Raise UserError if other programs are using this machine."""
     busy = psutil.cpu_percent(interval=2.0) / 100
     if busy > IDLE:
         raise UserError(
-            f"This machine is {busy:.0%} busy with something else, so that times would mean "
-            "nothing; stop it and run again."
+            f"This machine is {busy:.0%} busy with other programs, so times would mean nothing; "
+            "stop them and run again."
         )
 
 
 def take_turns(
     systems: dict[System, Callable[[], object]], rounds: int, seconds: float
 ) -> dict[System, list[float]]:
-    """Calls per second of each system in each of the rounds, in which they take turns.
+    """Time several systems in turns; returns each one's calls per second in each round.
 
-    A turn takes `seconds`, and at least one call. UserError if others disturbed it.
+    Raises UserError if other programs disturbed a turn.
+
+    Args:
+        systems: what to call for each system.
+        rounds: how many turns each has.
+        seconds: length of a turn, in which there is at least one call.
     """
     for system, run in tqdm(systems.items(), desc="warming up", leave=False):
         torch.set_num_threads(system.threads)
-        for _ in range(3):  # compiles, allocates
+        for _ in range(3):  # let it compile and allocate memory first
             run()
     paces: dict[System, list[float]] = {system: [] for system in systems}
     for _ in tqdm(range(rounds), desc="timing", unit="round", leave=False):
@@ -97,13 +102,19 @@ def take_turns(
                 run()
                 calls += 1
             if (time.process_time() - worked) / spent < OURS:
-                raise UserError("Something else began to work on this machine; run again later.")
+                raise UserError("Another program started on this machine; run again later.")
             paces[system].append(calls / spent)
     return paces
 
 
 def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Operations per second of large matrix products, by number format."""
+    """Operations per second of large matrix products, by number format: the machine's limit.
+
+    Args:
+        threads: CPU cores.
+        rounds: see `take_turns`; the best round counts.
+        seconds: see `take_turns`.
+    """
     size = 2048
     rates = {}
     for name in formats():
@@ -118,18 +129,18 @@ def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
 
 
 def some_puzzles(config: TRMConfig, count: int) -> PuzzleSet:
-    """Boards that the network reads; what stands on them does not matter here."""
+    """`count` Sudokus of the network's size; their difficulty does not matter for the speed."""
     size = round(config.seq_len**0.5)
     return sudoku_set(*sudoku.generate(count, size, seed=0, minimal=False, blanks=size * size // 2))
 
 
 def build(system: System, preset: Preset) -> Callable[[], object]:
-    """The training step of a system."""
+    """The function that does one training step of a system, with the sizes of `preset`."""
     batch_size, bfloat16 = preset.recipe.batch_size, system.format == "bfloat16"
     puzzles = some_puzzles(preset.model, batch_size)
     if system.what == "here":
         ours = Trainer(
-            replace(preset, bfloat16=False),  # the format is chosen here, not by the processor
+            replace(preset, bfloat16=False),  # autocast below sets the format, not the trainer
             splits=Splits(puzzles, puzzles, puzzles),
             device="cpu",
             progress=False,
@@ -141,8 +152,8 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
                 ours.step()
 
         return our_step
-    kind = TextbookTrainer if system.what == "textbook" else PeerTrainer
-    trainer = kind(preset.model, puzzles.batch(slice(None)))
+    contender = TextbookTrainer if system.what == "textbook" else PeerTrainer
+    trainer = contender(preset.model, puzzles.batch(slice(None)))
     if system.compiled:
         trainer.model.compile()
 
@@ -155,15 +166,15 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
 
 
 def formats() -> list[str]:
-    """The number formats to try, first the one in which the package computes on this processor.
+    """The number formats to measure, beginning with the one that the package uses here.
 
-    Where bfloat16 is not the quicker one it is left out: its rows can take hours.
+    bfloat16 is left out where float32 is faster, because it can be so slow that it takes hours.
     """
     return ["bfloat16", "float32"] if cpu_prefers_bfloat16() else ["float32"]
 
 
 def systems(all_cores: int) -> list[System]:
-    """Who takes part, the reference first."""
+    """The systems of a training table, the reference first."""
     format = formats()[0]
     taking_part = [System("textbook", "float32", False)]
     for what in ("textbook", PEER, "here"):
@@ -179,7 +190,15 @@ def systems(all_cores: int) -> list[System]:
 
 
 def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) -> dict:
-    """Everything that `bench_text` prints, for the cases `names` or all of them; minutes each."""
+    """Run the bench; returns all the figures that `bench_text` prints. Takes minutes per case.
+
+    Raises UserError for an unknown case, and if the machine is not idle.
+
+    Args:
+        names: cases, which are presets; all of `CASES` if empty.
+        rounds: see `take_turns`.
+        seconds: see `take_turns`.
+    """
     for name in names:
         if name not in CASES:
             raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")
@@ -207,10 +226,19 @@ def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) ->
 def training_table(
     name: str, batch_size: int, peaks: dict, cores: int, rounds: int, seconds: float
 ) -> dict:
-    """Training steps of every system on the sizes of a preset, with `batch_size` slots."""
+    """Measure the training steps of all systems.
+
+    Args:
+        name: preset with the sizes of the network.
+        batch_size: slots.
+        peaks: operations per second of matrix products, by cores and number format.
+        cores: CPU cores of the machine.
+        rounds: see `take_turns`.
+        seconds: see `take_turns`.
+    """
     preset = replace(get_preset(name), batch_size=batch_size, loss="softmax")
     flops = step_flops(preset)
-    torch.compiler.reset()  # or the variants of one table count against the limit of the next
+    torch.compiler.reset()  # torch limits how many variants are compiled, over all tables
     steps = {system: build(system, preset) for system in systems(cores)}
     print(f"training {name}:", file=sys.stderr)
     paces = take_turns(steps, rounds, seconds)
@@ -235,9 +263,15 @@ def training_table(
 
 
 def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000) -> dict:
-    """Sixteen steps for every puzzle against halting early, with the weights that ship.
+    """Measure evaluation with 16 steps for every puzzle against halting early.
 
-    The threshold of halting is the lowest at which no validation puzzle is lost.
+    The halting threshold is the lowest one with which no validation puzzle is lost.
+
+    Args:
+        name: preset whose shipped weights are used.
+        rounds: see `take_turns`.
+        seconds: see `take_turns`.
+        count: number of test puzzles.
     """
     model, about = shipped(name)
     data = from_dict(about["preset"]).data.build()
@@ -290,7 +324,7 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
 
 
 def bench_text(figures: dict) -> str:
-    """The tables to read."""
+    """The figures of `bench` as tables of text."""
     around = figures["circumstances"]
     peaks = [
         (

@@ -1,4 +1,4 @@
-"""The networks: layers shared by all, and one file per system that the course compares."""
+"""The networks that the course compares, one file each, and the layers that they share."""
 
 import lazy_loader
 
@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "direct": ["Direct"],
         "hrm": ["HRM"],
         "trm": ["TRM"],
-        "layers": ["Attention", "Block", "Linear", "Stack", "SwiGLU", "TokenMixer"],
+        "layers": ["Block", "Linear", "Stack", "SwiGLU", "TokenMixer"],
         "reasoner": ["Latents", "Reasoner", "Thought"],
         "build": ["build_network"],
         "weights": ["WEIGHTS_FOLDER", "load_weights", "save_weights", "shipped", "shipped_weights"],

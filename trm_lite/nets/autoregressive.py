@@ -1,8 +1,8 @@
-"""Token by token: a small causal transformer that writes the answer cell after cell.
+"""A small causal transformer that writes its answer token by token, as language models do.
 
-So language models answer. It reads the puzzle and then writes one token at a time, each in view
-of all before it, and what is written stays: it cannot take back a mistake, as the other networks
-can. Optionally it first writes a *scratch*, the worked-out steps of a solver ("chain of thought"):
+It reads the puzzle and then writes one token at a time, each based on all the tokens before it.
+What is written stays: unlike the other networks, it cannot correct a mistake. Optionally it
+first writes a *scratch*, the steps of a solver ("chain of thought"):
 
     puzzle (L tokens)   scratch (S tokens: cell, digit, cell, digit, ..., END)   answer (L tokens)
 
@@ -32,25 +32,28 @@ class Written(NamedTuple):
     answer: Tensor  # (B, L) tokens
     logits: Tensor  # (B, L, V) scores from which the answer was chosen
     scratch: Tensor  # (B, S) tokens, PAD after END
-    log_probability: Tensor  # (B,) of the whole answer, in its own eyes
+    log_probability: Tensor  # (B,) natural log of the probability that it gives its whole answer
 
     @property
     def log_odds(self) -> Tensor:
-        """Its belief (B,) that the whole answer is right, on the scale of a halting logit."""
+        """That probability (B,) as log-odds, which makes it comparable with a halt logit."""
         log_p = self.log_probability.clamp(max=-1e-6)
         return log_p - torch.log(-torch.expm1(log_p))
 
 
 class CausalAttention(Attention):
-    """Attention to what stands before it.
+    """Attention in which each position sees only itself and the positions before it.
 
-    While a text is written, `room` is its length and `memory` keeps its keys and values.
+    While a text is being written, its keys and values are cached, so that each new token costs
+    only one position.
     """
 
-    room: int = 0
-    memory: tuple[Tensor, Tensor, int] | None = None  # each (B, H, room, head_dim), and how full
+    room: int = 0  # length of the cache, or 0 to work without one, as in training
+    # The cache: keys and values, each (B, H, room, head_dim), and how many positions are filled.
+    memory: tuple[Tensor, Tensor, int] | None = None
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend to earlier positions, cached ones included; q, k, v are (B, H, n, head_dim)."""
         if self.room == 0:
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
         if self.memory is None:
@@ -60,16 +63,17 @@ class CausalAttention(Attention):
         now = seen + k.shape[-2]
         keys[:, :, seen:now], values[:, :, seen:now] = k, v
         self.memory = keys, values, now
-        # The puzzle is read at once, and what follows it one token at a time.
+        # The first call reads the whole puzzle and needs the causal mask. Every later call has
+        # one token, which may see all that is cached.
         return F.scaled_dot_product_attention(
             q, keys[:, :, :now], values[:, :, :now], is_causal=seen == 0
         )
 
 
 class Autoregressive(nn.Module):
-    """A causal transformer that writes the answer, one token after the other.
+    """A causal transformer that writes its answer one token after the other.
 
-    It is no reasoner: it carries nothing but its text, and cannot go back.
+    It is not a `Reasoner`: it carries no latents, only its text, and cannot revise it.
     """
 
     hot = "read"
@@ -93,16 +97,17 @@ class Autoregressive(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device that the weights are on."""
         return self.head.weight.device
 
     def read(self, text: Tensor) -> Tensor:
-        """Logits (B, n, vocabulary) of what follows each token of whole texts (B, n)."""
+        """Logits (B, n, vocabulary) of the token that follows each token of whole texts (B, n)."""
         return self.scores(text)
 
     def scores(self, text: Tensor, start: int = 0) -> Tensor:
-        """Logits (B, n, vocabulary) of what follows each of the tokens `text` (B, n).
+        """Logits (B, n, vocabulary) of the token that follows each token of `text` (B, n).
 
-        `start` is the place of the first one, if what stands before is in the memory.
+        `start` is the position of the first token; the positions before it must be cached.
         """
         places = self.position_embedding.weight[start : start + text.shape[1]]
         h = self.token_embedding(text) + places  # (B, n, D)
@@ -116,10 +121,13 @@ class Autoregressive(nn.Module):
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Written:
-        """Write the answers to the puzzles `inputs` (B, L), the likeliest token each time.
+        """Write the answers to B puzzles.
 
-        With a `temperature` above 0 tokens are drawn at random, from a softmax that is the
-        flatter the higher it is.
+        Args:
+            inputs: (B, L) tokens of the puzzles.
+            temperature: 0 always takes the likeliest token. Above 0, tokens are drawn from a
+                softmax, and the higher the temperature, the more evenly.
+            generator: source of these random draws.
         """
         config = self.config
         self._remember(config.length)
@@ -132,7 +140,7 @@ class Autoregressive(nn.Module):
                 scores = scores[:, : config.vocab_size]
                 logits.append(scores)
             token = _choose(scores, temperature, generator)
-            if not in_answer and written:  # nothing but padding after END
+            if not in_answer and written:  # only padding may follow END
                 done = (written[-1] == config.end_token) | (written[-1] == PAD)
                 token = token.masked_fill(done, PAD)
             written.append(token)
@@ -146,18 +154,18 @@ class Autoregressive(nn.Module):
         return Written(answer, stacked, scratch, log_p)
 
     def _remember(self, room: int) -> None:
-        """Make room in memory for a text, or forget it with 0."""
+        """Start an empty cache for a text of `room` tokens, or drop the cache if `room` is 0."""
         for block in self.net.blocks:
             block.mixer.room, block.mixer.memory = room, None
 
 
 def _without_puzzle_embedding(module, state: dict, prefix: str, *_) -> None:
-    """Older files hold an empty table of puzzle embeddings, for which this network has no use."""
+    """Drop the unused table of puzzle embeddings that older weights files hold."""
     state.pop(f"{prefix}puzzle_embedding.table", None)
 
 
 def _choose(scores: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
-    """A token per row of `scores` (B, vocabulary)."""
+    """Choose a token (B,) for each row of `scores` (B, vocabulary)."""
     if temperature <= 0:
         return scores.argmax(-1)
     chances = (scores / temperature).softmax(-1)

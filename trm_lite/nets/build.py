@@ -1,4 +1,4 @@
-"""From a configuration to the network that it describes."""
+"""Build the network that a configuration describes."""
 
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.configs import (
@@ -27,5 +27,5 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
 
 
 def build_network(config: NetConfig) -> Network:
-    """A fresh network of the class that `config` belongs to."""
+    """A new, untrained network of the class that `config` belongs to."""
     return NETWORKS[type(config)](config)

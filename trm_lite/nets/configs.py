@@ -1,4 +1,4 @@
-"""The shape of every network, as a frozen dataclass each; reading them needs no torch.
+"""The sizes and options of every network, one frozen dataclass each. This file needs no torch.
 
 Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size.
 """
@@ -11,7 +11,10 @@ from trm_lite.common.errors import UserError
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
-    """How wide a SwiGLU is inside: 2/3 of `expansion` times its width, rounded up."""
+    """The inner width of a SwiGLU: 2/3 * expansion * width, rounded up to a `multiple_of`.
+
+    The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
+    """
     return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
 
 
@@ -19,21 +22,21 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 class NetConfig:
     """The sizes that every network has. The defaults are the TRM paper's, for 9x9 Sudoku."""
 
-    vocab_size: int = 11  # V
+    vocab_size: int = 11  # V, different tokens
     seq_len: int = 81  # L, cells of a puzzle
-    hidden_size: int = 512  # D
-    num_heads: int = 8  # of attention, H
-    expansion: float = 4.0
-    multiple_of: int = 256  # the inner width of a SwiGLU is rounded up to a multiple of this
+    hidden_size: int = 512  # D, features per position
+    num_heads: int = 8  # H, attention heads
+    expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
+    multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed one after the other in one forward pass."""
+        """Layers applied in sequence in one forward pass."""
         raise NotImplementedError
 
     @property
     def gradient_depth(self) -> int:
-        """How many of these gradient flows through; all, unless a network says otherwise."""
+        """How many of these layers the gradient flows through: by default all of them."""
         return self.effective_depth
 
     @property
@@ -43,17 +46,17 @@ class NetConfig:
 
     @property
     def parameters(self) -> int:
-        """Trained parameters, without the table of puzzle embeddings."""
+        """The number of trained parameters, without the table of puzzle embeddings."""
         raise NotImplementedError
 
     @property
     def latent_size(self) -> int:
-        """Numbers that one puzzle carries from one supervision step to the next."""
+        """How many numbers each puzzle carries from one supervision step to the next."""
         return 0
 
     @property
     def puzzle_table_size(self) -> int:
-        """Numbers in the table of puzzle embeddings, which are learned beside the parameters."""
+        """How many numbers the table of puzzle embeddings holds, which `parameters` leaves out."""
         return 0
 
     def _swiglu(self, width: int) -> int:
@@ -65,64 +68,46 @@ class NetConfig:
 
 @dataclass(frozen=True)
 class ReasonerConfig(NetConfig):
-    """The shape that all reasoners have in common."""
+    """What all reasoners have in common: networks that carry latents between supervision steps.
 
-    mixing: Literal["mlp", "attention"] = "mlp"
-    positions: Literal["rotary", "learned", "none"] = "rotary"  # rotary: attention mixing only
-    num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per task for ARC
-    prefix_len: int = 16  # P, positions in front of the tokens that hold the puzzle embedding
-    puzzle_embedding_size: int | None = None  # hidden_size if None
-    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488); of TRM with one latent only.
-    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
-    damping: float = 0.0  # share of the old state that an application keeps; theirs: 0.05
-    noise: float = 0.0  # deviation of Gaussian noise added in every application; theirs: 0.01
+    Raises UserError if attention heads would have no features, or an odd number of them with
+    rotary positions.
+    """
+
+    mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
+    positions: Literal["rotary", "learned", "none"] = "rotary"  # "rotary" affects attention only
+    num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per puzzle for ARC
+    prefix_len: int = 16  # P, positions before the tokens, which hold the puzzle embedding
+    puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
-        if not 0 <= self.damping < 1 or self.noise < 0:
-            raise UserError(
-                f"A damping is 0 or more and below 1, and noise is not negative; not {self.damping} "
-                f"and {self.noise}.",
-                "damping",
-                "noise",
-            )
-        if (self.damping or self.noise) and not self.takes_noise:
-            raise UserError(
-                "Damping and noise are made for a TRM with one latent; leave them out.",
-                "damping",
-                "noise",
-            )
         if self.mixing == "attention":
             head_dim = self.hidden_size // self.num_heads
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
                 raise UserError(
-                    f"{self.num_heads} heads on {self.hidden_size} features are {head_dim} each; "
+                    f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
                     "choose num_heads so that each head has an even number of features."
                 )
 
     @property
     def length(self) -> int:
-        """Positions the network works on: prefix and tokens, P + L."""
+        """How many positions the network works on: prefix and tokens, P + L."""
         return self.prefix_len + self.seq_len
 
     @property
     def num_layers_in_all(self) -> int:
-        """Layers with weights of their own, of all stacks together."""
+        """Layers with their own weights, counted over all stacks."""
         raise NotImplementedError
 
     @property
     def num_latents(self) -> int:
-        """Latents beside the answer y; 1 unless a network says otherwise."""
+        """How many latents z there are beside the answer y: by default 1."""
         return 1
 
     @property
     def latent_updates(self) -> int:
-        """Updates of the latent between two of the answer."""
+        """How often the latent is updated between two updates of the answer."""
         return 0
-
-    @property
-    def takes_noise(self) -> bool:
-        """Whether its applications can be damped and noisy."""
-        return False
 
     @property
     def parameters(self) -> int:
@@ -145,37 +130,58 @@ class ReasonerConfig(NetConfig):
 
 @dataclass(frozen=True)
 class TRMConfig(ReasonerConfig):
-    """Shape of a TRM. The defaults are the paper's (section 4 and the authors' code).
+    """The configuration of a TRM. The defaults are the paper's (section 4 and the authors' code).
 
-    `gradient`, `shared_net` and `num_latents` are for its ablations (paper, tables 1 and 2).
+    `gradient`, `shared_net` and `num_latents` exist for the ablations (paper, tables 1 and 2).
     """
 
-    num_layers: int = 2
-    T: int = 3  # full recursions per supervision step; only the last has gradient
+    num_layers: int = 2  # blocks of the network
+    T: int = 3  # full recursions per supervision step; only the last one has a gradient
     n: int = 6  # latent updates per full recursion
-    gradient: Literal["full", "one_step"] = "full"  # one_step: last think and last answer alone
-    shared_net: bool = True  # False: a second network `answer_net` of its own for the answer
-    num_latents: int = 1  # 0: y alone does both jobs; n: each update has a latent of its own
-    network: Literal["TRM"] = "TRM"  # names the class in files
+    # Where the gradient flows: "full": the whole last recursion; "one_step": only its last latent
+    # update and its answer update.
+    gradient: Literal["full", "one_step"] = "full"
+    shared_net: bool = True  # False: answer updates use a second network, `answer_net`
+    num_latents: int = 1  # 0: y is answer and latent at once; n: one latent per update
+    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488).
+    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
+    damping: float = 0.0  # share of the old state that an application keeps; theirs is 0.05
+    noise: float = 0.0  # standard deviation of the noise in every application; theirs is 0.01
+    network: Literal["TRM"] = "TRM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.damping < 1 or self.noise < 0:
+            raise UserError(
+                f"Damping must be at least 0 and below 1, and noise at least 0; they are "
+                f"{self.damping} and {self.noise}.",
+                "damping",
+                "noise",
+            )
+        if self.num_latents != 1 and (self.random_start or self.damping or self.noise):
+            raise UserError(
+                f"A TRM with {self.num_latents} latents has no random start, damping or noise; "
+                "give it one latent, or leave them out.",
+                "num_latents",
+                "random_start",
+                "damping",
+                "noise",
+            )
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed in one supervision step, T (n + 1) layers (paper, table 1)."""
+        """Layers applied in one supervision step: T * (n + 1) * num_layers (paper, table 1)."""
         return self.T * (self.n + 1) * self.num_layers
 
     @property
     def gradient_depth(self) -> int:
-        """How many of these gradient flows through: those of the last full recursion."""
+        """How many of these layers the gradient flows through: those of the last recursion."""
         updates = self.n + 1 if self.gradient == "full" else 2
         return updates * self.num_layers
 
     @property
     def num_layers_in_all(self) -> int:
         return self.num_layers * (1 if self.shared_net else 2)
-
-    @property
-    def takes_noise(self) -> bool:
-        return self.num_latents == 1
 
     @property
     def applications(self) -> int:
@@ -189,24 +195,24 @@ class TRMConfig(ReasonerConfig):
 
 @dataclass(frozen=True)
 class HRMConfig(ReasonerConfig):
-    """Shape of an HRM. The defaults are the authors': 27 million parameters."""
+    """The configuration of an HRM. The defaults are its authors': 27 million parameters."""
 
     mixing: Literal["mlp", "attention"] = "attention"
     prefix_len: int = 1
     H_layers: int = 4  # of the slow network f_H
     L_layers: int = 4  # of the fast network f_L
     T: int = 2  # cycles per supervision step, "H_cycles" in the authors' code
-    n: int = 2  # fast updates per cycle, "L_cycles"
-    network: Literal["HRM"] = "HRM"  # names the class in files
+    n: int = 2  # fast updates per cycle, "L_cycles" in the authors' code
+    network: Literal["HRM"] = "HRM"  # the name of the class in files
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed in one supervision step, T (n L_layers + H_layers)."""
+        """Layers applied in one supervision step: T * (n * L_layers + H_layers)."""
         return self.T * (self.n * self.L_layers + self.H_layers)
 
     @property
     def gradient_depth(self) -> int:
-        """How many of these gradient flows through: the last update of each network."""
+        """How many of these layers the gradient flows through: the last update of each network."""
         return self.L_layers + self.H_layers
 
     @property
@@ -220,18 +226,21 @@ class HRMConfig(ReasonerConfig):
 
 @dataclass(frozen=True)
 class DirectConfig(ReasonerConfig):
-    """Shape of a direct predictor. The defaults are the authors' 27 million parameters."""
+    """The configuration of direct prediction. The defaults have the authors' 27 million parameters.
+
+    The network has no latent, only an answer.
+    """
 
     mixing: Literal["mlp", "attention"] = "attention"
     num_heads: int = 12
     prefix_len: int = 1
-    num_layers: int = 8
+    num_layers: int = 8  # blocks of the network
     loops: int = 1  # how often the same layers are applied per supervision step
-    network: Literal["Direct"] = "Direct"  # names the class in files
+    network: Literal["Direct"] = "Direct"  # the name of the class in files
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed in one supervision step."""
+        """Layers applied in one supervision step."""
         return self.loops * self.num_layers
 
     @property
@@ -294,25 +303,28 @@ class URMConfig(ReasonerConfig):
 
 @dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
-    """Shape of a network that writes token by token."""
+    """The configuration of a network that writes its answer token by token."""
 
-    num_layers: int = 8
-    scratch_len: int = 0  # S, room for worked-out steps: two tokens per cell, and an END
-    network: Literal["Autoregressive"] = "Autoregressive"  # names the class in files
+    num_layers: int = 8  # blocks of the network
+    scratch_len: int = 0  # S, room for a solver's steps: two tokens per cell, and an END token
+    network: Literal["Autoregressive"] = "Autoregressive"  # the name of the class in files
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed per token that is written."""
+        """Layers applied per written token."""
         return self.num_layers
 
     @property
     def length(self) -> int:
-        """Tokens of a whole text: puzzle, scratch and answer."""
+        """Tokens of a whole text, puzzle, scratch and answer: 2 L + S."""
         return 2 * self.seq_len + self.scratch_len
 
     @property
     def end_token(self) -> int:
-        """Says that the scratch is done. Before it, after the puzzle's tokens, come the cells."""
+        """The token END, which closes the scratch.
+
+        Its number is V + L: tokens 0..V-1 are those of the puzzle, and V..V+L-1 name the cells.
+        """
         return self.vocab_size + self.seq_len
 
     @property
@@ -331,11 +343,12 @@ CONFIGS = {
 def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
-    `network` says which class; older files call it "kind", and the oldest do not say: a TRM.
-    Raises UserError for an unknown network, TypeError for fields that it does not have.
+    The entry "network" names the class. Older files call it "kind", and the oldest, which only
+    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
+    that its class does not have.
     """
     fields = dict(fields)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
     if name not in CONFIGS:
-        raise UserError(f"There is no network called '{name}' here; it needs a newer trm_lite.")
+        raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

@@ -1,11 +1,12 @@
-"""Direct prediction: read the puzzle, say the answer. What every other network must beat.
+"""Direct prediction: read the puzzle and say the answer. The baseline for all other networks.
 
     y <- net(y + x)
 
-Once, with y = 0 before it, is the paper's "direct pred" (arXiv 2510.04871, table 4): a plain
-transformer. Applied `loops` times in a row, it is *weight-tied recursion*, with gradient through
-all of it; and with more than one supervision step per puzzle (`Recipe.max_steps`) the same
-network gets deep supervision. So the rungs of the ladder below HRM are this one file.
+Applied once, starting from y = 0, this is the paper's "direct pred" (arXiv 2510.04871, table 4):
+a plain transformer. Applied `loops` times in a row, it is *weight-tied recursion* with a
+gradient through every application. With more than one supervision step per puzzle
+(`Recipe.max_steps`), the same network gets deep supervision. So this one file covers all the
+course's networks that are simpler than HRM and predict all cells at once.
 """
 
 from torch import Tensor
@@ -15,13 +16,14 @@ from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
 class Direct(Reasoner):
-    """Direct prediction, and weight-tied recursion. `forward` is one supervision step."""
+    """Direct prediction and weight-tied recursion. `forward` is one supervision step."""
 
     def __init__(self, config: DirectConfig):
         super().__init__(config, num_latents=0, net=build_stack(config, config.num_layers))
         self.y_init.zero_()  # no answer yet
 
-    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
+    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+        """Apply the layers `loops` times to the answer and the question x (B, P + L, D)."""
         y, z = latents
         for _ in range(self.config.loops):
             y = self.net(y + x)

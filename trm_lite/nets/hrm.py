@@ -1,13 +1,14 @@
-"""The Hierarchical Reasoning Model (HRM): two networks that think at two frequencies.
+"""The Hierarchical Reasoning Model (HRM): a fast network and a slow network that take turns.
 
-"Hierarchical Reasoning Model", Wang et al. 2025, arXiv 2506.21734. It is where TRM came from:
+"Hierarchical Reasoning Model", Wang et al. 2025, arXiv 2506.21734. TRM grew out of it:
 
-    z <- f_L(z + (y + x))      the fast module, n times (z is "z_L" in the paper)
-    y <- f_H(y + z)            the slow module, once    (y is "z_H")
+    z <- f_L(z + (y + x))      the fast network, n times (z is "z_L" in the paper)
+    y <- f_H(y + z)            the slow network, once    (y is "z_H")
 
-T such cycles make a supervision step. Only the very last f_L and the last f_H have gradient: at
-a fixed point that one step would point the right way (the paper's "1-step approximation").
-It learns when to stop by Q-learning; see `act` of `trm_lite.training.Recipe`.
+T such cycles make a supervision step. Only the very last f_L and f_H have a gradient. At a fixed
+point of the recursion, this single step would approximate the whole gradient (the paper's
+"1-step approximation"). HRM learns when to halt by Q-learning; see `act` of
+`trm_lite.training.Recipe`.
 """
 
 import torch
@@ -18,7 +19,7 @@ from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
 class HRM(Reasoner):
-    """Hierarchical Reasoning Model. `forward` is one supervision step, as in `TRM`."""
+    """The Hierarchical Reasoning Model. `forward` is one supervision step, as in `TRM`."""
 
     def __init__(self, config: HRMConfig):
         super().__init__(
@@ -27,8 +28,11 @@ class HRM(Reasoner):
             f_L=build_stack(config, config.L_layers),
         )
 
-    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
-        """T cycles of n fast updates and a slow one, with gradient through the last of each."""
+    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+        """T cycles of n fast updates and a slow one, with a gradient through the last of each.
+
+        x is (B, P + L, D), like y and z.
+        """
         y, z = latents
         with torch.no_grad():
             for step in range(1, self.config.T * self.config.n):

@@ -1,8 +1,8 @@
-"""The layers every network of the course is made of.
+"""The layers that all networks of the course are made of.
 
 A *block* is post-norm: `h = rms_norm(h + mix(h))`, then `h = rms_norm(h + swiglu(h))`.
 `mix` lets positions exchange information, by attention or by a SwiGLU along the length.
-Sizes: B batch, L length (puzzle prefix included), D hidden size, H heads.
+Sizes: B batch, L length (including the puzzle prefix), D hidden size, H heads.
 """
 
 import torch
@@ -12,34 +12,48 @@ from torch.utils.checkpoint import checkpoint
 
 from trm_lite.nets.configs import inner_width
 
-TRUNCATION_STD_CORRECTION = 1.1368472343385565  # a normal cut at +-2 sigma has std 1 / this
+# A normal distribution truncated at +-2 sigma has a standard deviation of sigma / this number.
+TRUNCATION_STD_CORRECTION = 1.1368472343385565
 
 
 def truncated_normal_(
     tensor: Tensor, std: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Fill with a normal cut at two sigmas whose standard deviation *after* the cut is `std`."""
+    """Fill `tensor`, in place, from a normal distribution truncated at two sigmas.
+
+    `std` is the standard deviation *after* the truncation.
+    """
     sigma = std * TRUNCATION_STD_CORRECTION
     return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator)
 
 
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
-    """Divide by the root mean square of the last axis. No learned weight; float32 inside."""
+    """Divide `x` by the root mean square over its last axis, (..., D) -> (..., D).
+
+    There is no learned scale. The computation is in float32, the result in the type of `x`.
+    """
     return F.rms_norm(x.float(), x.shape[-1:], eps=eps).to(x.dtype)
 
 
 class Linear(nn.Linear):
-    """A linear map without bias, started as a truncated normal of std 1/sqrt(fan_in)."""
+    """A linear layer without bias, initialised from a truncated normal of std 1/sqrt(fan_in)."""
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__(in_features, out_features, bias=False)
 
     def reset_parameters(self) -> None:
+        """Initialise the weight; PyTorch calls this when the layer is made."""
         truncated_normal_(self.weight, std=self.in_features**-0.5)
 
 
 class SwiGLU(nn.Module):
-    """Gated feed-forward layer on the last axis: `down(silu(gate) * up)`, (..., W) -> (..., W)."""
+    """A gated feed-forward layer on the last axis: `down(silu(gate) * up)`, (..., W) -> (..., W).
+
+    Args:
+        width: W, the size of the last axis.
+        expansion: the inner width is 2/3 of this times W.
+        multiple_of: the inner width is rounded up to a multiple of this.
+    """
 
     def __init__(self, width: int, expansion: float = 4.0, multiple_of: int = 256):
         super().__init__()
@@ -48,15 +62,21 @@ class SwiGLU(nn.Module):
         self.down = Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Project, gate and project back, (..., W) -> (..., W)."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(F.silu(gate) * up)
 
 
 class TokenMixer(nn.Module):
-    """Mix positions with a SwiGLU along the length (the paper's "TRM-MLP"), ending in the norm.
+    """Mix positions with a SwiGLU along the length, then normalise: the paper's "TRM-MLP".
 
-    The norm that follows it runs over the *length* too, as in the authors' code, which is why
-    it lives here: one transposition there and back serves both.
+    As in the authors' code, the norm also runs over the *length*. That is why it is part of this
+    layer: transposing there and back once serves both.
+
+    Args:
+        length: the number of positions, P + L.
+        expansion: see `SwiGLU`.
+        multiple_of: see `SwiGLU`.
     """
 
     def __init__(self, length: int, expansion: float = 4.0, multiple_of: int = 256):
@@ -64,21 +84,24 @@ class TokenMixer(nn.Module):
         self.swiglu = SwiGLU(length, expansion, multiple_of)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
-        h = h.transpose(1, 2).contiguous()  # (B, D, L), moved once and not by every product
+        """Mix positions and normalise, (B, L, D) -> (B, L, D); `rotary` is ignored."""
+        # (B, D, L), copied once here so that the matrix products need not do it each time.
+        h = h.transpose(1, 2).contiguous()
         return rms_norm(h + self.swiglu(h)).transpose(1, 2).contiguous()  # (B, L, D)
 
 
 class Attention(nn.Module):
-    """Mix positions with bidirectional multi-head self-attention, ending in the norm."""
+    """Mix positions with bidirectional multi-head self-attention, then normalise."""
 
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()
         self.num_heads, self.head_dim = num_heads, hidden_size // num_heads
-        width = self.num_heads * self.head_dim  # smaller than D where the heads do not divide it
+        width = self.num_heads * self.head_dim  # less than D if D is not a multiple of the heads
         self.qkv = Linear(hidden_size, 3 * width)
         self.out = Linear(width, hidden_size)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
+        """Attend and normalise, (B, L, D) -> (B, L, D), with rotary positions if given."""
         batch, length, _ = h.shape
         qkv = self.qkv(h).view(batch, length, 3, self.num_heads, self.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, head_dim)
@@ -88,12 +111,20 @@ class Attention(nn.Module):
         return rms_norm(h + self.out(mixed.transpose(1, 2).reshape(batch, length, -1)))
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """What each query gathers: here from every position, before and after it."""
+        """Attend from every position to every other; all of q, k, v are (B, H, L, head_dim)."""
         return F.scaled_dot_product_attention(q, k, v)
 
 
 class Rotary(nn.Module):
-    """Rotary positions (RoPE) in the half-split form, for queries and keys (B, H, L, head_dim)."""
+    """Rotary position encoding (RoPE) of queries or keys (B, H, L, head_dim), in half-split form.
+
+    Feature i is rotated together with feature i + head_dim / 2.
+
+    Args:
+        head_dim: features per attention head, an even number.
+        length: the largest number of positions.
+        base: the slowest feature turns about `base` times more slowly than the fastest.
+    """
 
     def __init__(self, head_dim: int, length: int, base: float = 10_000.0):
         super().__init__()
@@ -103,6 +134,7 @@ class Rotary(nn.Module):
         self.register_buffer("sin", angles.sin(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Rotate queries or keys by their positions, (B, H, L, head_dim) to the same shape."""
         left, right = x.chunk(2, dim=-1)
         turned = torch.cat((-right, left), dim=-1)
         length = x.shape[-2]
@@ -110,7 +142,14 @@ class Rotary(nn.Module):
 
 
 class Block(nn.Module):
-    """One post-norm block, (B, L, D) -> (B, L, D): mix over positions, then over features."""
+    """One post-norm block, (B, L, D) -> (B, L, D): mix over positions, then over features.
+
+    Args:
+        mixer: a `TokenMixer` or `Attention`, which adds its input and normalises.
+        hidden_size: D.
+        expansion: see `SwiGLU`.
+        multiple_of: see `SwiGLU`.
+    """
 
     def __init__(self, mixer: nn.Module, hidden_size: int, expansion: float, multiple_of: int):
         super().__init__()
@@ -118,15 +157,16 @@ class Block(nn.Module):
         self.swiglu = SwiGLU(hidden_size, expansion, multiple_of)
 
     def forward(self, h: Tensor, rotary: Rotary | None = None) -> Tensor:
+        """Mix over positions, then over features, (B, L, D) -> (B, L, D)."""
         h = self.mixer(h, rotary)
         return rms_norm(h + self.swiglu(h))
 
 
 class Stack(nn.Module):
-    """A network `f(h)`: blocks one after the other. Recursion calls it again and again.
+    """The network `f(h)` that recursion applies again and again: several blocks in a row.
 
-    With `recompute` it keeps only its input for the backward pass and computes the rest again:
-    a third more work for a fraction of the memory.
+    If `recompute` is set, it keeps only its input for the backward pass and computes the rest a
+    second time (gradient checkpointing). That is a third more work for a fraction of the memory.
     """
 
     def __init__(self, blocks: list[Block], rotary: Rotary | None = None):
@@ -136,31 +176,41 @@ class Stack(nn.Module):
         self.recompute = False
 
     def forward(self, h: Tensor) -> Tensor:
+        """Apply all blocks, (B, L, D) -> (B, L, D)."""
         if self.recompute and torch.is_grad_enabled():
             return checkpoint(self.apply_blocks, h, use_reentrant=False)
         return self.apply_blocks(h)
 
     def apply_blocks(self, h: Tensor) -> Tensor:
+        """The forward pass itself, whether or not it is recomputed later."""
         for block in self.blocks:
             h = block(h, self.rotary)
         return h
 
 
 class PuzzleEmbedding(nn.Module):
-    """One vector per puzzle identifier, spread over `prefix_len` positions before the tokens.
+    """One learned vector per puzzle identifier, laid out over the positions before the tokens.
 
-    The vector (size E) is zero-padded to `prefix_len * D`. The table starts at zero and is a
-    buffer, not a parameter: `SignSGD` updates only the rows that were in the batch, through
-    `used`, the copies that took part in the training forward passes since its last step.
+    A vector of size E is padded with zeros to P * D numbers. The table starts at zero. It is a
+    buffer and not a parameter, because `SignSGD` updates only the rows of puzzles that were in
+    the batch. It finds their gradients in `used`: the rows of all training forward passes since
+    its last step.
+
+    Args:
+        num_puzzles: the number of identifiers.
+        size: E, the size of a vector, at most P * D.
+        prefix_len: P, the number of positions before the tokens.
+        hidden_size: D.
     """
 
     def __init__(self, num_puzzles: int, size: int, prefix_len: int, hidden_size: int):
         super().__init__()
         self.prefix_len, self.hidden_size = prefix_len, hidden_size
         self.register_buffer("table", torch.zeros(num_puzzles, size))
-        self.used: list[tuple[Tensor, Tensor]] = []  # identifiers (B,), rows (B, E) with gradient
+        self.used: list[tuple[Tensor, Tensor]] = []  # identifiers (B,); rows (B, E) with gradients
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Look up the embeddings of puzzle identifiers, (B,) -> (B, P, D)."""
         rows = self.table[ids]  # (B, E)
         if self.training and torch.is_grad_enabled():
             self.used.append((ids, rows.requires_grad_()))

@@ -1,12 +1,12 @@
-"""What every network of the course has around its reasoning: eyes, a memory and a mouth.
+"""The parts that TRM, HRM and direct prediction share: input embedding, latents, output heads.
 
-A *reasoner* reads a puzzle, improves the latents it carries, and says an answer:
+A *reasoner* reads a puzzle, improves the latents that it carries, and gives an answer:
 
     x = embed(inputs)              the question, as vectors
-    latents = recurse(x, latents)  the reasoning, in which the networks differ
-    thought = read(latents)        the answer, and whether it believes in it
+    latents = recurse(x, latents)  the reasoning, which differs between the networks
+    thought = read(latents)        the answer, and whether the network believes in it
 
-TRM, HRM and direct prediction differ in `recurse` alone.
+The networks differ only in `recurse`.
 """
 
 from typing import NamedTuple
@@ -29,24 +29,25 @@ from trm_lite.nets.layers import (
 class Latents(NamedTuple):
     """What a network carries from one supervision step to the next.
 
-    z is (B, P + L, D) like y; a network with K != 1 latents beside y has them as (B, K, P + L, D).
+    z is (B, P + L, D), like y. In a network with K latents, where K is not 1, it is
+    (B, K, P + L, D).
     """
 
-    y: Tensor  # (B, P + L, D) the current answer, "z_H" in HRM and in the authors' code
-    z: Tensor  # the latent reasoning, "z_L" there
+    y: Tensor  # the current answer, called "z_H" in HRM and in the authors' code
+    z: Tensor  # the latent reasoning, called "z_L" there
 
 
 class Thought(NamedTuple):
-    """What one supervision step brings forth."""
+    """The result of one supervision step."""
 
-    latents: Latents  # detached: no gradient flows from one supervision step into the one before
+    latents: Latents  # detached, so no gradient flows from a supervision step into earlier ones
     logits: Tensor  # (B, L, V) token scores of the answer
-    halt_logit: Tensor  # (B,) above zero: "my whole answer is right"
-    continue_logit: Tensor  # (B,) used by HRM's Q-learning; TRM leaves it untrained
+    halt_logit: Tensor  # (B,) above zero means "I believe that my whole answer is right"
+    continue_logit: Tensor  # (B,) used by HRM's Q-learning; TRM does not train it
 
 
 def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:
-    """A network of identical blocks with the mixing that `config` asks for."""
+    """A stack of `num_layers` blocks with the sizes and the mixing that `config` asks for."""
 
     def mixer() -> nn.Module:
         if config.mixing == "mlp":
@@ -63,17 +64,20 @@ def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:
 
 
 class Reasoner(nn.Module):
-    """A network that thinks in supervision steps; subclasses say how (`recurse`).
+    """A network that thinks in supervision steps; subclasses define how, in `recurse`.
 
-    `stacks` are the networks that the reasoning applies, kept under their names.
+    Args:
+        config: its sizes.
+        num_latents: how many latents it has beside y.
+        stacks: the networks that `recurse` applies, which become attributes of these names.
     """
 
-    hot = "recurse"  # the method in which nearly all of the work is done, worth compiling
+    hot = "recurse"  # the method that does nearly all the work, and so is worth compiling
 
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()
         self.config = config
-        self.generator: torch.Generator | None = None  # of random starts and noise; torch's own
+        self.generator: torch.Generator | None = None  # of `draw`; None is torch's own
         for name, stack in stacks.items():
             self.add_module(name, stack)
         D = config.hidden_size
@@ -87,49 +91,53 @@ class Reasoner(nn.Module):
         )
         self.head = nn.Linear(D, config.vocab_size, bias=False)
         self.halt_head = nn.Linear(D, 2)  # halt, continue
-        # Fixed random starting points, deliberately not trained, and not used if they are drawn.
-        z_shape, fixed = (D,) if num_latents == 1 else (num_latents, D), not config.random_start
-        y_init = truncated_normal_(torch.empty(D), std=1.0)
+        # Fixed random initial latents, deliberately not trained.
+        z_shape = (D,) if num_latents == 1 else (num_latents, D)
+        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
         z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
-        self.register_buffer("y_init", y_init, persistent=fixed)
-        self.register_buffer("z_init", z_init, persistent=fixed and num_latents > 0)
+        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
+        """Initialise the embeddings and the heads."""
         std = self.config.hidden_size**-0.5
         truncated_normal_(self.token_embedding.weight, std)
         truncated_normal_(self.head.weight, std)
         if self.position_embedding is not None:
             truncated_normal_(self.position_embedding.weight, std)
-        # "Surely not right yet": without a strongly negative start the head halts too early.
+        # Start with "surely not right yet"; with a bias near 0 the network would halt too early.
         nn.init.zeros_(self.halt_head.weight)
         nn.init.constant_(self.halt_head.bias, -5.0)
 
     @property
     def device(self) -> torch.device:
+        """The device that the weights are on."""
         return self.y_init.device
 
     @property
     def draws(self) -> bool:
-        """Whether it thinks at random: from drawn starts, or with noise."""
-        return self.config.random_start or self.config.noise > 0
+        """Whether its thoughts are random, so that two about the same puzzle differ."""
+        return False
+
+    def draw(self, batch_size: int) -> tuple[Tensor, ...]:
+        """The random numbers of one supervision step, further arguments of `recurse`."""
+        return ()
 
     def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
-        """The starting answer and latent: the same at every position, or drawn anew.
+        """The latents y and z before the first step, the same for all puzzles and positions.
 
-        Args:
-            batch_size: Puzzles B.
-            needed: (B,) bool, rows that are used; where drawing is dear the others stay 0.
+        Rows that are not `needed` (B,) may have any value; they matter where latents are drawn.
         """
-        if self.config.random_start:
-            return Latents(*self.draw_start(batch_size, needed))
         length, D = self.config.length, self.config.hidden_size
         y = self.y_init.expand(batch_size, length, D)
         z = self.z_init.unsqueeze(-2)  # (1, D), or (K, 1, D)
         return Latents(y, z.expand(batch_size, *z.shape[:-2], length, D))
 
     def embed(self, inputs: Tensor, puzzle_ids: Tensor | None = None) -> Tensor:
-        """The question x: puzzle prefix and token embeddings, (B, L) -> (B, P + L, D)."""
+        """The question x as vectors: puzzle embedding, then token embeddings.
+
+        Token ids (B, L) and puzzle identifiers (B,), all 0 if None, become (B, P + L, D).
+        """
         if puzzle_ids is None:
             puzzle_ids = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
         x = torch.cat((self.puzzle_embedding(puzzle_ids), self.token_embedding(inputs)), dim=1)
@@ -137,36 +145,15 @@ class Reasoner(nn.Module):
             x = 0.5**0.5 * (x + self.position_embedding.weight)
         return self.config.hidden_size**0.5 * x
 
-    def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
-        """Random y and z (2, B, P + L, D): truncated normal numbers of standard deviation 1."""
-        shape = (self.config.length, self.config.hidden_size)
-        if needed is None or self.device.type != "cpu":  # a GPU would have to wait for the rows
-            return self._truncated(2, batch_size, *shape)
-        start = torch.zeros(2, batch_size, *shape)
-        start[:, needed] = self._truncated(2, int(needed.sum()), *shape)
-        return start
+    def recurse(self, x: Tensor, latents: Latents) -> Latents:
+        """The reasoning of one supervision step: the improved latents.
 
-    def _truncated(self, *shape: int) -> Tensor:
-        drawn = torch.empty(shape, device=self.device)
-        return truncated_normal_(drawn, std=1.0, generator=self.generator)
-
-    def draw_noise(self, batch_size: int) -> Tensor | None:
-        """Standard normal noise (A, B, P + L, D) for the A applications of a supervision step."""
-        config = self.config
-        if config.noise == 0:
-            return None
-        shape = (config.applications, batch_size, config.length, config.hidden_size)
-        return torch.randn(shape, device=self.device, generator=self.generator)
-
-    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
-        """The reasoning of one supervision step on the question x (B, P + L, D).
-
-        `noise` (A, B, P + L, D) is added in its A applications, if there is some.
+        x is the question, (B, P + L, D).
         """
         raise NotImplementedError
 
     def read(self, latents: Latents) -> Thought:
-        """Read the answer and the wish to halt off y."""
+        """Read the answer off y, and the two halting logits off its first position."""
         logits = self.head(latents.y)[:, self.config.prefix_len :]  # (B, L, V)
         halt_logit, continue_logit = self.halt_head(latents.y[:, 0]).float().unbind(-1)
         carried = Latents(*(latent.detach() for latent in latents))
@@ -175,6 +162,12 @@ class Reasoner(nn.Module):
     def forward(
         self, latents: Latents, inputs: Tensor, puzzle_ids: Tensor | None = None
     ) -> Thought:
-        """One supervision step: improve `latents` on the puzzles `inputs` (B, L) of token ids."""
-        x, noise = self.embed(inputs, puzzle_ids), self.draw_noise(len(inputs))
-        return self.read(self.recurse(x, latents, noise))
+        """One supervision step: improve the latents and read the answer off them.
+
+        Args:
+            latents: those of the step before, or `initial_latents`.
+            inputs: (B, L) token ids of the puzzles.
+            puzzle_ids: (B,) puzzle identifiers; all 0 if None.
+        """
+        x = self.embed(inputs, puzzle_ids)
+        return self.read(self.recurse(x, latents, *self.draw(len(inputs))))

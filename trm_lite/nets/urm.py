@@ -47,7 +47,7 @@ class URM(Reasoner):
                 block.swiglu = ConvSwiGLU(*sizes, config.conv_kernel)
         super().__init__(config, num_latents=0, net=net)
 
-    def recurse(self, x: Tensor, latents: Latents, noise: Tensor | None = None) -> Latents:
+    def recurse(self, x: Tensor, latents: Latents) -> Latents:
         """`loops` applications, the last ones with gradient."""
         h, z = latents
         without = self.config.loops - self.config.loops_with_gradient

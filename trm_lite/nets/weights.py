@@ -1,4 +1,7 @@
-"""Files: weights to share (safetensors) and the full state of a training run to go on from."""
+"""Save and load the weights of a network as safetensors, and find those that come with the course.
+
+A file says which network it holds and how it was trained.
+"""
 
 import dataclasses
 import json
@@ -16,9 +19,14 @@ from trm_lite.nets.reasoner import Reasoner
 
 
 def save_weights(model: Network, path: Path, about: dict, half: bool = False) -> None:
-    """Save weights and configuration as safetensors; `about` says where they come from.
+    """Save the weights and the configuration of a network as a safetensors file.
 
-    With `half` in half precision, which is enough to solve with, not to go on training exactly.
+    Args:
+        model: the network.
+        path: the file to write. UserError if that fails.
+        about: how the weights came about; `load_weights` returns it.
+        half: save in half precision. That is enough for solving puzzles, but too coarse for
+            continuing the training exactly.
     """
     metadata = {
         "config": json.dumps(dataclasses.asdict(model.config)),
@@ -32,11 +40,14 @@ def save_weights(model: Network, path: Path, about: dict, half: bool = False) ->
 
 
 def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[Network, dict]:
-    """The model in `path` (safetensors written by `save_weights`), and what is said about it."""
+    """The network in a file that `save_weights` wrote, in evaluation mode, and its `about`.
+
+    Raises UserError if the file is missing or damaged, or if `save_weights` did not write it.
+    """
     if not Path(path).is_file():
         raise UserError(
-            f"There is no weights file {path}; check the path, "
-            "or make it first with trm-lite train."
+            f"There is no weights file {path}; check the path, or train a network first "
+            "with trm-lite train."
         )
     try:
         with safe_open(path, "pt") as file:
@@ -44,14 +55,14 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(
-            f"{path} is not a whole safetensors file ({error}); copy or train it again."
+            f"{path} is not a complete safetensors file ({error}); copy it again, or train again."
         ) from error
     try:
         config = config_from_dict(json.loads(metadata["config"]))
         about = json.loads(metadata["about"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} does not say which model it holds; it was not saved by trm_lite."
+            f"{path} does not say which network it holds; use a file saved by trm_lite."
         ) from error
     model = build_network(config)
     try:
@@ -59,7 +70,8 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
-            f"The weights in {path} do not fit its own configuration: {detail}"
+            f"The weights in {path} do not fit the configuration in the same file ({detail}); "
+            "copy it again, or train again."
         ) from error
     return model.to(device).eval(), about
 
@@ -68,20 +80,24 @@ WEIGHTS_FOLDER = ASSETS / "weights"
 
 
 def shipped(name: str) -> tuple[Network, dict]:
-    """The trained network `name` that comes with the course, such as "sudoku-6x6"."""
+    """The trained network `name` that comes with the course, such as "sudoku-6x6".
+
+    Returns the network and its `about`. Raises UserError if there is none of that name.
+    """
     path = WEIGHTS_FOLDER / f"{name}.safetensors"
     if not path.exists():
         here = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
         raise UserError(
-            f"No weights called '{name}' come with the course "
-            f"(there are: {', '.join(here) or 'none'}); train some and name their file."
+            f"The course comes with no weights called '{name}', only with: "
+            f"{', '.join(here) or 'none'}; choose one of these, or train your own."
         )
     return load_weights(path)
 
 
 def shipped_weights(size: int, network: str = "") -> tuple[Reasoner, dict]:
-    """The network that the lessons look at for Sudokus of `size` (6 or 9).
+    """The trained network that the lessons use for Sudokus of `size` 6 or 9, and its `about`.
 
-    A TRM, or another `network`: hrm, direct and others.
+    By default it is a TRM; `network` names another one, such as "hrm" or "direct". Raises
+    UserError if there is none.
     """
     return shipped(f"sudoku-{size}x{size}" + (f"-{network}" if network else ""))

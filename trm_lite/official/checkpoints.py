@@ -1,7 +1,7 @@
-"""Other people's checkpoints: read and write the layout of the authors' code of TRM and HRM.
+"""Read and write checkpoints in the layout of the authors' code of TRM and HRM.
 
-`load` turns a state dict of the official code, or of a fork, into a network of this package;
-`to_official` is the way back. Names there and here:
+`load` turns a state dict of the authors' code, or of a fork, into a network of this package, and
+`to_official` turns a network back into one. Names there and here:
 
     H_init, L_init                   y_init, z_init
     L_level.layers.0.mlp_t...        net.blocks.0.mixer.swiglu...     (HRM: f_L.blocks...)
@@ -9,8 +9,8 @@
     H_level.layers.0...              f_H.blocks.0...                  (baseline: net.blocks...)
     puzzle_emb.weights               puzzle_embedding.table
 
-A state dict does not say everything (how many heads, how long the puzzles, how many recursions);
-what its shapes leave open is guessed from the authors' settings and can be given instead.
+A state dict does not tell everything, such as the number of heads and recursions. What its shapes
+leave open is taken from the authors' settings, or can be given.
 """
 
 import re
@@ -32,9 +32,9 @@ from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.official.config import ANCHOR, infer
 
-COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # what stands before every name
+COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # prefixes of all names
 INIT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save
+RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 
 LEVELS = {"TRM": {"net": "L_level"}, "Direct": {"net": "H_level"}}
 LEVELS["HRM"] = {"f_H": "H_level", "f_L": "L_level"}
@@ -55,20 +55,23 @@ NAMES = {
 
 
 class Place(NamedTuple):
-    """Where a tensor of the authors' stands here."""
+    """Which tensor of this package corresponds to one of the authors' tensors."""
 
-    name: str
-    row: int | None  # of the stacked `z_init` of a multi-scale TRM, else None
-    shape: torch.Size
+    name: str  # its name here
+    row: int | None  # its row in the stacked `z_init` of a multi-scale TRM; otherwise None
+    shape: torch.Size  # its shape, the same in both
 
 
 def places(config: ReasonerConfig) -> dict[str, Place]:
-    """The authors' name of every tensor of a network of this `config`, and its place here."""
+    """For each tensor of a network with this `config`: the authors' name, and its place here.
+
+    Raises UserError if the authors' code has no such network.
+    """
     is_theirs = config.network in LEVELS
     if isinstance(config, TRMConfig):
         is_theirs = config.shared_net and config.num_latents in (0, 1, 6)
     if not is_theirs:
-        raise UserError("The authors' code has no network like this one, so no layout for it.")
+        raise UserError("The authors' code has no network like this one; export another one.")
     with torch.device("meta"):
         state = build_network(config).state_dict()
     found = {}
@@ -94,12 +97,19 @@ def _official_name(name: str, config: ReasonerConfig) -> str:
 
 
 def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str, Tensor]:
-    """Our state dict from the authors' `state` (names without prefix), checked tensor by tensor."""
+    """Our state dict from the authors'.
+
+    Raises UserError if a tensor is missing, superfluous, or of the wrong shape.
+
+    Args:
+        state: tensors by the authors' names, without prefix.
+        config: the configuration of the network.
+    """
     wanted = places(config)
     what = f"a {config.network} network of this configuration"
     missing, extra = wanted.keys() - state.keys(), state.keys() - wanted.keys()
     for problem, names in ((f"lacks '%s', which {what} has", missing),
-                           (f"holds '%s', which {what} has not", extra)):  # fmt: skip
+                           (f"holds '%s', which {what} does not have", extra)):  # fmt: skip
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise UserError(f"The state dict {problem % min(names)}{more}.")
@@ -109,8 +119,8 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
         tensor = state[name]
         if tensor.shape != place.shape:
             raise UserError(
-                f"'{name}' in the state dict is {tuple(tensor.shape)}, "
-                f"but {what} has it as {tuple(place.shape)}."
+                f"'{name}' in the state dict has the shape {tuple(tensor.shape)}, "
+                f"but in {what} it has {tuple(place.shape)}."
             )
         if place.row is None:
             ours[place.name] = tensor.float()
@@ -126,10 +136,13 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
 def to_official(
     model: Reasoner, prefix: str = COMPILED, init_dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
-    """The state dict of `model` in the authors' layout.
+    """The state dict of a network in the authors' layout.
 
-    They keep the initial latents in their `forward_dtype`: give `init_dtype=torch.bfloat16` for a
-    network that is to run there in bfloat16, their default.
+    Args:
+        model: the network.
+        prefix: text before every name.
+        init_dtype: type of the initial latents. The authors keep them in their `forward_dtype`, so
+            give torch.bfloat16, their default, if the network is to run in that type there.
     """
     state = model.state_dict()
     exported = {}
@@ -141,13 +154,17 @@ def to_official(
 
 
 def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Reasoner, dict]:
-    """The network in a checkpoint of the authors' code or a fork, and what was found out about it.
+    """The network in a checkpoint of the authors' code or of a fork, and its `about`.
 
-    `puzzles` says what becomes of the table of puzzle embeddings: "keep", "drop" (one zero row,
-    enough for Sudoku and mazes) or a number of rows; new rows are the mean of the old ones.
-    `given` are fields of the configuration that its shapes do not tell (`seq_len`, `num_heads`,
-    `T`, `n`, ...); what is not given is guessed. Nothing in the file is executed.
-    Raises UserError for a file that holds no such network.
+    Nothing in the file is executed. Raises UserError if it holds no such network.
+
+    Args:
+        path: the checkpoint.
+        puzzles: what to do with the table of puzzle embeddings: "keep" it, "drop" it for a single
+            zero row (enough for Sudoku and mazes), or a number of rows to keep. New rows are the
+            mean of the old ones.
+        given: fields of the configuration that shapes do not tell, such as `seq_len`,
+            `num_heads`, `T` and `n`. The others are as in the authors' settings.
     """
     state, prefix = split_prefix(read_state(path), path)
     init_dtype = next((t.dtype for n, t in state.items() if n.endswith("_init")), torch.float32)
@@ -167,12 +184,18 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
 
 
 def describe(model: Reasoner, about: dict, given: dict) -> str:
-    """What `load` found, in words, and which of it the file does not tell."""
+    """What `load` found, in words, including what the file did not tell.
+
+    Args:
+        model: the network.
+        about: what `load` returned with it.
+        given: the fields that were given to `load`.
+    """
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
     open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n")
     if config.mixing == "mlp":
-        open_fields = ("seq_len", "prefix_len", "T", "n")  # one of the lengths tells the other
+        open_fields = ("seq_len", "prefix_len", "T", "n")  # their sum is known, not each one
     guessed = [
         f"{name}={getattr(config, name)}"
         for name in open_fields
@@ -184,7 +207,7 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
         f"{config.hidden_size} features, {config.effective_depth} layers deep per supervision step",
         f"  {count:,} parameters, and a table of {config.num_puzzles:,} puzzle embeddings",
         f"  puzzles of {config.seq_len} cells and {config.vocab_size} tokens, "
-        f"behind {config.prefix_len} positions for the puzzle embedding",
+        f"after {config.prefix_len} positions for the puzzle embedding",
         f"  names began with '{source['prefix']}', initial latents were {source['init_dtype']}",
     ]
     if guessed:
@@ -195,7 +218,10 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
 
 
 def read_state(path: Path | str) -> dict[str, Tensor]:
-    """The tensors in a checkpoint, by name; no code in the file is run."""
+    """The tensors in a checkpoint, by name. No code in the file is run.
+
+    Raises UserError if the file is missing or holds anything but tensors.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no checkpoint file {path}; check the path.")
@@ -203,14 +229,14 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content = load_file(path)
         else:
-            with warnings.catch_warnings(action="ignore"):  # of old pickle protocols
+            with warnings.catch_warnings(action="ignore"):  # about old pickle protocols
                 content = torch.load(
                     path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
                 )
-    except Exception as error:  # whatever a foreign file makes of the parser
+    except Exception as error:  # an unknown file can make the parser raise anything
         raise UserError(
-            f"{path} is no state dict that can be read safely: it is damaged or holds other "
-            "things than tensors. Nothing in it was run."
+            f"{path} cannot be read safely as a state dict, because it is damaged or holds more "
+            "than tensors; use another file. Nothing in it was run."
         ) from error
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
@@ -218,15 +244,21 @@ def read_state(path: Path | str) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     ):
-        raise UserError(f"{path} is no state dict: it does not hold tensors by name alone.")
+        raise UserError(f"{path} is not a state dict, which holds only tensors; use another file.")
     return dict(content)
 
 
 def split_prefix(state: dict[str, Tensor], path: Path | str) -> tuple[dict[str, Tensor], str]:
-    """The state dict without what stands before all names, such as `_orig_mod.model.inner.`."""
+    """The state dict without the prefix of its names, such as `_orig_mod.model.inner.`, and it.
+
+    `path` is for the error message. Raises UserError if this is not a TRM or HRM.
+    """
     prefix = next((n.removesuffix(ANCHOR) for n in state if n.endswith(ANCHOR)), None)
     if prefix is None:
-        raise UserError(f"{path} holds no TRM or HRM of the authors' code: it has no {ANCHOR}.")
+        raise UserError(
+            f"{path} holds no TRM or HRM of the authors' code, because it has no {ANCHOR}; "
+            "use another file."
+        )
     shorter = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return {n: t for n, t in shorter.items() if not n.startswith(RECOMPUTED)}, prefix
 
@@ -241,14 +273,24 @@ def _resized(table: Tensor, puzzles: str | int) -> Tensor:
     except ValueError:
         rows = 0
     if rows < 1:
-        raise UserError(f"Say keep, drop or a number of puzzles, not '{puzzles}'.")
+        raise UserError(
+            f"The puzzle embeddings cannot be '{puzzles}'; say keep, drop or a number.", "puzzles"
+        )
     kept = table[:rows].float()
     new = table.float().mean(0).expand(rows - len(kept), -1)
     return torch.cat((kept, new))
 
 
 def convert(file: Path, out: Path | None, *, export: bool, puzzles: str | int, given: dict) -> int:
-    """What `trm-lite convert` does: read, say what was found, write."""
+    """Convert a checkpoint of the authors' code into ours, or back, and print what was found.
+
+    Args:
+        file: a checkpoint of theirs, or with `export` a weights file of ours.
+        out: file to write; if None, a name beside `file`.
+        export: write the authors' layout.
+        puzzles: see `load`.
+        given: fields of the configuration, see `load`.
+    """
     if export:
         model, about = load_weights(file)
         source = about.get("official", {})

@@ -1,7 +1,7 @@
-"""Which network is it? Configurations from the authors' state dicts and settings.
+"""Work out a network's configuration from the authors' state dicts or settings.
 
-The shapes in a state dict tell most: the class, the layers, the widths. What they leave open is
-as in the authors' settings, unless it is given.
+The shapes in a state dict tell most of it: the class, the layers and the widths. The rest is
+assumed to be as in the authors' settings, unless it is given.
 """
 
 import math
@@ -13,14 +13,19 @@ from trm_lite.common.errors import UserError
 from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
 from trm_lite.training.recipe import Recipe
 
-ANCHOR = "embed_tokens.embedding_weight"  # every network has it
-SEQ_LENS = {11: 81, 6: 900, 12: 900}  # vocabulary -> length: Sudoku, Maze-Hard, ARC-AGI
+ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
+SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
 
 
 def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
-    """The configuration of the network in `state` (names without prefix), from its shapes.
+    """Infer a network's configuration from the shapes of its tensors.
 
-    `given` fields stand; what the shapes leave open is as in the authors' settings.
+    What the shapes do not tell is as in the authors' settings. Raises UserError if `state` is not
+    such a network, or does not fit the `given` fields.
+
+    Args:
+        state: tensors by the authors' names, without prefix.
+        given: fields of the configuration that are known already.
     """
     H_layers = _count(state, r"H_level\.layers\.(\d+)\.")
     L_layers = _count(state, r"L_level\.layers\.(\d+)\.")
@@ -29,13 +34,13 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
     if H_layers and L_layers:
         network, fields = HRMConfig, {"H_layers": H_layers, "L_layers": L_layers}
     elif L_layers:
-        multi_scale = _count(state, r"L(\d+)_init") - 1  # they are counted from 1
+        multi_scale = _count(state, r"L(\d+)_init") - 1  # their numbers begin with 1
         num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
         network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
     else:
-        raise UserError("The state dict holds no layers of a TRM or HRM.")
+        raise UserError("The state dict holds no layers of a TRM or HRM; use another file.")
     tokens = _matrix(state, ANCHOR)
     fields["vocab_size"], fields["hidden_size"] = tokens
     fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
@@ -48,7 +53,7 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
     try:
         return network(**(fields | _inner_widths(state, fields)))
     except TypeError as error:
-        raise UserError(f"A {network.network} has no such field ({error}).") from error
+        raise UserError(f"A {network.network} has no such field ({error}); omit it.") from error
 
 
 def _count(state: dict[str, Tensor], pattern: str) -> int:
@@ -57,17 +62,17 @@ def _count(state: dict[str, Tensor], pattern: str) -> int:
 
 
 def _matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
-    """The shape of the matrix whose name ends like this."""
+    """The shape of the first matrix whose name ends with `end`."""
     for name, tensor in state.items():
         if name.endswith(end):
             if tensor.dim() != 2 or 0 in tensor.shape:
-                raise UserError(f"'{name}' in the state dict should be a matrix.")
+                raise UserError(f"'{name}' in the state dict should be a matrix; use another file.")
             return tuple(tensor.shape)
-    raise UserError(f"The state dict lacks '{end}'.")
+    raise UserError(f"The state dict lacks '{end}'; use another file.")
 
 
 def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: dict) -> dict:
-    """Puzzle table, prefix and puzzle length."""
+    """The fields about the puzzle table, the prefix, and the length of a puzzle."""
     vocab_size, hidden_size = tokens
     fields: dict = {"prefix_len": 0}
     if "puzzle_emb.weights" in state:
@@ -81,7 +86,7 @@ def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: d
         fields["positions"] = "learned"
         length = _matrix(state, "embed_pos.embedding_weight")[0]
     seq_len = given.get("seq_len", SEQ_LENS.get(vocab_size))
-    if length is not None:  # of prefix and puzzle together: one tells the other
+    if length is not None:  # prefix and puzzle together, so that either one gives the other
         if "prefix_len" in given:
             seq_len = given.get("seq_len", length - given["prefix_len"])
         elif seq_len is None:
@@ -89,26 +94,31 @@ def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: d
         fields["prefix_len"] = length - seq_len
     if seq_len is None:
         raise UserError(
-            f"The shapes do not tell how long puzzles of {vocab_size} tokens are; give seq_len."
+            f"The shapes do not tell how long puzzles of {vocab_size} tokens are; say how many "
+            "cells they have.",
+            "seq_len",
         )
     return fields | {"seq_len": seq_len}
 
 
 def _heads(state, network: type[ReasonerConfig], hidden_size: int) -> int:
-    """Heads of the attention: the authors' number where it fits, else heads of 64 features."""
+    """The number of attention heads: the authors' if it fits, else heads of 64 features."""
     width = _matrix(state, "self_attn.o_proj.weight")[1]
     likely = (network.num_heads if hidden_size == 512 else max(1, hidden_size // 64), 12, 8)
     for heads in (*likely, *range(1, hidden_size // 2 + 1)):
         size = hidden_size // heads
-        if heads * size == width and size % 2 == 0:  # rotary positions turn pairs of features
+        if heads * size == width and size % 2 == 0:  # rotary positions rotate pairs of features
             return heads
-    raise UserError(f"No number of heads on {hidden_size} features is {width} wide.")
+    raise UserError(
+        f"No number of heads on {hidden_size} features gives an attention {width} wide; "
+        "use another file."
+    )
 
 
 def _inner_widths(state, fields: dict) -> dict:
-    """`expansion` and `multiple_of` of the SwiGLU layers, so that their inner widths fit.
+    """An `expansion` and a `multiple_of` that give the inner widths of the SwiGLU layers.
 
-    The authors' code rounds up to multiples of 256; networks of this package may not.
+    The authors' code always rounds up to multiples of 256, but networks of this package may not.
     """
     if "expansion" in fields:
         return {}
@@ -118,19 +128,22 @@ def _inner_widths(state, fields: dict) -> dict:
         for expansion in (4.0, 1.0, 2.0, 3.0, 6.0, 8.0):
             if all(inner_width(w, expansion, multiple_of) == inner for w, inner in shapes):
                 return {"expansion": expansion, "multiple_of": multiple_of}
-    raise UserError("The inner widths in the state dict fit no expansion; give it.")
+    raise UserError("No expansion fits the inner widths in the state dict; use another file.")
 
 
 def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerConfig:
-    """Our configuration for the authors' settings (their YAML files, in which `arch` stands).
+    """Our configuration for the authors' settings, the contents of their YAML files.
 
-    `state` (names without prefix) tells the class. Raises KeyError for a missing setting.
+    The class is inferred from `state`, the tensors by name, without prefix. Raises KeyError for a
+    missing setting, and UserError for one that this package cannot reproduce.
     """
     arch = settings["arch"]
     for name, value in (("forward_dtype", "float32"), ("rms_norm_eps", 1e-5),
                         ("rope_theta", 10_000.0)):  # fmt: skip
         if arch.get(name, value) != value:
-            raise UserError(f"A network with {name} {arch[name]} cannot be built here.")
+            raise UserError(
+                f"A network with {name} {arch[name]} cannot be built here; {name} must be {value}."
+            )
     prefix_len = arch.get("puzzle_emb_len")
     given = {
         "seq_len": settings["seq_len"],
@@ -160,7 +173,7 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
 
 
 def recipe_from_settings(settings: dict) -> Recipe:
-    """Our recipe for the authors' settings. Raises KeyError for a missing one."""
+    """Our recipe for the authors' settings. Raises KeyError for a missing setting."""
     arch, hyper = settings["arch"], settings["hyper"]
     return Recipe(
         steps=settings["traj_total_steps"],

@@ -1,4 +1,4 @@
-"""Golden files: numbers that the authors' code computed, and how far ours are from them."""
+"""Golden files: numbers that the authors' code computed, for comparison with ours."""
 
 import math
 import zipfile
@@ -14,19 +14,23 @@ from trm_lite.common.errors import UserError
 
 
 class Check(NamedTuple):
-    """One quantity: how far it is from the authors', and how far it may be."""
+    """The comparison of one quantity with the authors'."""
 
-    name: str
-    deviation: float
-    tolerance: float
+    name: str  # as in the golden file
+    deviation: float  # the largest difference of an entry
+    tolerance: float  # how large it may be
 
     @property
     def ok(self) -> bool:
+        """Whether the deviation is within its tolerance."""
         return self.deviation <= self.tolerance
 
 
 class Golden:
-    """The arrays of a golden file, and the checks made with them."""
+    """The arrays of a golden file, and the comparisons that have been made with them.
+
+    Raises UserError if the file cannot be read.
+    """
 
     def __init__(self, path: Path):
         try:
@@ -35,7 +39,9 @@ class Golden:
         except FileNotFoundError as error:
             raise UserError(f"There is no file {path}; check the path.") from error
         except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} is no whole .npz file of plain arrays.") from error
+            raise UserError(
+                f"{path} is not a complete .npz file of plain arrays; copy it again."
+            ) from error
         self.unread = set(self.arrays)
         self.checks: list[Check] = []
         self.prefix = ""  # of the names, in a part of a file
@@ -53,23 +59,27 @@ class Golden:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was compared is within its tolerance."""
+        """Whether everything compared so far is within its tolerance."""
         return all(check.ok for check in self.checks)
 
     def names(self, prefix: str) -> list[str]:
-        """The names that begin with `prefix`, without it."""
+        """The names of arrays that begin with `prefix`, without that prefix."""
         return [n.removeprefix(prefix) for n in self.arrays if n.startswith(prefix)]
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.arrays:
-            raise UserError(f"The golden file lacks '{name}'.")
+            raise UserError(f"The golden file lacks '{name}'; use a complete one.")
         self.unread.discard(self.prefix + name)
         return torch.from_numpy(np.asarray(self.arrays[name]))
 
     def check(self, name: str, ours, tolerance: float, *, relative: bool = False) -> None:
-        """Compare `ours` with the array `name`, if the file has it.
+        """Compare one of our results with the authors'; does nothing if the file does not have it.
 
-        `relative` measures the deviation in units of the largest entry of the golden array.
+        Args:
+            name: name of the array in the file.
+            ours: our numbers.
+            tolerance: the largest allowed difference.
+            relative: divide differences by the largest entry of the golden array.
         """
         if name not in self.arrays:
             return
@@ -86,6 +96,7 @@ class Golden:
         self.add(name, math.inf if math.isnan(deviation) else deviation, tolerance)
 
     def check_text(self, name: str, ours: str) -> None:
+        """Compare a text; does nothing if the file does not have it."""
         if name in self.arrays:
             self.unread.discard(self.prefix + name)
             self.add(name, float(str(self.arrays[name]) != ours), 0.0)

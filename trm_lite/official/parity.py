@@ -1,11 +1,11 @@
-"""Does this package compute what the authors' code computes? `trm-lite parity FILE.npz`
+"""Check that this package computes the same as the authors' code: `trm-lite parity FILE.npz`.
 
 A golden file holds numbers that the authors' code of TRM or HRM produced: weights, outputs over
-several supervision steps, losses, gradients, and ten optimiser steps. `compare` feeds the same
-weights and batches to the network, the losses, the slots and the *trainer* of this package and
-measures how far apart the results are. `tests/golden/README.md` describes the format.
+several supervision steps, losses, gradients, and ten optimiser steps. `check_parity` gives the
+same weights and batches to the network, the losses, the slots and the *trainer* of this package,
+and measures how far apart the results are. `tests/golden/README.md` describes the format.
 
-Names of quantities are those in the file: `z_H` is y here, `z_L` is z.
+Quantities are named as in the file: `z_H` is y here, and `z_L` is z.
 """
 
 import json
@@ -32,20 +32,22 @@ from trm_lite.training.losses import StepLoss, step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.trainer import Trainer
 
-# What rounding explains: measured by running the authors' code on slightly disturbed weights.
-LATENT = 1e-3  # absolute; errors grow over the supervision steps, and so do those of the logits
-OUTPUT = 1e-4  # absolute: logits after one step, losses
-GRADIENT = 1e-3  # of the largest entry
+# Tolerances that rounding explains, measured by running the authors' code on weights with slight
+# noise.
+LATENT = 1e-3  # absolute: latents, and logits after several steps, over which errors grow
+OUTPUT = 1e-4  # absolute: losses, and logits after one step
+GRADIENT = 1e-3  # relative to the largest entry
 WEIGHTS = 2e-5  # absolute, after ten optimiser steps
 EXACT = 0.0
-RATE = 1e-9  # of the largest learning rate
+RATE = 1e-9  # relative to the largest learning rate
 
 
 def check_parity(path: Path, config_file: Path | None = None) -> Golden:
-    """Compare this package with the golden file `path`; the result is in `.checks`.
+    """Compare this package with a golden file; the comparisons are in `.checks` of the result.
 
-    The configuration of a model is the entry of `config_file` (beside the file if None) that
-    has the name of the file. Raises UserError where there is nothing to compare.
+    The configuration of a network is the entry of `config_file` with the same name as the golden
+    file. If None, that is model_configs.json beside it. Raises UserError if there is nothing to
+    compare.
     """
     golden = Golden(path)
     if golden.names("state/"):
@@ -60,18 +62,20 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
                 try:
                     _compare_model(part, entry)
                 except KeyError as error:
-                    raise UserError(f"The configuration of {name} lacks {error}.") from error
+                    raise UserError(
+                        f"The configuration of {name} lacks {error}; add it.", "config"
+                    ) from error
     else:
         for prefix, compare_unit in UNITS.items():
             if golden.names(prefix):
                 compare_unit(golden)
     if not golden.checks:
-        raise UserError(f"{path} holds nothing that can be compared.")
+        raise UserError(f"{path} holds nothing that can be compared; use a golden file.")
     return golden
 
 
 def report(golden: Golden, as_json: bool = False) -> str:
-    """One line per quantity: name, largest deviation, tolerance, ok."""
+    """The comparisons as text, or as JSON: name, deviation and tolerance of every quantity."""
     left = sorted(golden.unread)
     if as_json:
         checks = [
@@ -97,7 +101,10 @@ def report(golden: Golden, as_json: bool = False) -> str:
 
 
 def read_entry(path: Path, *names: str) -> tuple[str, dict]:
-    """The first configuration called one of `names` in a JSON file of them, and its name."""
+    """The first configuration called one of `names` in a JSON file of them, and its name.
+
+    Raises UserError if there is none.
+    """
     name = names[0]
     try:
         entries = json.loads(path.read_text())
@@ -108,24 +115,28 @@ def read_entry(path: Path, *names: str) -> tuple[str, dict]:
             f"The configurations {path} cannot be read; name another file.", "config"
         ) from error
     except ValueError as error:
-        raise UserError(f"{path} is no JSON file ({error}).") from error
+        raise UserError(
+            f"{path} is not valid JSON ({error}); name another file.", "config"
+        ) from error
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path} has no configuration called '{name}'.") from error
+        raise UserError(
+            f"{path} has no configuration called '{name}'; name another file.", "config"
+        ) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("arch"), dict):
-        raise UserError(f"The configuration '{name}' in {path} lacks 'arch'.")
+        raise UserError(f"The configuration '{name}' in {path} lacks 'arch'; add it.", "config")
     return name, entry
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Stands for the data of a preset: only its shape matters here."""
+    """In place of the data of a preset, of which only these sizes matter here."""
 
     vocab_size: int
     seq_len: int
 
 
 class _Trainer(Trainer):
-    """The trainer of this package, set up with golden weights, and with an ear on its network."""
+    """The package's trainer, started from golden weights, which records its network's thoughts."""
 
     def __init__(self, golden: Golden, entry: dict, config: ReasonerConfig, state: dict):
         if golden.names("traj/batches/"):
@@ -135,7 +146,9 @@ class _Trainer(Trainer):
         puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
         recipe = recipe_from_settings(entry)
         if recipe.exploration:
-            raise UserError("Numbers of a run with random exploration cannot be compared.")
+            raise UserError(
+                "A run with random exploration cannot be compared; use one without exploration."
+            )
         data = _Shape(config.vocab_size, config.seq_len)
         preset = Preset(config.network, "", data, config, recipe)
         splits = Splits(puzzles, puzzles, puzzles)
@@ -162,7 +175,7 @@ def _batch(golden: Golden, prefix: str, row: int | None = None) -> Batch:
 
 
 def _latents_by_name(latents: Latents, config: ReasonerConfig) -> dict[str, Tensor]:
-    """Latents under the names that they have in the authors' code."""
+    """The latents by the names that they have in the authors' code."""
     match config.num_latents:
         case 0:
             return {"z_H" if config.network == "Direct" else "z_L": latents.y}
@@ -193,7 +206,7 @@ def _compare_model(golden: Golden, entry: dict) -> None:
 
 
 def _compare_evaluation(golden: Golden, trainer: _Trainer) -> None:
-    """Supervision steps one after the other, as in the paper's evaluation."""
+    """Compare several supervision steps in a row, as in the paper's evaluation."""
     model, config, recipe = trainer.model.eval(), trainer.model.config, trainer.recipe
     batch = _batch(golden, "eval/batch/")
     Replay.of(golden, "eval/draws/", model)
@@ -221,7 +234,7 @@ def _compare_evaluation(golden: Golden, trainer: _Trainer) -> None:
 
 
 def _compare_gradients(golden: Golden, trainer: _Trainer, prefix: str) -> None:
-    """One training step from a given carry: outputs, loss, next carry and every gradient."""
+    """Compare one training step from a given carry: outputs, loss, next carry, all gradients."""
     model, config = trainer.model, trainer.model.config
     names = _latents_by_name(trainer.carry.latents, config)
     given = {name: golden[f"train/carry_in/{name}"] for name in names}
@@ -272,7 +285,7 @@ def _latents_from_names(given: dict[str, Tensor], like: Latents) -> Latents:
 
 
 def _compare_trajectory(golden: Golden, trainer: _Trainer, prefix: str) -> None:
-    """Optimiser steps of the trainer: what each one reports, and the weights after the last."""
+    """Compare several optimiser steps: the numbers of each one, and the weights after the last."""
     model, config = trainer.model, trainer.model.config
     count = len(golden["traj/batches/inputs"])
     Replay.of(golden, "traj/draws/", model)
@@ -303,7 +316,7 @@ def _compare_trajectory(golden: Golden, trainer: _Trainer, prefix: str) -> None:
         for name, latent in _latents_by_name(carry.latents, config).items():
             measured[f"{name}_l2"] = latent.double().norm()
         metrics = _metrics(loss, thought, carry.batch, carry.steps, carry.halted)
-        for name, value in metrics.items():  # logged as means over the slots that halted
+        for name, value in metrics.items():  # they log means over the slots that halted
             log_name = "log_steps_metric" if name == "steps" else f"log_{name}"
             measured[log_name] = value / max(metrics["count"], 1)
         for name, value in measured.items():
@@ -321,7 +334,7 @@ def _compare_trajectory(golden: Golden, trainer: _Trainer, prefix: str) -> None:
 
 
 def _check_series(golden: Golden, name: str, values: Tensor) -> None:
-    """One quantity over the optimiser steps, with the tolerance of its kind."""
+    """Compare one quantity over all optimiser steps, with the tolerance that suits it."""
     if name not in golden.arrays:
         return
     quantity = name.removeprefix("traj/")
@@ -329,7 +342,7 @@ def _check_series(golden: Golden, name: str, values: Tensor) -> None:
         return golden.check(name, values, EXACT)
     if quantity in ("lr", "puzzle_emb_lr"):
         return golden.check(name, values, RATE, relative=True)
-    if bool(golden[name].double().isnan().all()):  # such as a loss that this network has not
+    if bool(golden[name].double().isnan().all()):  # such as a loss that this network lacks
         wrong = not bool(values.double().isnan().all())
         golden.add(name, float(wrong), EXACT)
         return None
@@ -342,7 +355,7 @@ def _check_outputs(golden: Golden, name: str, thought, tolerance: float) -> None
     golden.check(f"{name}/q_halt_logits", thought.halt_logit, tolerance)
     golden.check(f"{name}/q_continue_logits", thought.continue_logit, tolerance)
     if f"{name}/preds" in golden.arrays:
-        # Where two tokens score alike within the tolerance, either may come first.
+        # Where the scores of two tokens differ by less than the tolerance, either may win.
         best = golden[f"{name}/logits"].topk(2, dim=-1).values
         clear = best[..., 0] - best[..., 1] > 2 * tolerance
         wrong = (thought.logits.argmax(-1) != golden[f"{name}/preds"]) & clear
@@ -350,7 +363,7 @@ def _check_outputs(golden: Golden, name: str, thought, tolerance: float) -> None
 
 
 def _metrics(loss: StepLoss, thought, batch: Batch, steps: Tensor, halted: Tensor) -> dict:
-    """What the authors log: sums over the slots that halted on a puzzle with any label."""
+    """The metrics that the authors log, summed over the halted slots with any graded cell."""
     valid = halted & (batch.labels != IGNORE).any(-1)
     knows = (thought.halt_logit >= 0) == loss.correct
     return {

@@ -8,7 +8,7 @@ from trm_lite.official.golden import Golden
 
 
 class Replay:
-    """Takes the place of a network's own draws; see `Reasoner.draw_start` and `draw_noise`."""
+    """Takes the place of a network's own draws; see `TRM.draw_start` and `TRM.draw`."""
 
     def __init__(self, golden: Golden, prefix: str):
         noise = golden[f"{prefix}noise"].float()
@@ -20,7 +20,7 @@ class Replay:
         """Let `model` draw what the golden file has under `prefix`, if it has something."""
         if golden.names(prefix):
             replay = cls(golden, prefix)
-            model.draw_start, model.draw_noise = replay.draw_start, replay.draw_noise
+            model.draw_start, model.draw = replay.draw_start, replay.draw
 
     def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
         rows = torch.ones(batch_size, dtype=torch.bool) if needed is None else needed
@@ -33,6 +33,6 @@ class Replay:
             ).float()
         return start
 
-    def draw_noise(self, batch_size: int) -> Tensor:
+    def draw(self, batch_size: int) -> tuple[Tensor, ...]:
         self.step += 1
-        return self.noise[self.step - 1]
+        return (self.noise[self.step - 1],)

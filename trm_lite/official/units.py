@@ -1,6 +1,6 @@
-"""The small parts against golden numbers: optimisers, losses, schedule, layers, initialisation.
+"""Compare single parts with golden numbers: optimisers, losses, schedule, layers, initialisation.
 
-Each function compares one group of arrays in a golden file of units; see `trm_lite.parity`.
+Each function compares one group of arrays in a golden file; see `official.parity`.
 """
 
 import re
@@ -20,12 +20,12 @@ from trm_lite.official.golden import Golden
 from trm_lite.training.losses import cell_losses, log_stablemax
 from trm_lite.training.optim import AdamAtan2, SignSGD, schedule, set_learning_rate
 
-ROUNDING = 1e-6  # a few roundings of float32
-SAMPLING = 1e-2  # between the statistics of two samples of 200,000
+ROUNDING = 1e-6  # explained by a few roundings of float32
+SAMPLING = 1e-2  # explained by chance, between the statistics of two samples of 200,000
 
 
 def adam(golden: Golden) -> None:
-    """AdamAtan2, betas 0.9 and 0.95, weight decay 0.5."""
+    """Several steps of `AdamAtan2`, with betas 0.9 and 0.95 and weight decay 0.5."""
     parameter = nn.Parameter(golden["adam/p0"].clone())
     optimizer = AdamAtan2([parameter], betas=(0.9, 0.95), weight_decay=0.5)
     after = []
@@ -40,7 +40,7 @@ def adam(golden: Golden) -> None:
 
 
 def sign(golden: Golden) -> None:
-    """One step of SignSGD, rate 0.1, weight decay 0.2, with repeated identifiers."""
+    """One step of `SignSGD`, with rate 0.1, weight decay 0.2 and repeated identifiers."""
     table = golden["sign/w0"]
     embedding = PuzzleEmbedding(*table.shape, prefix_len=1, hidden_size=table.shape[-1])
     embedding.table.copy_(table)
@@ -51,6 +51,7 @@ def sign(golden: Golden) -> None:
 
 
 def stablemax(golden: Golden) -> None:
+    """The stablemax loss, its log-probabilities and its gradient."""
     logits = golden["stablemax/logits"].requires_grad_()
     losses = cell_losses(logits, golden["stablemax/labels"].long())
     losses.sum().backward()
@@ -60,12 +61,17 @@ def stablemax(golden: Golden) -> None:
 
 
 def softmax(golden: Golden) -> None:
+    """The softmax loss."""
     logits, labels = golden["stablemax/logits"], golden["stablemax/labels"].long()
     golden.check("softmax/loss", cell_losses(logits, labels, "softmax"), ROUNDING, relative=True)
 
 
 def learning_rate(golden: Golden) -> None:
-    """The schedule. Its full rate and its last step are not in the file: the best fit is taken."""
+    """The learning rate schedule.
+
+    The file does not hold the full rate and the last step, so the last step that fits best is
+    taken, and the rate follows from the first entry.
+    """
     for name in dict.fromkeys(name.split("/")[0] for name in golden.names("lr/")):
         match = re.fullmatch(r"warm(\d+)_ratio([\d.]+)", name)
         if not match:
@@ -88,21 +94,23 @@ def learning_rate(golden: Golden) -> None:
 
 
 def rope(golden: Golden) -> None:
+    """Rotary positions: cosines, sines, and rotated queries and keys."""
     length, head_dim = golden["rope/cos"].shape
     rotary = Rotary(head_dim, length)
     golden.check("rope/cos", rotary.cos, ROUNDING)
     golden.check("rope/sin", rotary.sin, ROUNDING)
-    for name in ("q", "k"):  # there (B, L, heads, head_dim)
+    for name in ("q", "k"):  # (B, L, heads, head_dim) in the file
         turned = rotary(golden[f"rope/{name}"].transpose(1, 2)).transpose(1, 2)
         golden.check(f"rope/{name}_rot", turned, ROUNDING)
 
 
 def rms(golden: Golden) -> None:
+    """The norm."""
     golden.check("rms/y", rms_norm(golden["rms/x"]), ROUNDING)
 
 
 def swiglu(golden: Golden) -> None:
-    """Inner widths for expansion 4."""
+    """Inner widths of SwiGLU layers with expansion 4."""
     name = "swiglu/inter_for_hidden_expansion4"
     with torch.device("meta"):
         widths = [[w, SwiGLU(w).down.in_features] for w in golden[name][:, 0].tolist()]
@@ -110,7 +118,7 @@ def swiglu(golden: Golden) -> None:
 
 
 def initialisation(golden: Golden) -> None:
-    """Truncated normal numbers of standard deviation 1: moments, ends and quantiles."""
+    """Moments, extremes and quantiles of truncated normal numbers of standard deviation 1."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         sample = truncated_normal_(torch.empty(200_000), std=1.0)
@@ -119,7 +127,7 @@ def initialisation(golden: Golden) -> None:
     golden.check("init/comp_std_for_std1", TRUNCATION_STD_CORRECTION, 1e-9)
     name = "init/uniform_grid_to_value"
     if name in golden.arrays:
-        uniform = golden[name][0]  # a number at this place of a uniform range becomes ours
+        uniform = golden[name][0]  # uniform numbers, which their code maps to normal ones
         quantiles = (uniform - uniform[0]) / (uniform[-1] - uniform[0])
         ours = sample.quantile(quantiles.clamp(0, 1))
         golden.check(name, torch.stack((uniform, ours)), 2 * SAMPLING)

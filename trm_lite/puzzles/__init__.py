@@ -1,4 +1,4 @@
-"""The puzzles themselves, each with its rules, solver and generator: `sudoku`, `maze`, `arc`."""
+"""The puzzles themselves: rules, solvers and generators of `sudoku` and `maze`, grids of `arc`."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What the tokens of a network stand for: Sudoku, a maze, or ARC, told by its sizes."""
+"""Tell from a network's sizes whether its tokens stand for a Sudoku, a maze or an ARC grid."""
 
 import math
 
@@ -9,7 +9,10 @@ from trm_lite.puzzles import arc, maze, sudoku
 
 
 def puzzle_name_of(vocab_size: int, seq_len: int) -> str:
-    """Which puzzles a network reads, as its vocabulary and length tell: sudoku, maze or arc."""
+    """The puzzles that a network reads, judged by its sizes: "sudoku", "maze" or "arc".
+
+    `seq_len` counts the cells of a puzzle. Raises UserError if the sizes fit none of them.
+    """
     side = math.isqrt(seq_len)
     if side in sudoku.SIZES and side**2 == seq_len and vocab_size == side + 2:
         return "sudoku"
@@ -18,8 +21,8 @@ def puzzle_name_of(vocab_size: int, seq_len: int) -> str:
     if (vocab_size, seq_len) == (arc.VOCAB_SIZE, arc.CELLS):
         return "arc"
     raise UserError(
-        f"A network of {vocab_size} tokens on {seq_len} cells reads no puzzle that "
-        "can be drawn here; the microscope knows Sudoku, mazes and ARC."
+        f"A network of {vocab_size} tokens on {seq_len} cells reads no puzzle known here; "
+        "use a network for Sudoku, mazes or ARC."
     )
 
 
@@ -35,6 +38,8 @@ def _the_path(cells: np.ndarray) -> np.ndarray | None:
         return None
 
 
+# By name of the puzzle. A solver returns None where there is no unique solution or no path, and
+# always for ARC.
 SOLVERS = {"sudoku": _the_solution, "maze": _the_path, "arc": lambda tokens: None}
 TO_TOKENS = {"sudoku": sudoku.to_tokens, "maze": maze.to_tokens, "arc": np.asarray}
 FROM_TOKENS = {"sudoku": sudoku.from_tokens, "maze": maze.from_tokens, "arc": np.asarray}

@@ -1,7 +1,8 @@
-"""Mazes of chance: cells are walls by lot, and the way from S to G is long and far from unique.
+"""Mazes with random walls and long shortest paths, like those of the benchmark Maze-Hard.
 
-This is how the public data set Maze-Hard must have been made: what comes out of this recipe agrees
-with it in wall densities and in lengths of paths, and `maze.shortest_path` in all of its answers.
+Each cell is a wall or not at random, so there are many ways from S to G. The public data set
+Maze-Hard was most likely made like this: the densities of walls and the lengths of paths of this
+generator agree with it, and `maze.shortest_path` reproduces all of its answers.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.maze import GOAL, OPEN, START, WALL, shortest_path, size_of
 
 WIDTH = 1024  # mazes tried at once
-MOST_FRUITLESS = 200  # such batches in a row without one good maze before giving up
+MOST_FRUITLESS = 200  # batches in a row without a single good maze before giving up
 
 
 def generate(
@@ -24,21 +25,28 @@ def generate(
     least_moves: int = 109,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`count` mazes like those of Maze-Hard: walls stand by chance, and all paths are long.
+    """`count` mazes like those of Maze-Hard, with random walls and long shortest paths.
 
-    Walls are independent, with a density for each maze that is uniform within `density`. S and G
-    are drawn at random, and kept if the shortest path between them has at least `least_moves`;
-    nearly always there are many of that length, and `maze.shortest_path` marks one. With the
-    defaults, densities and lengths of paths are spread like those of the public data set. The same
-    arguments give the same mazes; `progress(n)` hears of n new ones.
+    Each cell is a wall independently of the others. S and G are drawn at random, and kept if the
+    shortest path between them is long enough. There are nearly always many shortest paths, and
+    `maze.shortest_path` marks one of them. With the defaults, wall densities and path lengths are
+    distributed like those of the public data set. The same arguments give the same mazes.
 
-    Returns (mazes, answers), both (count, size * size) uint8. Raises PuzzleError if paths so long
-    are too rare to be found.
+    Returns (mazes, answers), both (count, size * size) uint8. Raises PuzzleError for a size
+    outside 2..64, and if paths of that length are too rare to be found.
+
+    Args:
+        count: how many mazes.
+        size: rows and columns of a maze.
+        seed: seed of all random draws.
+        density: lowest and highest share of walls; each maze's own is drawn uniformly between.
+        least_moves: the fewest moves from S to G.
+        progress: called with the number of new mazes each time some are found.
     """
     if not 2 <= size <= 64:
-        raise PuzzleError(f"The size of such a maze must be 2 to 64, not {size}.")
+        raise PuzzleError(f"The size of such a maze must be between 2 and 64, not {size}.")
     if count < 1 or least_moves < 1:
-        raise PuzzleError("The number of mazes and of moves in them must be at least 1.")
+        raise PuzzleError("The number of mazes and the fewest moves must both be at least 1.")
     rng = np.random.default_rng(seed)
     kept: list[np.ndarray] = []
     missing, fruitless = count, 0
@@ -48,8 +56,8 @@ def generate(
         starts = rng.integers(size * size, size=WIDTH)
         free[np.arange(WIDTH), starts] = True
         far = _beyond(free, starts, least_moves - 1)
-        # Drawing G from all cells would nearly always miss the few that are far enough. So it is
-        # drawn from those, and what a random G would hit more seldom is kept more seldom.
+        # A G drawn from all cells would nearly always miss the few that are far enough. So G is
+        # drawn from those alone, and mazes with fewer of them are kept with a lower probability.
         good = np.flatnonzero(rng.random(WIDTH) < far.sum(1) / (2 * size))[:missing]
         goals = np.where(far[good], rng.random(far[good].shape), -1).argmax(1)
         mazes = np.where(free[good], OPEN, WALL).astype(np.uint8)
@@ -60,8 +68,8 @@ def generate(
         fruitless = 0 if len(good) else fruitless + 1
         if fruitless == MOST_FRUITLESS:
             raise PuzzleError(
-                f"Mazes of size {size} with {least_moves} moves from S to G are too rare to be "
-                "found; ask for fewer moves."
+                f"Mazes of size {size} with {least_moves} moves from S to G are too rare to find; "
+                "ask for fewer moves."
             )
         if progress is not None:
             progress(len(good))
@@ -70,10 +78,15 @@ def generate(
 
 
 def _beyond(free: np.ndarray, starts: np.ndarray, moves: int) -> np.ndarray:
-    """The cells (B, n*n) that are more than `moves` moves from `starts` (B,), but can be reached.
+    """The cells (B, n*n) that can be reached, but not within `moves` moves.
 
-    `free` (B, n*n) says where one can walk. A row of a maze is a number of n bits, so that one
-    move in all directions, from all cells reached so far, is a few shifts.
+    Each row of a maze becomes a number of n bits, so that a few shifts move from all the cells
+    reached so far in all directions at once.
+
+    Args:
+        free: (B, n*n) bool, the cells without a wall.
+        starts: (B,) the cell of each maze from which to count.
+        moves: the number of moves.
     """
     size = size_of(free)
     bit, one = np.arange(size, dtype=np.uint64), np.uint64(1)
@@ -89,7 +102,7 @@ def _beyond(free: np.ndarray, starts: np.ndarray, moves: int) -> np.ndarray:
         return wider & walkable
 
     walkable, near = pack(free), pack(np.arange(size * size) == starts[:, None])
-    mazes = np.arange(len(free))  # in which there is more to reach
+    mazes = np.arange(len(free))  # the mazes in which more cells can still be reached
     for move in range(moves):
         wider = spread(near)
         if move % 8 == 7:

@@ -14,16 +14,16 @@ from trm_lite.common.errors import PuzzleError
 
 CHARACTERS = "# SGo"  # the cell value is the index
 WALL, OPEN, START, GOAL, PATH = range(5)
-PAD = 0  # the token that stands for "no cell here"
+PAD = 0  # the token for "no cell here"
 MOST_REPEATS = 1000  # repeated mazes in a row before `generate` gives up
 
-# Down, left, right, up: where several shortest paths exist, the order in which neighbours are
-# visited decides between them, and this one reproduces the answers of the Maze-Hard data set.
+# Down, left, right, up. Where there are several shortest paths, the order in which neighbours
+# are visited chooses between them. This order reproduces the answers of the Maze-Hard data set.
 STEPS = ((1, 0), (0, -1), (0, 1), (-1, 0))
 
 
 def size_of(mazes: np.ndarray) -> int:
-    """The side n of square mazes (..., n*n); PuzzleError if they are not square."""
+    """The size n of square mazes (..., n*n). Raises PuzzleError if they are not square."""
     cells = np.shape(mazes)[-1] if np.ndim(mazes) else 0
     size = isqrt(cells)
     if size < 2 or size * size != cells:
@@ -32,10 +32,10 @@ def size_of(mazes: np.ndarray) -> int:
 
 
 def parse(text: str) -> np.ndarray:
-    """Read a maze (n*n,) from n lines of n characters, or from one line of n*n.
+    """Read a maze (n*n,) from text: n lines of n characters, or one line of n*n.
 
-    Spaces are cells, also at the ends of lines; only empty lines before and after the maze are
-    skipped. Raises PuzzleError unless the maze is square with one S and one G.
+    Every space is a cell, also at the end of a line. Only empty lines before and after the maze
+    are skipped. Raises PuzzleError unless the maze is square with one S and one G.
     """
     lines = text.replace("\r\n", "\n").split("\n")
     while lines and not lines[0]:
@@ -43,7 +43,7 @@ def parse(text: str) -> np.ndarray:
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise PuzzleError("This text holds no maze; write one line of characters per row.")
+        raise PuzzleError("This text holds no maze; write one line of characters for each row.")
     for row, line in enumerate(lines, start=1):
         for column, character in enumerate(line, start=1):
             if character not in CHARACTERS:
@@ -68,17 +68,22 @@ def parse(text: str) -> np.ndarray:
 
 
 def render(maze: np.ndarray) -> str:
-    """A maze (n*n,) as n lines of n characters; `parse` reads them back."""
+    """A maze (n*n,) as text, n lines of n characters, which `parse` reads back."""
     size = size_of(maze)
     return "\n".join("".join(CHARACTERS[cell] for cell in row) for row in maze.reshape(size, size))
 
 
 def generate(count: int, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` different mazes of odd `size`, each with a single path from S to G.
+    """`count` different mazes, each with only one path from S to G.
 
-    S is in a random room and G in one of the rooms farthest from it. The same arguments give the
-    same mazes. Returns (mazes, answers), both (count, size * size) uint8. Raises PuzzleError
-    for a size that is even or below 3, and if there are not so many different mazes.
+    S is in a random room, and G in one of the rooms farthest from it. The same arguments give the
+    same mazes. Returns (mazes, answers), both (count, size * size) uint8. Raises PuzzleError for
+    a size that is even or below 3, and if there are too few different mazes of that size.
+
+    Args:
+        count: how many mazes.
+        size: rows and columns of a maze, an odd number.
+        seed: seed of all random draws.
     """
     if size < 3 or size % 2 == 0:
         raise PuzzleError(f"The size of a maze must be odd and at least 3, not {size}.")
@@ -93,7 +98,7 @@ def generate(count: int, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarra
         if repeats == MOST_REPEATS:
             raise PuzzleError(
                 f"There are hardly more than {len(mazes)} different mazes of size {size}; "
-                "ask for fewer or for a larger size."
+                "ask for fewer, or for a larger size."
             )
         mazes[maze.tobytes()] = maze
     made = np.stack(list(mazes.values()))
@@ -101,8 +106,11 @@ def generate(count: int, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _carve(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Rooms lie at even rows and columns; a random walk that steps back when it is caught knocks
-    down walls between them, which leaves exactly one path between any two rooms."""
+    """A random maze (n*n,) with exactly one path between any two rooms.
+
+    Rooms lie at even rows and columns. A random walk knocks down the walls between them and
+    steps back whenever it reaches a dead end (depth-first search).
+    """
     maze = np.full((size, size), WALL, np.uint8)
     rooms = size // 2 + 1
     row, column = (2 * rng.integers(rooms, size=2)).tolist()
@@ -134,9 +142,9 @@ def _carve(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def shortest_path(maze: np.ndarray) -> np.ndarray:
-    """The answer (n*n,) to a maze (n*n,): its open cells on the shortest path become `o`.
+    """The answer (n*n,) to a maze (n*n,): the maze with a shortest path marked by `o`.
 
-    Marks that are in the maze already are wiped first. Raises PuzzleError if no path exists.
+    Any path that is already marked is erased first. Raises PuzzleError if no path exists.
     """
     answer = np.where(maze == PATH, OPEN, maze).astype(np.uint8)
     start, goal = _ends(maze)
@@ -151,16 +159,20 @@ def shortest_path(maze: np.ndarray) -> np.ndarray:
 
 
 def is_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Which `answers` (B, n*n) mark one path from S to G through the `mazes` (B, n*n).
+    """Whether each answer marks a valid path from S to G; it need not be the shortest.
 
     The path must go from neighbour to neighbour without crossing a wall, branching or touching
-    itself, no other cell may be marked or changed, and it need not be shortest. Returns (B,).
+    itself, and no other cell may be marked or changed. `mazes` and `answers` are (B, n*n), and
+    the result is (B,) bool.
     """
     return np.array([_is_path(*pair) for pair in zip(mazes, answers, strict=True)], dtype=bool)
 
 
 def is_shortest_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Which `answers` (B, n*n) mark a shortest path; any one of them counts. Returns (B,)."""
+    """Whether each answer marks a shortest path from S to G; any one of them counts.
+
+    `mazes` and `answers` are (B, n*n), and the result is (B,) bool.
+    """
     valid = is_path(mazes, answers)
     for index in np.flatnonzero(valid):
         marked = (answers[index] == PATH).sum()
@@ -178,7 +190,7 @@ def _is_path(maze: np.ndarray, answer: np.ndarray) -> bool:
     reached = _search(walked, start)
     if goal not in reached or len(reached) != (walked != WALL).sum():
         return False
-    # In a path without side branches the ends have one neighbour and all other cells two.
+    # In a path without branches, the two ends have one neighbour and all other cells have two.
     return all(
         len(_neighbours(walked, cell, size)) == (1 if cell in (start, goal) else 2)
         for cell in reached
@@ -204,7 +216,10 @@ def _neighbours(maze: np.ndarray, cell: int, size: int) -> list[int]:
 
 
 def _search(maze: np.ndarray, start: int) -> dict[int, int]:
-    """Breadth-first search from `start`: the parent of every reached cell, nearest cells first."""
+    """Breadth-first search from the cell `start`.
+
+    Returns the parent of every reached cell, in the order of their distance.
+    """
     size = size_of(maze)
     parents = {start: start}
     queue = deque([start])
@@ -218,23 +233,27 @@ def _search(maze: np.ndarray, start: int) -> dict[int, int]:
 
 
 def to_tokens(mazes: np.ndarray) -> np.ndarray:
-    """Mazes (..., n*n) as the uint8 tokens of a network: 1..5 for `# SGo`, vocabulary 6."""
+    """Mazes (..., n*n) as the uint8 tokens of a network: 1..5 for `# SGo`.
+
+    With PAD = 0 the vocabulary has 6 tokens.
+    """
     return (mazes + 1).astype(np.uint8)
 
 
 def from_tokens(tokens: np.ndarray) -> np.ndarray:
-    """The mazes (..., n*n) of `tokens`; padding reads as wall."""
+    """Tokens (..., n*n) back as mazes (..., n*n). Padding becomes wall."""
     return np.where(tokens == PAD, WALL, tokens - 1).astype(np.uint8)
 
 
-GUISES = 8  # of a square that is turned and mirrored
+GUISES = 8  # the ways to turn and mirror a square
 
 
 def in_all_guises(mazes: np.ndarray) -> np.ndarray:
-    """Mazes (B, n*n), each in its eight guises (turned, mirrored), side by side: (8 * B, n*n).
+    """Each maze in its eight guises (turned, mirrored): (B, n*n) -> (8 * B, n*n).
 
-    The order is that of the authors' code: turned left by 0, 90, 180 and 270 degrees, mirrored
-    left to right and top to bottom, transposed, and transposed about the other diagonal.
+    The guises of a maze follow one another, in the order of the authors' code: turned left by 0,
+    90, 180 and 270 degrees, mirrored left to right, mirrored top to bottom, transposed, and
+    transposed about the other diagonal.
     """
     size = size_of(mazes)
     grids = mazes.reshape(-1, size, size)

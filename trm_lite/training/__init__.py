@@ -1,4 +1,4 @@
-"""From a preset to trained weights: recipe, loss, optimiser, trainer, run folder, exam."""
+"""Train a network and test it: recipe, losses, optimisers, trainer, run folder and exam."""
 
 import lazy_loader
 

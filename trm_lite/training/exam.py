@@ -1,4 +1,4 @@
-"""The examination of a trained network: exact match on puzzles it has never seen."""
+"""Test a trained network: exact match on puzzles that it has never seen."""
 
 import json
 from dataclasses import asdict, replace
@@ -34,14 +34,20 @@ def examine_run(
     preset: Preset | None = None,
     device: str = "auto",
 ) -> dict:
-    """Examine a run folder or a file of weights; returns what `exam_text` makes readable.
+    """Test the network of a run; returns the results, which `exam_text` shows as text.
 
-    The puzzles are those it was trained for, or those of another `preset`. ARC, if built, is
-    examined by voting. Several processes share the work.
+    The full ARC benchmarks are decided by voting. Several processes share the work. Raises
+    UserError if the network does not fit the puzzles.
 
-    What the whole test split of its own puzzles brought is kept in the folder: test-last.json; of
-    ARC also submission.json, for Kaggle, and votes.json, what won and who voted for it. Of the
-    best weights it is test-best.json, and so on.
+    If a run folder is tested on its whole test split, the results are also saved there, in
+    test-last.json (or test-best.json, by the weights). For ARC this adds submission.json, for
+    Kaggle, and votes.json, with the winning grids and the puzzles that voted for them.
+
+    Args:
+        run: a run folder, or a file of weights.
+        options: what to test.
+        preset: take its puzzles; by default those that the network was trained on.
+        device: see `pick_device`.
     """
     ranks, place = join(pick_device(device))
     model, about = load(run, options.weights)
@@ -52,7 +58,7 @@ def examine_run(
     exam = _heading(preset, options)
     if preset.data.puzzle == "arc" and isinstance(preset.data, BuiltData):
         exam |= _examine_by_vote(model, preset, options, ranks, run if kept else None)
-    else:  # a small track of ARC too
+    else:  # this includes the small ARC tasks
         exam |= _examine_by_puzzle(model, preset, options, ranks)
     exam["circumstances"] = circumstances(model.device, about)
     if kept:
@@ -64,13 +70,14 @@ def examine_run(
 def _own_preset(run: Path, about: dict) -> Preset:
     if "preset" not in about:
         raise UserError(
-            f"{run} does not say which puzzles it is for; name a preset that has them.", "preset"
+            f"{run} does not say which puzzles it is for; name a preset with such puzzles.",
+            "preset",
         )
     return from_dict(about["preset"])
 
 
 def _heading(preset: Preset, options: ExamOptions) -> dict:
-    """What was examined, and on what."""
+    """The part of the results that says what was tested, and on which puzzles."""
     exam = {
         "preset": preset.name,
         "seed": preset.seed,
@@ -86,14 +93,16 @@ def _heading(preset: Preset, options: ExamOptions) -> dict:
 def _examine_by_vote(
     model: Network, preset: Preset, options: ExamOptions, ranks: Ranks, keep_in: Path | None
 ) -> dict:
-    """ARC's exam; the submission goes into the folder `keep_in`, if there is one."""
+    """Test on a full ARC benchmark, and write submission and votes into `keep_in`, if given."""
     if options.split != "test" or not options.as_in_the_papers:
         raise UserError(
-            "ARC is examined by one vote on its test split; leave these options out.",
+            "ARC is tested by one vote on its test split; leave these options out.",
             "split", "tries", "noise",
         )  # fmt: skip
     if isinstance(model, Autoregressive):
-        raise UserError("A network that writes token by token has no vote in ARC; use a reasoner.")
+        raise UserError(
+            "A network that writes token by token cannot take part in ARC's vote; use another one."
+        )
     votes = evaluate_arc(
         model,
         preset.data.path,
@@ -112,7 +121,7 @@ def _examine_by_vote(
 
 
 def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ranks: Ranks) -> dict:
-    """Exact match on every puzzle, and what else can be said of these puzzles."""
+    """Test by exact match, with the further measures that these puzzles allow."""
     data = preset.data
     puzzles = exam_puzzles(data, options)
     attempts = _attempts(model, puzzles, preset, options, ranks)
@@ -132,9 +141,9 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
 
 
 def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
-    """The puzzles that are asked."""
+    """The puzzles of an exam. Raises UserError if there are none."""
     if options.count == 0:
-        raise UserError("An exam needs at least 1 puzzle, not 0.", "count")
+        raise UserError("A test needs at least 1 puzzle, not 0.", "count")
     if options.kinds:
         return fresh_puzzles(data, options.kinds, options.count or 1000)
     return sample(getattr(data.build(), options.split), options.count)
@@ -143,12 +152,12 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
 def _attempts(
     model: Network, puzzles: PuzzleSet, preset: Preset, options: ExamOptions, ranks: Ranks
 ) -> list[Evaluation]:
-    """What each attempt brought, the first one at the puzzle as it is."""
+    """The evaluation of each attempt. In the first, no puzzle is in another guise."""
     in_guises = options.tries > 1 and options.noise == 0
     if in_guises and (preset.data.puzzle != "sudoku" or puzzles.augment is None):
         raise UserError(
-            "Only Sudokus that are not stored in guises already can be shown in several; make "
-            "attempts differ by noise, such as 0.3.",
+            "Only Sudokus that are not stored in several guises already can be tried in several; "
+            "let the attempts differ by noise instead, such as 0.3.",
             "noise",
         )
     return [
@@ -169,11 +178,14 @@ def _attempts(
 
 
 def load(run: Path, which: str = "last") -> tuple[Network, dict]:
-    """The network of a file, or the `which` one of a run folder, and what is said about it."""
+    """The network in a file, or with the weights `which` of a run folder, and its `about`.
+
+    `which` is "last", "best" or "raw", see `ExamOptions`. Raises UserError if there is none.
+    """
     if which == "raw":
         if not run.is_dir():
             raise UserError(
-                "A file holds one set of weights; name the run folder for the raw ones."
+                "A weights file does not hold the raw weights; name the run folder instead."
             )
         state = load_state(run / "last.pt")
         preset = preset_of(run)
@@ -189,19 +201,29 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
 
 
 def check_fits(run: Path, model: Network, preset: Preset, options: ExamOptions) -> None:
-    """UserError unless `model` reads the puzzles of `preset`."""
+    """Raise UserError unless the network can read the puzzles of `preset`.
+
+    Args:
+        run: where the network comes from, for the message.
+        model: the network.
+        preset: whose puzzles are asked.
+        options: difficulty bands exist for Sudokus only.
+    """
     there, here = model.config, preset.data
     if (there.vocab_size, there.seq_len) != (here.vocab_size, here.seq_len):
         raise UserError(
             f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
-            f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens."
+            f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens;"
+            " choose a preset that fits."
         )
     if options.bands and here.puzzle != "sudoku":
-        raise UserError("Bands tell Sudokus apart by difficulty; these are others.", "bands")
+        raise UserError(
+            "Only Sudokus can be divided into bands of difficulty; leave this option out.", "bands"
+        )
 
 
 def sample(puzzles: PuzzleSet, count: int | None) -> PuzzleSet:
-    """All `puzzles`, or a seeded draw of `count`."""
+    """`count` of the puzzles, always the same random ones; all of them if None."""
     if count is None or count >= len(puzzles):
         return puzzles
     rows = torch.randperm(len(puzzles), generator=torch.Generator().manual_seed(0))[:count]
@@ -209,7 +231,7 @@ def sample(puzzles: PuzzleSet, count: int | None) -> PuzzleSet:
 
 
 def exam_text(exam: dict) -> str:
-    """What `examine_run` found, to read."""
+    """The results of `examine_run` as text."""
 
     def shown(measured: dict) -> str:
         return str(Share(**{name: measured[name] for name in Share._fields}))
@@ -250,9 +272,21 @@ def exam_text(exam: dict) -> str:
 
 
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
-    """`count` Sudokus of `kinds` made from another seed, without twins of the training puzzles."""
+    """New Sudokus that are no twins of the training puzzles of `data`.
+
+    At small sizes there can be fewer than `count`, because twins are left out. Raises UserError
+    if `data` is not generated Sudokus.
+
+    Args:
+        data: says the size of the Sudokus and which were trained on.
+        kinds: the kinds of the new ones, mixed in equal parts.
+        count: how many to make.
+    """
     if not isinstance(data, SudokuData):
-        raise UserError("Only of Sudokus that are made here can there be fresh kinds.", "kinds")
+        raise UserError(
+            "New puzzles can only be generated for presets of generated Sudokus; leave this out.",
+            "kinds",
+        )
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
     train = _boards(data.build().train)

@@ -1,4 +1,4 @@
-"""How a network is examined, as a value; reading it needs no torch."""
+"""The options of an exam as a dataclass, in a file that does not import torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,20 +9,21 @@ from trm_lite.common.errors import UserError
 
 @dataclass(frozen=True)
 class ExamOptions:
-    """How a network is examined. UserError for what cannot be asked.
+    """How to test a network.
 
     Args:
-        weights: Of a run folder: those of the last or the best look at validation puzzles, both
-            averaged (EMA), or "raw": those with which training would go on.
-        split: Which puzzles. Choose by validation, report test.
-        steps: Supervision steps to think.
-        kinds: Examine on fresh Sudokus of these kinds instead.
-        count: Puzzles: of fresh ones 1000, else all, if None; of ARC, augmentations that vote.
-        bands: Also the exact match by difficulty.
-        tries: Attempts at each puzzle, of which the halting head chooses one. Each but the first
-            sees the Sudoku in another guise, unless there is
-        noise: Deviation of Gaussian noise on the initial z.
-        batch_size: Puzzles thought about at once.
+        weights: Which weights of a run folder: "last" and "best" are the moving averages (EMA)
+            at the last and the best validation, "raw" the weights that training continues from.
+        split: Which puzzles. Use validation for choosing, and test for reporting.
+        steps: Supervision steps per puzzle.
+        kinds: Generate new Sudokus of these kinds, and test on them instead.
+        count: Number of puzzles. By default all, or 1000 new ones. For ARC it is the number of
+            augmentations that vote, by default all.
+        bands: Also report exact match by difficulty.
+        tries: Attempts at each puzzle, of which the halting head chooses one. Every attempt but
+            the first shows the Sudoku in another guise, or differs by noise if there is any.
+        noise: Standard deviation of Gaussian noise on the initial z.
+        batch_size: Puzzles in the network at once.
     """
 
     weights: Literal["last", "best", "raw"] = "last"
@@ -36,25 +37,26 @@ class ExamOptions:
     batch_size: int = 256
 
     def __post_init__(self):
+        """Raise UserError for values that make no sense."""
         if self.steps < 1:
             raise UserError(
-                f"A thought has at least 1 supervision step, not {self.steps}.", "steps"
+                f"The number of supervision steps must be at least 1, not {self.steps}.", "steps"
             )
         if self.tries < 1:
             raise UserError(f"Each puzzle needs at least 1 attempt, not {self.tries}.", "tries")
         if self.noise < 0:
-            raise UserError(f"A deviation of noise is not negative, as {self.noise} is.", "noise")
+            raise UserError(f"The noise must be 0 or more, not {self.noise}.", "noise")
         if self.count is not None and self.count < 0:
             raise UserError(f"An exam needs at least 1 puzzle, not {self.count}.", "count")
 
     @property
     def as_in_the_papers(self) -> bool:
-        """Whether each puzzle is tried once, from the usual start."""
+        """Whether each puzzle is tried once, from the usual initial latents, as in the papers."""
         return self.tries == 1 and self.noise == 0
 
     @property
     def whole_test(self) -> bool:
-        """Whether it is the exam of the papers on the whole test split."""
+        """Whether this is the papers' exam on the whole test split."""
         return (
             self.as_in_the_papers and self.split == "test" and not self.kinds and self.count is None
         )

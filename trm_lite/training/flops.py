@@ -1,14 +1,17 @@
-"""How many operations a training step takes, counted from the sizes of the network."""
+"""Count the floating-point operations of a training step from the sizes of the network.
+
+Only matrix products are counted, as 2 operations per multiply-add.
+"""
 
 from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, inner_width
 from trm_lite.training.recipe import Preset
 
 
 def block_flops(config: NetConfig) -> int:
-    """Operations of one block on one example, forward."""
+    """Operations of the forward pass of one block on one example."""
     D, L = config.hidden_size, config.length
     if isinstance(config, AutoregressiveConfig):
-        L -= 1  # what follows the last token is not asked
+        L -= 1  # the last token is only predicted, never read
     features = 2 * L * 3 * D * inner_width(D, config.expansion, config.multiple_of)
     if config.mixing == "mlp":
         return features + 2 * D * 3 * L * inner_width(L, config.expansion, config.multiple_of)
@@ -17,7 +20,7 @@ def block_flops(config: NetConfig) -> int:
 
 
 def head_flops(config: NetConfig) -> int:
-    """Operations that read the answer off one example, forward."""
+    """Operations of the forward pass of the output heads on one example."""
     D, V = config.hidden_size, config.vocab_size
     if isinstance(config, AutoregressiveConfig):
         return 2 * (config.length - 1) * D * (config.end_token + 1)
@@ -25,7 +28,11 @@ def head_flops(config: NetConfig) -> int:
 
 
 def step_flops(preset: Preset, recompute: bool = False) -> int:
-    """Operations of one optimiser step: forward once, and twice more where gradient flows."""
+    """Operations of one optimiser step on the whole batch.
+
+    A backward pass costs twice a forward pass, but only through the layers that have a gradient.
+    With `recompute` these layers also have a second forward pass.
+    """
     config, recipe = preset.model, preset.recipe
     block, head = block_flops(config), head_flops(config)
     forward = config.effective_depth * block + head

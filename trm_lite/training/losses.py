@@ -1,4 +1,4 @@
-"""What a supervision step is graded on: the answer, and the wish to halt."""
+"""The loss of a supervision step: is the answer right, and does the network know whether it is?"""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from trm_lite.data.dataset import IGNORE
 
 
 def log_stablemax(logits: Tensor) -> Tensor:
-    """Logarithm of `s(v) / sum s`, with s(v) = v + 1 for v >= 0 and 1 / (1 - v) below.
+    """Log-probabilities by stablemax, a softmax that grows linearly: (..., V) -> (..., V).
 
-    It grows linearly where softmax grows exponentially, in float64 as in the authors' code
-    (Prieto et al. 2025, arXiv 2501.04697).
+    The probability of v is s(v) / sum of s, where s(v) is v + 1 for v >= 0 and 1 / (1 - v) for
+    v < 0 (Prieto et al. 2025, arXiv 2501.04697). Computed in float64, as in the authors' code.
     """
     v = logits.float() if logits.device.type == "mps" else logits.double()  # MPS has no float64
     s = torch.where(v < 0, 1 / (1 - v + 1e-30), v + 1)
@@ -22,25 +22,31 @@ def log_stablemax(logits: Tensor) -> Tensor:
 
 
 def cell_losses(logits: Tensor, labels: Tensor, loss: LossName = "stablemax") -> Tensor:
-    """Cross-entropy of every cell, (B, L, V) and (B, L) -> (B, L); zero where IGNORE."""
+    """The cross-entropy (B, L) of every cell, and 0 where its label is IGNORE.
+
+    Args:
+        logits: (B, L, V) scores of the tokens.
+        labels: (B, L) right tokens, or IGNORE.
+        loss: how scores become probabilities.
+    """
     log_p = log_stablemax(logits) if loss == "stablemax" else logits.float().log_softmax(-1)
     picked = -log_p.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     return torch.where(labels != IGNORE, picked, 0)
 
 
 class StepLoss(NamedTuple):
-    """Loss of one supervision step, summed over the batch, and what it was made of."""
+    """The loss of one supervision step, and its parts. Losses are sums over the batch."""
 
-    total: Tensor  # answer + 0.5 halt (+ 0.5 going_on), with gradient
-    answer: Tensor
-    halt: Tensor
+    total: Tensor  # answer + 0.5 halt (+ 0.5 going_on); has a gradient
+    answer: Tensor  # each puzzle's mean cross-entropy of the graded cells
+    halt: Tensor  # binary cross-entropy of the halt logit
     correct_cells: Tensor  # (B,) share of the graded cells that are right
     correct: Tensor  # (B,) bool: every graded cell is right ("exact match")
-    going_on: Tensor | None = None  # of the continue logit, in Q-learning only
+    going_on: Tensor | None = None  # binary cross-entropy of the continue logit, in Q-learning
 
 
 def together(losses: list[StepLoss]) -> StepLoss:
-    """The loss of a whole batch from those of its parts, in their order."""
+    """Combine the losses of the consecutive parts of a batch into that of the whole batch."""
 
     def combine(parts: tuple) -> Tensor | None:
         if parts[0] is None:
@@ -58,11 +64,21 @@ def step_loss(
     continue_logit: Tensor | None = None,
     continue_target: Tensor | None = None,
 ) -> StepLoss:
-    """Sum over the batch of the mean cell loss plus 0.5 BCE(halt logit, "all right now").
+    """The loss of one supervision step: of the answer, and of the belief that it is right.
 
-    Divide by the global batch size before `backward`. A sample without any graded cell counts
-    as right, as in the authors' code. With a `continue_target` (B,), see
-    `thinking.worth_of_going_on`, 0.5 BCE(continue logit, target) is added.
+    For each puzzle it is the mean cross-entropy of the cells plus half the binary cross-entropy
+    of the halt logit, whose target is whether all cells are right. The result is a sum over the
+    batch, so divide by the global batch size before `backward`. A puzzle without graded cells
+    counts as right, as in the authors' code.
+
+    Args:
+        logits: (B, L, V) scores of the answer's tokens.
+        halt_logit: (B,).
+        labels: (B, L) right tokens, or IGNORE.
+        loss: how scores become probabilities.
+        continue_logit: (B,), needed in Q-learning only.
+        continue_target: (B,) its target, see `thinking.worth_of_going_on`. If given, half the
+            binary cross-entropy of the continue logit is added.
     """
     graded = labels != IGNORE
     cells = graded.sum(-1).clamp(min=1)  # (B,)

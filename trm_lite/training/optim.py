@@ -1,4 +1,7 @@
-"""Optimisers and schedule: Adam-atan2 for the network, sign-SGD for the puzzle embeddings."""
+"""Optimisers, learning rate and moving average.
+
+Adam-atan2 trains the network, and sign-SGD the puzzle embeddings.
+"""
 
 import math
 
@@ -12,12 +15,18 @@ from trm_lite.nets.layers import PuzzleEmbedding
 
 
 class AdamAtan2(Optimizer):
-    """Adam with atan2(m, v) in place of m / (v + eps): no epsilon, no step above pi/2 x rate.
+    """Adam with atan2(m, sqrt(v)) instead of m / (sqrt(v) + eps), so it needs no epsilon.
 
     p <- (1 - lr wd) p - lr / (1 - b1^t) atan2(m, sqrt(v / (1 - b2^t)))
 
-    Everett et al. 2024, arXiv 2407.05872. The correction of the first moment stands outside
-    the atan2, as in the package `adam-atan2` that the TRM authors use.
+    Everett et al. 2024, arXiv 2407.05872. The bias correction of the first moment is outside the
+    atan2, as in the package `adam-atan2` that the TRM authors use.
+
+    Args:
+        params: parameters, or groups of them, as for any torch optimiser.
+        lr: learning rate.
+        betas: b1 and b2, decay rates of the two moments.
+        weight_decay: wd, decoupled from the gradient.
     """
 
     def __init__(self, params, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.0):
@@ -25,6 +34,7 @@ class AdamAtan2(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
+        """Update the parameters from their gradients; `closure` is ignored."""
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
             if not params:
@@ -49,10 +59,15 @@ class AdamAtan2(Optimizer):
 
 
 class SignSGD(Optimizer):
-    """Sign-SGD with decoupled decay on the rows of a puzzle table that were in the batch.
+    """Sign-SGD with decoupled weight decay, for the puzzle embeddings that were in the batch.
 
-    Gradients of equal identifiers are summed: w <- (1 - lr wd) w - lr sign(sum of gradients).
-    All `ranks` have the whole table and make the same step.
+    w <- (1 - lr wd) w - lr sign(sum of the gradients of all examples of the puzzle)
+
+    Args:
+        embedding: the embeddings, which also collect the gradients.
+        lr: learning rate.
+        weight_decay: wd.
+        ranks: the processes. Each has the whole table and makes the same step.
     """
 
     def __init__(self, embedding: PuzzleEmbedding, lr=1e-4, weight_decay=0.0, ranks=ALONE):
@@ -61,6 +76,7 @@ class SignSGD(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
+        """Update the rows of the puzzles that were in the batch; `closure` is ignored."""
         used = [(ids, rows.grad) for ids, rows in self.embedding.used if rows.grad is not None]
         self.embedding.used.clear()
         if not used:
@@ -70,7 +86,7 @@ class SignSGD(Optimizer):
         first = (ids[:, None] == ids).int().argmax(1)  # the first row with the same identifier
         gradient = torch.zeros_like(gradients, dtype=torch.float).index_add_(
             0, first, gradients.float()
-        )  # all rows stay, so that a GPU need not wait to learn how many identifiers there are
+        )  # keeps its size: counting the different identifiers would make a GPU wait
         table = self.embedding.table
         decayed = table[ids] * (1 - group["lr"] * group["weight_decay"])
         table[ids] = decayed - group["lr"] * gradient[first].sign()
@@ -84,11 +100,17 @@ def schedule(
     min_ratio: float = 1.0,
     cooldown_steps: int = 0,
 ) -> float:
-    """Share of the full learning rate at optimiser step `step` (from 1).
+    """The share, in 0..1, of the full learning rate that an optimiser step uses.
 
-    Linear warm-up, then half a cosine from 1 down to `min_ratio` at `total_steps`. With
-    `min_ratio` 1, the paper's choice, the rate stays constant after the warm-up; in the last
-    `cooldown_steps`, if any, it falls in a straight line to nearly nothing.
+    It rises linearly in the warm-up and then falls on a half cosine. The paper keeps it constant
+    after the warm-up.
+
+    Args:
+        step: number of the optimiser step, from 1.
+        warmup_steps: steps of the warm-up.
+        total_steps: the step at which the cosine ends.
+        min_ratio: the share at that step; 1 keeps the rate constant.
+        cooldown_steps: in so many last steps the share falls linearly to nearly 0 instead.
     """
     if step < warmup_steps:
         return step / warmup_steps
@@ -99,18 +121,20 @@ def schedule(
 
 
 def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:
-    """EMA of the parameters, `ema <- rate ema + (1 - rate) p`; buffers are the model's own.
+    """A moving average of the parameters, `ema <- rate * ema + (1 - rate) * p` at each update.
 
-    torch's own `AveragedModel` copies at its first update; counting the start as the first
-    update makes it average from the initial weights on, as the authors' code does.
+    It shares its buffers with the model. torch's `AveragedModel` would only copy the weights at
+    its first update. Counting the initial weights as that first update makes the average start
+    from them, as in the authors' code.
     """
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(rate))
     average.n_averaged.fill_(1)
     for module, source in zip(average.module.modules(), model.modules(), strict=True):
-        module._buffers.update(source._buffers)  # a table of puzzles can be gigabytes
+        module._buffers.update(source._buffers)  # the table of puzzle embeddings can be gigabytes
     return average
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float | Tensor) -> None:
+    """Set the learning rate of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = rate

@@ -1,4 +1,4 @@
-"""What is learnt, by which network, and how: an experiment as a value."""
+"""An experiment as a value: which puzzles, which network, and how to train it."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -11,59 +11,64 @@ from trm_lite.nets.configs import NetConfig, config_from_dict
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Rates are per optimiser step; the defaults are the paper's."""
+    """How a network is trained. The defaults are the paper's."""
 
-    start_from: str = ""  # weights to begin with: a file, or the name of some in assets/weights
-    steps: int = 65_104  # optimiser steps, each one supervision step of every slot
-    batch_size: int = 768  # slots
-    lr: float = 1e-4
-    warmup_steps: int = 2_000
-    weight_decay: float = 1.0
-    betas: tuple[float, float] = (0.9, 0.95)
-    puzzle_lr: float = 1e-4
-    puzzle_weight_decay: float = 1.0
-    ema_rate: float = 0.999
-    loss: LossName = "stablemax"
-    min_lr_ratio: float = 1.0  # share of the rate at the last step, along a cosine; 1 is constant
-    cooldown_steps: int = 0  # last steps in which a constant rate falls to nothing
-    max_steps: int = 16  # supervision steps per puzzle, N_sup
+    start_from: str = ""  # weights to start from: a file, or a name in assets/weights
+    steps: int = 65_104  # optimiser steps; in each, every slot takes one supervision step
+    batch_size: int = 768  # number of slots
+    lr: float = 1e-4  # learning rate of the network
+    warmup_steps: int = 2_000  # optimiser steps in which the learning rates rise from 0
+    weight_decay: float = 1.0  # weight decay of the network
+    betas: tuple[float, float] = (0.9, 0.95)  # decay rates of the two moments of Adam-atan2
+    puzzle_lr: float = 1e-4  # learning rate of the puzzle embeddings
+    puzzle_weight_decay: float = 1.0  # weight decay of the puzzle embeddings
+    ema_rate: float = 0.999  # rate of the moving average of the weights, per optimiser step
+    loss: LossName = "stablemax"  # how the scores of a cell become probabilities
+    min_lr_ratio: float = 1.0  # final share of the learning rate, on a cosine; 1 keeps it constant
+    cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
+    max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done
-    exploration: float = 0.1  # probability that a slot has to think on
-    hints: float = 0.0  # share of training puzzles in which some cells of the answer are told
-    most_hints: float = 1.0  # at most this part of the cells
-    bfloat16: bool = True
-    eval_every: int = 5_000  # optimiser steps between looks at validation puzzles
-    patience: int = 0  # looks in a row without a better one that end the training; 0: never
-    official_epochs: int = 0  # deal as the authors' code, in iterations of so many epochs; 0: not
+    exploration: float = 0.1  # probability that a slot must take a random number of steps first
+    hints: float = 0.0  # share of training puzzles in which some cells are filled in
+    most_hints: float = 1.0  # fill in at most this share of their cells
+    bfloat16: bool = True  # compute in bfloat16 where that is faster
+    eval_every: int = 5_000  # optimiser steps between two validations
+    patience: int = 0  # stop after so many validations without improvement; 0 never stops
+    official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours
 
     @property
     def forward_passes(self) -> int:
-        """Forward passes per optimiser step; Q-learning needs a second one for its target."""
+        """Forward passes per optimiser step. Q-learning needs a second one for its target."""
         return 2 if self.act == "q_learning" else 1
 
 
 @dataclass(frozen=True)
 class Preset:
-    """An experiment: what is learnt, by which network, and how."""
+    """An experiment: the puzzles, the network, and how it is trained."""
 
-    name: str
-    about: str
-    data: Data
-    model: NetConfig
-    recipe: Recipe = field(default_factory=Recipe)
-    seed: int = 0
+    name: str  # name of the experiment
+    about: str  # what it is, in a line
+    data: Data  # where the puzzles come from
+    model: NetConfig  # which network, and its sizes
+    recipe: Recipe = field(default_factory=Recipe)  # how it is trained
+    seed: int = 0  # seed of the initial weights, the order of the puzzles and all random choices
 
     def __post_init__(self):
+        """Raise UserError if the network does not have the size of the puzzles."""
         if (self.model.vocab_size, self.model.seq_len) != (self.data.vocab_size, self.data.seq_len):
             raise UserError(
-                f"The model of '{self.name}' reads {self.model.seq_len} cells of "
+                f"The network of '{self.name}' reads {self.model.seq_len} cells of "
                 f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
                 f"of {self.data.vocab_size} tokens; make the two agree."
             )
 
 
 def replace(preset: Preset, **changes) -> Preset:
-    """`preset` with fields changed, wherever they stand: `replace(p, hidden_size=64, steps=20)`."""
+    """A copy of `preset` with some fields changed, also those of its parts.
+
+    For example `replace(preset, hidden_size=64, steps=20)` changes the network's config and the
+    recipe. Raises UserError for a field that does not exist.
+    """
     parts = {}
     for part in ("data", "model", "recipe"):
         value = getattr(preset, part)
@@ -76,16 +81,22 @@ def replace(preset: Preset, **changes) -> Preset:
 
 
 def fit_to_data(preset: Preset) -> Preset:
-    """`preset` with as many puzzle identifiers as its data has; ARC's depend on settings."""
+    """A copy of `preset` whose network has as many puzzle identifiers as the data.
+
+    Only ARC has more than one, and how many depends on its settings.
+    """
     identifiers = preset.data.identifiers
     return preset if identifiers == 1 else replace(preset, num_puzzles=identifiers)
 
 
 def from_dict(described: dict) -> Preset:
-    """The preset that `dataclasses.asdict` turned into `described`, for example in a file."""
+    """The preset that `dataclasses.asdict` turned into `described`, for example in a file.
 
-    def revive(kind: type, fields: dict):
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    Raises UserError if it is not the description of a preset.
+    """
+
+    def revive(dataclass: type, fields: dict):
+        return dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
     try:
         return Preset(
@@ -97,4 +108,4 @@ def from_dict(described: dict) -> Preset:
             seed=described["seed"],
         )
     except (KeyError, TypeError) as error:
-        raise UserError(f"This is no description of a preset ({error}); train it again.") from error
+        raise UserError(f"This does not describe a preset ({error}); train it again.") from error

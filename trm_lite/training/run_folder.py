@@ -1,12 +1,12 @@
-"""A training run on disk, so that nothing is lost and everything can be read.
+"""The folder of a training run: its settings, metrics, weights and full state.
 
-    preset.json           what is being run
-    metrics.jsonl         one JSON object per look at the validation puzzles
+    preset.json           the experiment and all of its settings
+    metrics.jsonl         one JSON object per validation ("look")
     last.pt               the full state: weights, EMA, optimisers, slots, random state, step
-    last.safetensors      EMA weights at the last look      } to evaluate, share, solve with
-    best.safetensors      EMA weights at the best look      }
+    last.safetensors      EMA weights at the last validation    } to evaluate, share, solve with
+    best.safetensors      EMA weights at the best validation    }
 
-Where TensorBoard is installed, the metrics go there too (`tensorboard --logdir runs`).
+If TensorBoard is installed, the metrics go there too (`tensorboard --logdir runs`).
 """
 
 import dataclasses
@@ -27,22 +27,23 @@ from trm_lite.training.recipe import Preset, from_dict, replace
 
 
 class RunFolder:
-    """The folder of one run. Raises UserError if it holds another experiment."""
+    """Reads and writes the folder of one run. Raises UserError if it holds another experiment."""
 
     def __init__(self, path: Path, preset: Preset):
         self.path, self.preset = path, preset
         self.marker = path / "preset.json"
         if self.marker.exists() and (other := _differing(self.marker, preset)):
             raise UserError(
-                f"{path} holds another run, {other}; choose another folder or delete it.", "out"
+                f"{path} holds another run, {other}; choose another folder, or delete this one.",
+                "out",
             )
         self._board = None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep other processes out for as long as this one trains here; only then does it write.
+        """Lock the folder while this process trains there; needed before any writing.
 
-        Raises UserError if another one trains here already, and then leaves everything as it is.
+        Raises UserError, and changes nothing, if another process is training there.
         """
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
@@ -62,18 +63,18 @@ class RunFolder:
             lock.release()
 
     def saved_state(self) -> dict | None:
-        """The full state to go on from, if there is one."""
+        """The full state to continue from, or None in a new run."""
         file = self.path / "last.pt"
         return load_state(file) if file.exists() else None
 
     def save_state(self, state: dict) -> None:
-        """Replace the full state."""
+        """Write the full state in place of the earlier one."""
         save_state(state, self.path / "last.pt")
 
     def begin(self, history: list[dict]) -> None:
-        """Say what is run here, and let the metrics be `history`.
+        """Write the settings, and set the metrics back to `history`.
 
-        A run that was killed may have looked at more after its last save.
+        A run that was killed may have recorded more metrics after its last save.
         """
         described = json.dumps(dataclasses.asdict(self.preset), indent=1)
         write_atomically(self.marker, described.encode())
@@ -84,9 +85,14 @@ class RunFolder:
         write_atomically(self.path / "metrics.jsonl", lines.encode())
 
     def note(self, history: list[dict], model: Network, best: bool) -> None:
-        """Write the metrics down, and keep the weights that the last look was taken of.
+        """Write the metrics, and the weights at the last validation.
 
-        Raises UserError if the disk is full; the metrics so far stay as they are.
+        Raises UserError if the disk is full; then earlier metrics remain.
+
+        Args:
+            history: the metrics of all validations, the last one included.
+            model: the EMA weights.
+            best: whether this is the best validation so far.
         """
         self._write_metrics(history)
         look = history[-1]
@@ -101,7 +107,7 @@ class RunFolder:
 
 
 def preset_of(run: Path) -> Preset:
-    """What is being run in the folder `run`."""
+    """The preset of the run folder `run`. Raises UserError if it cannot be read."""
     marker = run / "preset.json"
     try:
         return from_dict(json.loads(marker.read_text()))
@@ -110,10 +116,10 @@ def preset_of(run: Path) -> Preset:
 
 
 def _differing(marker: Path, preset: Preset) -> str:
-    """The first setting in which the run in a folder is not that of `preset`; "" if there is none.
+    """The first setting in which a run differs from `preset`, in words; "" if it continues it.
 
-    How often it looks may change. And how long it goes, if the rate is constant but for a
-    cool-down at the end.
+    How often it is validated may change. So may its length, if the learning rate is constant
+    apart from a cool-down at the end.
     """
     old, recipe = preset_of(marker.parent), preset.recipe
     old = replace(old, eval_every=recipe.eval_every)
@@ -127,10 +133,11 @@ def _differing(marker: Path, preset: Preset) -> str:
 
 
 def _settings(preset: Preset) -> dict:
-    """Every field of a preset by its name, wherever it stands."""
-    fields = dataclasses.asdict(preset)
-    for part in ("data", "model", "recipe"):
-        fields |= fields.pop(part)
+    """All fields of a preset and of its parts, by name; only its description is left out."""
+    parts = (preset.data, preset.model, preset.recipe)
+    fields = {"preset": preset.name, "seed": preset.seed}
+    for part in parts:
+        fields |= dataclasses.asdict(part)
     return fields
 
 
@@ -150,12 +157,15 @@ def save_state(state: dict, path: Path) -> None:
 
 
 def load_state(path: Path) -> dict:
-    """What `save_state` wrote. Nothing in the file is executed (`weights_only`)."""
+    """The state that `save_state` wrote. Raises UserError if it is missing or damaged.
+
+    Nothing in the file is executed (`weights_only`).
+    """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"There is no checkpoint {path}; check the path.") from error
-    except Exception as error:  # rubbish makes the parser raise whatever it likes
+    except Exception as error:  # a damaged file can make the parser raise anything
         raise UserError(
             f"The checkpoint {path} is damaged or not a checkpoint; delete it to start afresh."
         ) from error

@@ -1,7 +1,7 @@
-"""Learning to write answers token by token, and where the first mistake falls.
+"""Train a network that writes its answer token by token.
 
-The network is `trm_lite.nets.autoregressive`. It learns by *teacher forcing*: it reads the right
-text, and at every place predicts the next token. In the exam it reads its own.
+The network is `trm_lite.nets.autoregressive`. It learns by *teacher forcing*: in training it reads
+the right text, and predicts the next token at every position. When tested, it reads its own text.
 """
 
 import numpy as np
@@ -22,30 +22,30 @@ from trm_lite.training.trainer import Trainer
 
 
 def trainer_for(preset: Preset, **options) -> Trainer:
-    """The trainer that fits the network of `preset`."""
+    """The right kind of trainer for the network of `preset`; `options` are those of `Trainer`."""
     writes = isinstance(preset.model, AutoregressiveConfig)
     return (TokenTrainer if writes else Trainer)(preset, **options)
 
 
 class TokenTrainer(Trainer):
-    """The trainer, for networks that write: no slots and no carry, one next-token loss."""
+    """The trainer for networks that write token by token: no slots, and a next-token loss."""
 
     def prepare_slots(self) -> None:
-        """None: every batch is written once, and nothing is carried on."""
+        """Do nothing: there are no slots, because a text is written in one go."""
 
     def slot_state(self) -> dict:
-        """Nothing, for there are no slots."""
+        """Empty, because there are no slots."""
         return {}
 
     def load_slots(self, state: dict) -> None:
-        """Nothing to take; older run folders hold empty slots."""
+        """Do nothing. Older run folders hold empty slots, which are ignored."""
 
     def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
-        """The optimiser of the network alone."""
+        """The network's optimiser only, because there are no puzzle embeddings."""
         return [(self.optimizer, self.recipe.lr)]
 
     def supervise(self, fresh: Batch) -> StepLoss:
-        """Gradients of the next-token loss on a batch of puzzles."""
+        """Compute the gradients of the next-token loss on a batch; returns the loss."""
         self.model.train()
         losses = []
         for rows in self.micro_batches():
@@ -57,7 +57,11 @@ class TokenTrainer(Trainer):
 
 
 def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
-    """Sum over the batch of the mean cross-entropy of the tokens to be written."""
+    """The mean cross-entropy of the tokens that the network must write, summed over the batch.
+
+    `correct` and `correct_cells` of the result hold for teacher forcing, with the right text
+    before each token.
+    """
     config, inputs = model.config, batch.inputs
     labels = batch.labels
     scratch = worked_out(inputs, labels, config).to(inputs.device)  # (B, S)
@@ -81,10 +85,15 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
 
 
 def worked_out(inputs: Tensor, labels: Tensor, config: AutoregressiveConfig) -> Tensor:
-    """Solver steps as text (B, S): cell, digit, cell, digit, ..., END, and padding.
+    """The scratch (B, S) to learn from: a solver's steps as cell, digit, ..., END and padding.
 
-    The cells of the Sudokus `inputs` (B, L) come in the order in which singles find them (see
-    `found_in_round`), cells that only a search finds at the end. What has no room is left out.
+    Cells come in the order in which singles find them (see `found_in_round`), and those that need
+    a search come last. Steps that do not fit into S tokens are left out.
+
+    Args:
+        inputs: (B, L) tokens of Sudokus.
+        labels: (B, L) tokens of their solutions.
+        config: the network's sizes.
     """
     scratch = torch.full((len(inputs), config.scratch_len), PAD)
     if config.scratch_len == 0:

@@ -1,8 +1,4 @@
-"""The trainer: one loop, for a laptop and for many GPUs, stopped anywhere, continued exactly.
-
-What it keeps on disk is described in `trm_lite.run_folder`, how several processes share the work
-in `trm_lite.ranks`.
-"""
+"""The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
 import signal
 import sys
@@ -44,11 +40,16 @@ SAVE_EVERY_SECONDS = 60.0
 
 
 class Trainer:
-    """Trains the model of a preset.
+    """Trains the network of a preset.
 
-    `compile`, `micro_batch` and `recompute` change speed and memory, and the numbers only by
-    rounding: torch.compile (faster after about a minute); slots that go through the network at
-    once (0: all of them); and less memory for a third more work, see `Stack`.
+    Args:
+        preset: the experiment.
+        folder: where to keep the run; None keeps nothing.
+        splits: puzzles to use instead of the preset's own.
+        device: see `pick_device`.
+        compile: use torch.compile; faster after about a minute.
+        micro_batch: slots in the network at once, to save memory; 0 for all.
+        recompute: a third more work for less memory, see `Stack`.
 
     Example:
         >>> trainer = Trainer(get_preset("sudoku-6x6"))
@@ -60,8 +61,8 @@ class Trainer:
         self,
         preset: Preset,
         *,
-        folder: Path | None = None,  # where to keep the run; None keeps nothing
-        splits: Splits | None = None,  # the preset's own puzzles if None
+        folder: Path | None = None,
+        splits: Splits | None = None,
         device: str = "auto",
         progress: bool = True,
         compile: bool = False,
@@ -73,10 +74,10 @@ class Trainer:
         self.progress = progress and self.ranks.first
         self.splits = splits or preset.data.build()
         recipe = self.recipe
-        self.slots = self.ranks.rows(recipe.batch_size)  # of all, those of this process
+        self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         self.micro_batch = micro_batch or recipe.batch_size
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
         if recipe.start_from:
@@ -98,7 +99,7 @@ class Trainer:
         else:
             self.deck = Deck(self.splits.train, recipe.batch_size, preset.seed)
         self.steps_done = 0
-        self.seconds = 0.0  # spent training, over all sittings
+        self.seconds = 0.0  # of training, over all starts
         self.history: list[dict] = []
         self.prepare_slots()
         self.folder = None
@@ -106,7 +107,7 @@ class Trainer:
             self._open(folder)
 
     def prepare_slots(self) -> None:
-        """Slots that wait for their first puzzle, and the optimiser of the puzzle embeddings."""
+        """Make empty slots, and the optimiser of the puzzle embeddings."""
         recipe = self.recipe
         if self.model.draws:  # each process draws for its own slots
             seed = self.preset.seed + 1_000_003 * self.ranks.rank
@@ -119,15 +120,15 @@ class Trainer:
     # --- learning -------------------------------------------------------------------------
 
     def step(self) -> StepLoss:
-        """One optimiser step: every slot thinks one supervision step, and the weights follow."""
+        """One optimiser step: one supervision step of every slot, then new weights."""
         loss = self.supervise(self.next_batch(self.steps_done))
         self.update_weights()
         return loss
 
     def supervise(self, fresh: Batch) -> StepLoss:
-        """One supervision step of every slot, halted ones on `fresh` puzzles: the gradients."""
+        """Refill halted slots from `fresh`, then one supervision step of all, with gradients."""
         self.model.train()
-        carry = self.carry = refill(self.model, self.carry, fresh)  # the old one is let go
+        carry = self.carry = refill(self.model, self.carry, fresh)  # frees the old carry
         parts = [self.supervise_part(carry.rows(rows)) for rows in self.micro_batches()]
         thoughts, losses = zip(*parts, strict=True)
         latents = zip(*(thought.latents for thought in thoughts), strict=True)
@@ -148,7 +149,7 @@ class Trainer:
         return together(losses)
 
     def supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
-        """Gradients of some slots; they do not depend on each other."""
+        """The step of some of the slots, which do not depend on each other."""
         with precision(self.device, self.recipe.bfloat16):
             thought = self.model(part.latents, part.batch.inputs, part.batch.puzzle_ids)
             continue_target = self.continue_target(part, thought)
@@ -164,18 +165,18 @@ class Trainer:
         return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
-        """What the continue logit (B,) is graded on, in Q-learning."""
+        """The target (B,) of the continue logit in Q-learning; otherwise None."""
         if self.recipe.act != "q_learning":
             return None
         later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
         return worth_of_going_on(self.model, later, self.recipe.max_steps)
 
     def backward(self, loss: StepLoss) -> None:
-        """Add the gradients of a part of the batch to those of the others."""
+        """Add the gradients of a part of the batch to those of the other parts."""
         (loss.total / self.recipe.batch_size).backward()
 
     def micro_batches(self) -> list[slice]:
-        """The parts in which the slots of this process go through the network."""
+        """The parts of this process's slots that go through the network one after the other."""
         count = self.slots.stop - self.slots.start
         starts = range(0, count, self.micro_batch)
         return [slice(start, min(start + self.micro_batch, count)) for start in starts]
@@ -186,7 +187,7 @@ class Trainer:
         return torch.rand(2, self.recipe.batch_size, generator=self.generator)[:, self.slots]
 
     def update_weights(self) -> None:
-        """Follow the gradients: puzzle embeddings, network, and the moving average of it."""
+        """Update puzzle embeddings, network and moving average from the gradients."""
         recipe = self.recipe
         self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
         self.steps_done += 1
@@ -204,17 +205,17 @@ class Trainer:
         self.ema.update_parameters(self.model)
 
     def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
-        """The optimisers that take a step, each with its full learning rate."""
+        """The optimisers, each with its full learning rate."""
         return [
             (self.puzzle_optimizer, self.recipe.puzzle_lr),
             (self.optimizer, self.recipe.lr),
         ]
 
     def train(self, steps: int | None = None) -> bool:
-        """Train up to optimiser step `steps` (the recipe's if None), with a progress bar.
+        """Train up to optimiser step `steps`, or the recipe's last one if None.
 
-        Returns False if it was interrupted (Ctrl-C, SIGTERM); the state is saved, and calling
-        again, or a new Trainer on the same folder, continues exactly.
+        Returns False if Ctrl-C or SIGTERM interrupted it. Calling again continues exactly, even
+        from a new Trainer on the same folder.
         """
         goal = self.recipe.steps if steps is None else steps
         bar = tqdm(
@@ -258,7 +259,7 @@ class Trainer:
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether the last `patience` looks brought nothing better than those before."""
+        """Whether none of the last `patience` validations beat the best one before them."""
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
@@ -266,7 +267,7 @@ class Trainer:
         return max(shares[-patience:]) <= max(shares[:-patience])
 
     def look(self, loss: StepLoss) -> dict:
-        """Measure the EMA weights on the validation puzzles and write the result down."""
+        """Validate the EMA weights, and record the result."""
         result = evaluate(
             self.ema.module,
             self.splits.validation,
@@ -292,6 +293,7 @@ class Trainer:
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
+        """This process's share of batch `step`, with random symmetries and hints if `symmetric`."""
         generator = self.generator if symmetric else None
         batch = self.splits.train.batch(self.deck.rows(step), generator)
         if symmetric and self.recipe.hints:
@@ -301,14 +303,14 @@ class Trainer:
     # --- keeping and continuing -----------------------------------------------------------
 
     def save(self) -> None:
-        """Write the full state into the run's folder."""
+        """Write the full state into the run folder, if there is one."""
         if self.folder is not None:
             state = self.state()
             if self.ranks.first:
                 self.folder.save_state(state)
 
     def state(self) -> dict:
-        """Everything that the rest of the run depends on, as plain tensors and numbers."""
+        """Everything that the rest of the run depends on, as tensors and numbers."""
         return self.slot_state() | {
             "model": self.model.state_dict(),
             "ema": self.ema.state_dict(),
@@ -320,7 +322,7 @@ class Trainer:
         }
 
     def slot_state(self) -> dict:
-        """The slots of all processes together, so that any number of them can go on."""
+        """The slots of all processes, so that any number of processes can continue."""
         carry, gather = self.carry, self.ranks.gather
         drawn = {}
         if self.model.draws:
@@ -334,7 +336,7 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Continue from what `state` returned."""
+        """Restore what `state` returned."""
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -344,7 +346,7 @@ class Trainer:
         self.history = state["history"]
 
     def load_slots(self, state: dict) -> None:
-        """Take this process's part of the slots that `slot_state` returned."""
+        """Restore this process's share of the slots that `slot_state` returned."""
         self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
         if self.model.draws and self.ranks.size == len(state["draws"]):
             self.model.generator.set_state(state["draws"][self.ranks.rank])
@@ -360,7 +362,7 @@ class Trainer:
         )
 
     def _open(self, path: Path) -> None:
-        """Continue the run in the folder `path`, or begin one."""
+        """Continue the run in the folder `path`, or start a new one there."""
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
@@ -368,26 +370,24 @@ class Trainer:
 
 
 def weights_for(config: NetConfig, name: str) -> dict:
-    """Weights from a file or of the course; UserError if a network like `config` has others."""
+    """The weights of a file or of the course; UserError if they are for another `config`."""
     model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
     if model.config != config:
         raise UserError(
-            f"{name} holds another network than the one to be trained ({model.config} and not "
-            f"{config}); choose the preset that it was trained with."
+            f"{name} holds a different network ({model.config}) from the one to train "
+            f"({config}); choose the preset that it was trained with."
         )
     return model.state_dict()
 
 
 def detached(tensor: Tensor | None) -> Tensor | None:
+    """The tensor without its gradient history; None stays None."""
     return None if tensor is None else tensor.detach()
 
 
 @contextmanager
 def stop_requests() -> Iterator[list]:
-    """Collect Ctrl-C and SIGTERM instead of dying of them: the list is empty until one arrives.
-
-    A second Ctrl-C interrupts at once. Outside the main thread nothing is caught.
-    """
+    """Collect Ctrl-C and SIGTERM in the yielded list; only a second Ctrl-C stops at once."""
     requests: list[int] = []
 
     def note(number, frame):
@@ -396,7 +396,7 @@ def stop_requests() -> Iterator[list]:
         requests.append(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield requests
+        yield requests  # only the main thread can catch signals, so this list stays empty
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""To look at a thought: record it, draw it, play with it."""
+"""Look at how a network thinks: record a thought, draw it, play with it."""
 
 import lazy_loader
 
@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["boards", "plots", "probes", "style", "thought_plots", "widgets"],
     submod_attrs={
         "recorder": ["Push", "record", "trace"],
-        "traces": ["Trace", "load_traces", "save_traces"],
+        "traces": ["Trace"],
         "microscope": ["Microscope"],
     },
 )

@@ -1,4 +1,4 @@
-"""Mazes and ARC grids, drawn; Sudokus are in `trm_lite.plots`."""
+"""Draw boards with matplotlib: Sudokus, mazes and ARC grids."""
 
 import math
 
@@ -11,7 +11,7 @@ from trm_lite.puzzles import maze, sudoku
 from trm_lite.viewing.style import CHANGED, CLUE_PAPER, FAINT, INK, PAPER, RIGHT, WRONG
 from trm_lite.viewing.traces import Trace
 
-# The ten colours that ARC is shown in; before them padding and the end of a row or column.
+# By token: padding, EOS, and then the ten colours in which ARC is usually shown.
 ARC_COLOURS = (
     PAPER, "#d8d8d8", "#000000", "#1e78d2", "#ff4136", "#2ecc40", "#ffdc00",
     "#9a9a9a", "#e53aa3", "#ff851b", "#87d8f1", "#921231",
@@ -28,10 +28,16 @@ def draw_maze(
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
-    """Draw the maze `puzzle` (n*n,) with the path that `board` marks in it.
+    """Draw a maze with the path that a board marks in it.
 
-    Path is the fainter the lower its `confidence` (0..1), cells in `faults` are crossed out, and
-    `changed` ones have a yellow frame.
+    Args:
+        ax: where to draw.
+        board: (n*n,) the maze with a path.
+        puzzle: (n*n,) the maze without one.
+        faults: (n*n,) bool, cells to cross out.
+        changed: (n*n,) bool, cells with a yellow frame.
+        confidence: (n*n,) in 0..1; a lower confidence makes the path paler.
+        title: text above the maze.
     """
     n = maze.size_of(puzzle)
     blue, white, wall = (np.array(to_rgb(colour)) for colour in (RIGHT, PAPER, INK))
@@ -55,9 +61,16 @@ def draw_arc(
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
-    """Draw ARC tokens `board` (n*n,), cut to the part of the canvas that is or was in use.
+    """Draw the tokens of an ARC grid, cropped to the part of the canvas that is in use.
 
-    A cell is the paler the lower its `confidence`; `faults` are dotted, `changed` framed.
+    Args:
+        ax: where to draw.
+        board: (n*n,) tokens to draw.
+        puzzle: (n*n,) tokens of the question, whose part of the canvas is shown too.
+        faults: (n*n,) bool, cells with a dot.
+        changed: (n*n,) bool, cells with a yellow frame.
+        confidence: (n*n,) in 0..1; a lower confidence makes a cell paler.
+        title: text above the grid.
     """
     side = math.isqrt(board.size)
     used = ((board > 0) | (puzzle > 0)).reshape(side, side)
@@ -75,7 +88,7 @@ def draw_arc(
 
 
 def _paler(paint: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
-    """Colours (N, 3), the nearer to white the lower the confidence (N,)."""
+    """Colours (N, 3) made paler where the confidence (N,) is lower."""
     if confidence is None:
         return paint
     strength = (0.25 + 0.75 * confidence)[:, None]
@@ -83,11 +96,11 @@ def _paler(paint: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
 
 
 def _draw_cells(ax: Axes, paint, faults, changed, mark: str, title: str) -> None:
-    """Cells in the colours `paint` (rows, columns, 3), with marks on some of them."""
+    """Draw cells in the colours `paint` (rows, columns, 3), and mark faults and changes."""
     high, wide, _ = paint.shape
     ax.imshow(paint, interpolation="nearest")
     inches = ax.get_window_extent().height / ax.figure.dpi
-    cell = 72 * inches / max(high, wide)  # its side in points
+    cell = 72 * inches / max(high, wide)  # side of a cell in points
     for chosen, style in (
         (changed, {"marker": "s", "mec": CHANGED, "ms": 0.75 * cell, "label": "changed"}),
         (faults, {"marker": mark, "mec": WRONG, "ms": 0.45 * cell, "label": "wrong"}),
@@ -112,10 +125,16 @@ def draw_board(
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
-    """Draw `board` (n*n,) with the clues of `puzzle` on grey.
+    """Draw a Sudoku board, with the clues on grey.
 
-    Cells in `faults` are vermilion and underlined, `changed` ones lie on yellow, `broken` ones
-    (against a rule) are framed, and a digit is the fainter the lower its `confidence` (0..1).
+    Args:
+        board: (n*n,) digits.
+        puzzle: (n*n,) the puzzle, which tells what is a clue.
+        faults: (n*n,) bool, digits in vermilion and underlined.
+        changed: (n*n,) bool, cells on yellow.
+        broken: (n*n,) bool, cells with a frame because they break a rule.
+        confidence: (n*n,) in 0..1; a lower confidence makes a digit paler.
+        title: text above the board.
     """
     shape = sudoku.geometry(sudoku.size_of(board))
     n = shape.size
@@ -158,7 +177,13 @@ def draw_board(
 
 
 def board_legend(figure, known: bool = True, puzzle_name: str = "sudoku") -> None:
-    """Say below the boards what their colours mean; `known`: whether the solution is."""
+    """Add a legend of the colours below the boards.
+
+    Args:
+        figure: the figure.
+        known: whether the solution is known; otherwise faults are cells that break a rule.
+        puzzle_name: "sudoku", "maze" or "arc".
+    """
     fault = "wrong" if known else "breaks a rule"
     handles = {
         "sudoku": [
@@ -181,21 +206,26 @@ def board_legend(figure, known: bool = True, puzzle_name: str = "sudoku") -> Non
 
 
 def verdict(trace: Trace, step: int) -> str:
-    """What is wrong with the board in frame `step` (from 1), in two words."""
+    """What is wrong with the board in frame number `step`, from 1, in a few words."""
     count = int(trace.faults()[step - 1].sum())
     if trace.solution is not None:
         return f"{count} wrong" if count else "solved"
     if trace.puzzle_name == "arc":
         return f"{trace.changed()[step - 1].sum()} changed"
-    return f"{count} break a rule" if count else "no rule broken"
+    return f"{count} break{'s' * (count == 1)} a rule" if count else "no rule broken"
 
 
 def draw_step(
     ax: Axes, trace: Trace, step: int, *, confidence: bool = False, rules: bool = False
 ) -> None:
-    """Draw the board of `trace` in frame `step`; 0 is the puzzle. `rules` frames what breaks one.
+    """Draw the board in one frame of a thought.
 
-    A frame is a supervision step, unless the trace is of a finer grain.
+    Args:
+        ax: where to draw.
+        trace: the thought.
+        step: number of the frame, from 1; 0 is the puzzle.
+        confidence: make answers paler where the network is less sure.
+        rules: draw a frame around cells that break a rule, in Sudoku.
     """
     draw = {"sudoku": draw_board, "maze": draw_maze, "arc": draw_arc}[trace.puzzle_name]
     if step == 0:

@@ -1,12 +1,10 @@
 """The recursion microscope: any network of the course, any puzzle, in slow motion.
 
-A thin shell. What a thought is comes from `trm_lite.tracing`, the pictures from
-`trm_lite.dynamics`, and how a cell looks in a frame from `trm_lite.board_view`. A thought is
-recorded once, and its curves are drawn once: moving the slider changes cells and a marker only.
+A thin shell. What a thought is comes from `recorder`, how its cells look from `looks`, and its
+curves from `curve_sketch`. A thought is recorded once and sent whole, so the browser alone moves
+through it.
 """
 
-import base64
-import html
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -18,19 +16,16 @@ from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import maze
 from trm_lite.puzzles.by_sizes import puzzle_name_of
 from trm_lite.thinking import MAX_STEPS
-from trm_lite.viewing import boards
-from trm_lite.viewing import thought_plots as dynamics
-from trm_lite.viewing.board_buttons import STYLE, BoardView, looks
-from trm_lite.viewing.recorder import Push, trace
-from trm_lite.viewing.style import CHANGED, FAINT
+from trm_lite.viewing.browser_parts import ThoughtView
+from trm_lite.viewing.recorder import Push
 from trm_lite.viewing.traces import Trace
-from trm_lite.viewing.widgets import BoardEditor, Message, Panel, to_png
+from trm_lite.viewing.widgets import EDITOR, BoardEditor, Message, Panel, row, think
 
-MOST_CELLS = 225  # that can be shown as buttons
+MOST_CELLS = 225  # that are large enough to be clicked
 GRAINS = {"supervision steps": "step", "full recursions": "recursion",
           "every application": "application"}  # fmt: skip
-SPEEDS = {"slow": 1000, "normal": 450, "fast": 150}  # milliseconds per frame
 NOTHING, WHAT_IF = "nothing", "what if"
+OPENS, CLOSES = "Your own puzzle: type it here", "Your own puzzle: close"
 
 
 class Microscope(Panel):
@@ -52,6 +47,7 @@ class Microscope(Panel):
         self.push: Push | None = None
         self.editor: BoardEditor | None = None
         self.thoughts: dict[str, Trace] = {}  # the run, and the second one if there is any
+        self._quiet = False
         self._build(steps)
         self._wire()
         self.message.guard(self._new_model)()
@@ -59,72 +55,67 @@ class Microscope(Panel):
     # --- parts -----------------------------------------------------------------------------------
 
     def _build(self, steps: int) -> None:
-        narrow, wide = {"width": "210px"}, {"width": "300px"}
-        self.model = widgets.Dropdown(options=list(self.models), description="model", layout=narrow)
-        self.puzzle = widgets.Dropdown(options=[], description="puzzle", layout=wide)
-        self.grain = widgets.Dropdown(options=GRAINS, description="show", layout={"width": "250px"})
-        self.steps = widgets.BoundedIntText(steps, min=1, max=256, description="steps",
-                                            layout={"width": "150px"})  # fmt: skip
-        self.noise = widgets.FloatSlider(max=3, step=0.1, description="noise in z",
-                                         continuous_update=False, layout=wide)  # fmt: skip
-        self.seed = widgets.BoundedIntText(max=9999, description="its seed",
-                                           layout={"width": "150px"})  # fmt: skip
-        self.file = widgets.Text(placeholder="a .safetensors file of your own, then Enter",
-                                 description="weights", continuous_update=False,
-                                 layout={"width": "360px"})  # fmt: skip
-        self.play = widgets.Play(interval=SPEEDS["normal"], show_repeat=False)
-        self.speed = widgets.Dropdown(options=SPEEDS, value=SPEEDS["normal"],
-                                      layout={"width": "90px"})  # fmt: skip
-        self.slider = widgets.IntSlider(description="frame", readout=False,  # it counts from 0
-                                        layout={"width": "440px"})  # fmt: skip
-        self.second = widgets.Dropdown(options=[NOTHING], description="beside it", layout=narrow)
-        self.digit = widgets.Dropdown(options=[], description="what if", layout={"width": "150px"})
-        self.force = widgets.Button(description="put it there", layout={"width": "110px"},
+        self.model = _labelled(widgets.Dropdown, "model", options=list(self.models))
+        self.puzzle = _labelled(widgets.Dropdown, "puzzle", options=[])
+        self.grain = _labelled(widgets.Dropdown, "show", options=GRAINS)
+        self.steps = _labelled(widgets.BoundedIntText, "steps", value=steps, min=1, max=256)
+        self.noise = _labelled(widgets.BoundedFloatText, "noise in z", max=3, step=0.1)
+        self.seed = _labelled(widgets.BoundedIntText, "its seed", max=9999)
+        self.file = _labelled(widgets.Text, "weights", width="340px", continuous_update=False,
+                              placeholder="your own .safetensors file, then Enter")  # fmt: skip
+        self.second = _labelled(widgets.Dropdown, "beside it", options=[NOTHING])
+        self.digit = _labelled(widgets.Dropdown, "what if", options=[])
+        self.force = widgets.Button(description="put it there", layout={"width": "auto"},
                                     tooltip="force the chosen cell")  # fmt: skip
-        self.caption, self.message = widgets.HTML(), Message()
-        self.views, self.curves, self.marker = widgets.HBox(), widgets.HTML(), widgets.HTML()
-        self.yours = widgets.VBox()
-        note = widgets.HTML(
-            f'<span style="color:{FAINT}">Click a cell to follow it. If nothing moves, the kernel '
-            "has stopped: choose Run, then Restart Kernel and Run All Cells.</span>"
+        self.message = Message()
+        self.view = ThoughtView(self.message.guard(self.choose))
+        self.view.frame = 1
+        self.yours = widgets.VBox(layout={"display": "none", **EDITOR})
+        self.opener = widgets.ToggleButton(
+            description=OPENS,
+            icon="chevron-right",
+            layout={"width": "auto", "align_self": "flex-start"},
         )
-        folded = widgets.Accordion([self.yours], titles=["Your own puzzle: type it here"])
+        note = Message()
+        note.say(
+            "Click a cell, or press Enter on it, to follow it. If a change is not answered, the "
+            "kernel has stopped: choose Run, then Restart Kernel and Run All Cells."
+        )
         super().__init__(
             [
-                widgets.HTML(STYLE),
-                widgets.HBox([self.model, self.puzzle, self.grain, self.steps]),
-                widgets.HBox([self.noise, self.seed, self.file]),
-                widgets.HBox([self.second, self.digit, self.force]),
-                widgets.HBox([self.play, self.slider, self.speed]),
-                self.caption,
-                widgets.HBox([self.views, self.curves, self.marker]),
+                row(self.model, self.puzzle, self.grain, self.steps),
+                row(self.noise, self.seed, self.file),
+                row(self.second, self.digit, self.force),
+                self.opener,
                 self.message,
-                folded,
+                row(self.yours, self.view),
                 note,
             ]
         )
-
         for part, name in (
-            (self, "microscope"), (self.slider, "frame"), (self.caption, "caption"),
-            (self.message, "message"), (self.curves, "curves"), (self.second, "second"),
-            (self.grain, "grain"), (self.file, "file"), (self.yours, "editor"),
+            (self, "microscope"), (self.second, "second"), (self.grain, "grain"),
+            (self.file, "file"), (self.opener, "opener"), (self.yours, "yours"),
         ):  # fmt: skip
             part.add_class(f"trm-{name}")  # for whoever wants to style or to test it
 
     def _wire(self) -> None:
-        self.link = widgets.jslink((self.play, "value"), (self.slider, "value"))
-        widgets.dlink((self.speed, "value"), (self.play, "interval"))
-        self._quiet = False
         for part, work in (
             (self.model, self._new_model),
             (self.puzzle, self._new_puzzle),
             (self.file, self._new_file),
-            (self.slider, self.show),
+            (self.opener, self._unfold),
             *((part, self.think) for part in (self.grain, self.steps, self.noise, self.seed,
                                               self.second)),
         ):  # fmt: skip
             part.observe(self._unless_quiet(work), names="value")
         self.force.on_click(self.message.guard(lambda _: self._force()))
+
+    def _unfold(self) -> None:
+        """Show or hide the board to type into."""
+        is_open = self.opener.value
+        self.yours.layout.display = "" if is_open else "none"
+        self.opener.description = CLOSES if is_open else OPENS
+        self.opener.icon = "chevron-down" if is_open else "chevron-right"
 
     def _unless_quiet(self, work):
         guarded = self.message.guard(work)
@@ -167,7 +158,7 @@ class Microscope(Panel):
         if config.seq_len > MOST_CELLS:
             raise UserError(
                 f"{config.seq_len} cells are too many to click on; watch this model with "
-                "widgets.watch(tracing.trace(model, puzzle))."
+                "widgets.watch(trace(model, puzzle))."
             )
         if puzzle_name == "sudoku":
             digits = [str(digit) for digit in range(1, config.vocab_size - 1)]
@@ -212,84 +203,31 @@ class Microscope(Panel):
             "probabilities": True,
         }
         name, second = self.model.value, self.second.value
-        thoughts = {name: trace(self.network, self.board, **options)}
+        thoughts = {name: think(self.network, self.board, **options)}
         if second == WHAT_IF:
             if self.push is None:
                 raise UserError(
                     "What if? Choose a cell by a click, a value and a frame, then press "
                     "“put it there”."
                 )
-            thoughts[WHAT_IF] = trace(self.network, self.board, push=self.push, **options)
+            thoughts[WHAT_IF] = think(self.network, self.board, push=self.push, **options)
         elif second != NOTHING:
-            thoughts[second] = trace(self.models[second], self.board, **options)
+            thoughts[second] = think(self.models[second], self.board, **options)
         self.thoughts = thoughts
-        most = max(map(len, thoughts.values()))
-        self._set(self.play, max=most)
-        self._set(self.slider, max=most, value=min(max(self.slider.value, 1), most))
-        self._lay_out()
-        self._draw_curves()
-        self.show()
-        self.message.value = ""
-
-    def _lay_out(self) -> None:
-        first = next(iter(self.thoughts.values()))
-        wanted = (len(self.thoughts), first.puzzle.size, first.puzzle_name)
-        if getattr(self, "_layout", None) == wanted:
-            return
-        self._layout = wanted
-        pick = self.message.guard(self.choose)
-        views = [BoardView(first.puzzle.size, first.puzzle_name, pick) for _ in self.thoughts]
-        titled = [widgets.VBox([widgets.HTML(), view], layout={"margin": "0 14px 0 0"})
-                  for view in views]  # fmt: skip
-        self.views.children = titled
-
-    def _draw_curves(self) -> None:
-        figure = dynamics.curves(self.thoughts, self.cell)
-        spans = [ax.get_position() for ax in figure.axes]
-        low, high = figure.axes[0].get_xlim()
-        self._marker = (spans[0].x0, spans[0].width, 1 - spans[0].y1, spans[0].y1 - spans[-1].y0,
-                        low, high)  # fmt: skip
-        picture = base64.b64encode(to_png(figure)).decode()
-        self.curves.value = (
-            '<div style="position:relative;display:inline-block">'
-            f'<img alt="curves" src="data:image/png;base64,{picture}">'
-            f'<div class="trm-marker trm-marker-{id(self)}" style="position:absolute;width:6px;'
-            f'background:{CHANGED};opacity:0.5"></div></div>'
-        )
+        self.view.show(thoughts, self.cell)
+        self.message.say("")
 
     def choose(self, cell: int) -> None:
-        """Follow one cell (from 0) through time."""
+        """Follow one cell (from 0) through time; the same one again: follow none."""
         self.cell = None if cell == self.cell else cell
-        self._draw_curves()
-        self.show()
-
-    def show(self) -> None:
-        """Show the frame that the slider is on."""
-        if not self.thoughts:
-            return
-        frame, traces = self.slider.value, list(self.thoughts.items())
-        for i, (name, thought) in enumerate(traces):
-            here = min(frame, len(thought))
-            other = traces[1 - i][1] if len(traces) == 2 else None
-            title, view = self.views.children[i].children
-            view.show(looks(thought, here, self.cell, other))
-            title.value = f"<b>{html.escape(name)}</b>"
-        self.caption.value = html.escape(" | ".join(caption(t, frame, self.cell)
-                                                    for _, t in traces))  # fmt: skip
-        left, width, top, height, low, high = self._marker
-        place = left + width * (frame - low) / (high - low)
-        self.marker.value = (  # so little is sent that a move of the slider shows at once
-            f"<style>.trm-marker-{id(self)} {{ display: {'block' if frame else 'none'}; "
-            f"left: calc({100 * place:.2f}% - 3px); top: {100 * top:.1f}%; "
-            f"height: {100 * height:.1f}%; }}</style>"
-        )
+        self.view.show(self.thoughts, self.cell)
 
     def _force(self) -> None:
         """Force the chosen cell after the supervision step shown, and compare."""
         if self.cell is None:
             raise UserError("Choose the cell to force by a click on it.")
         first = next(iter(self.thoughts.values()))
-        frame = self.slider.value
+        frame = self.view.frame
         step = int(first.places[min(frame, len(first)) - 1][0]) if frame else 0
         value = {"path": maze.PATH, "open": maze.OPEN}.get(self.digit.value)
         self.push = Push(step, self.cell, int(self.digit.value) if value is None else value)
@@ -297,23 +235,15 @@ class Microscope(Panel):
         self.think()
 
 
-def caption(thought: Trace, frame: int, cell: int | None = None) -> str:
-    """One line on a frame: what is wrong, what is believed, and what stands in the chosen cell."""
-    frame = min(frame, len(thought))
-    if frame == 0:
-        return f"the puzzle, {(thought.puzzle == 0).sum()} blanks" * (
-            thought.puzzle_name == "sudoku"
-        )
-    parts = [f"{thought.label(frame)}: {boards.verdict(thought, frame)}"]
-    belief = thought.halt[frame - 1]
-    parts.append("no halting head" if np.isnan(belief) else f"believes it is done: {belief:.0%}")
-    if cell is not None:
-        side = round(thought.puzzle.size**0.5)
-        sure = thought.confidence[frame - 1, cell]
-        text = looks(thought, frame)[cell].text or "blank"
-        parts.append(f"row {cell // side + 1}, column {cell % side + 1}: {text} with {sure:.0%}")
-    return " · ".join(parts)
-
-
 def _sizes(model: Network) -> tuple[int, int]:
     return model.config.vocab_size, model.config.seq_len
+
+
+def _labelled(widget: type[widgets.Widget], label: str, width: str = "auto", **options):
+    """A control with its label, no wider than the page."""
+    return widget(
+        description=label,
+        style={"description_width": "auto"},
+        layout={"width": width, "max_width": "100%", "margin": "2px 14px 2px 0"},
+        **options,
+    )

@@ -1,6 +1,7 @@
-"""Pictures: pure functions from what was measured to a matplotlib figure.
+"""Figures of boards and of measured results.
 
-`trm_lite.dynamics` has those of how a thought moves.
+All are pure functions that return a matplotlib figure. `thought_plots` has those of how a thought
+develops.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,10 @@ from trm_lite.viewing.traces import Trace
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure into a file whose ending says the format: png, svg or pdf."""
+    """Save a figure; the ending of the file is the format: png, svg or pdf.
+
+    Raises UserError if that fails.
+    """
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
@@ -32,7 +36,14 @@ def save(figure: Figure, path: Path) -> None:
 def contact_sheet(
     trace: Trace, *, columns: int = 6, board_inches: float = 1.75, rules: bool = False
 ) -> Figure:
-    """The puzzle and the board in every frame, side by side; `rules` frames what breaks one."""
+    """The puzzle, and the board in every frame of a thought, side by side.
+
+    Args:
+        trace: the thought.
+        columns: boards in a row.
+        board_inches: size of a board.
+        rules: draw a frame around cells that break a rule.
+    """
     columns = min(columns, len(trace) + 1)
     rows = -(-(len(trace) + 1) // columns)
     size = (max(columns, 3) * board_inches, rows * (board_inches + 0.28) + 0.35)
@@ -52,9 +63,13 @@ def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int, rules: bo
 
 
 def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> Figure:
-    """One moment of a thought: the board, and beside it how far the thought has come.
+    """One frame of a thought: the board, with curves of the wrong cells and of the halting belief.
 
-    `reveal` draws the curves only as far as `step`, for an animation.
+    Args:
+        trace: the thought.
+        step: number of the frame, from 1; 0 is the puzzle.
+        reveal: draw the curves only up to this frame, for an animation.
+        title: text above the figure.
     """
     figure = plt.figure(figsize=(8.4, 4.2), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -86,7 +101,7 @@ def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> 
 
 
 def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) -> Figure:
-    """Exact match after each supervision step with 95 % intervals, one curve per name."""
+    """Exact match after each supervision step, with 95 % intervals: one curve per evaluation."""
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for name, evaluation in evaluations.items():
@@ -104,10 +119,14 @@ def exact_by_step(evaluations: dict[str, Evaluation], ax: Axes | None = None) ->
 
 
 def survival(first_mistakes: dict[str, Tensor], length: int, ax: Axes | None = None) -> Figure:
-    """Boards still without a mistake over cells written, one curve per name.
+    """The share of boards without a mistake, over the number of cells written.
 
-    The first mistakes (B,) are those of `trm_lite.writing.first_mistake`, on boards of `length`
-    cells. Vertical lines mark the rows of the board.
+    Vertical lines mark the rows of the board.
+
+    Args:
+        first_mistakes: for each curve, by name, the result (B,) of `evaluation.first_mistake`.
+        length: cells of a board.
+        ax: where to draw; a new figure if None.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
@@ -125,7 +144,11 @@ def survival(first_mistakes: dict[str, Tensor], length: int, ax: Axes | None = N
 
 
 def learning_curve(history: Sequence[dict], ax: Axes | None = None) -> Figure:
-    """Exact match on validation puzzles over optimiser steps, after one thought and after all."""
+    """Exact match on validation puzzles over the optimiser steps of a training run.
+
+    One curve is after all supervision steps, and one after the first. `history` is that of the
+    trainer.
+    """
     if ax is None:
         _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     steps = [look["step"] for look in history]
@@ -142,7 +165,13 @@ def learning_curve(history: Sequence[dict], ax: Axes | None = None) -> Figure:
 
 
 def story(trace: Trace, evaluation: Evaluation, history: Sequence[dict]) -> Figure:
-    """One picture of a training run: learning, thinking, and one board being thought about."""
+    """A training run in one figure: how it learned, how it thinks, and a thought about one board.
+
+    Args:
+        trace: a thought about a test puzzle.
+        evaluation: results on all test puzzles.
+        history: the trainer's validation metrics.
+    """
     columns = min(6, len(trace) + 1)
     rows = -(-(len(trace) + 1) // columns)
     figure = plt.figure(figsize=(11, 3.4 + 2.1 * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""Experiments on a thought: who looks at whom, and what lies around the path it took."""
+"""Experiments on a thought: which cells it looks at, and what lies around the path it takes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,13 +18,20 @@ from trm_lite.viewing.traces import Trace
 
 @torch.inference_mode()
 def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarray:
-    """How much each position takes from each other one, (steps, M, heads, P + L, P + L).
+    """How much each position takes from every other one, (steps, M, heads, P + L, P + L).
 
-    M mixers, one per block in the order of `named_modules`, are looked at in the last application
-    of their network in every supervision step; row i says where position i takes from. For
-    attention these are its weights, each row a distribution. For MLP mixing, which has no weights
-    of this kind, it is how strongly output i reacts to input j there and then (the mean over
-    features of the absolute derivative), each row divided by its sum; there is one "head".
+    There are M mixers, one per block, in the order of `named_modules`. Each is measured in the
+    last application of its network in every supervision step. Row i tells where position i takes
+    its information from, and sums to 1.
+
+    With attention, the rows are its weights. MLP mixing has no such weights, so they tell how
+    strongly output i reacts to input j at that moment: the absolute derivative, averaged over
+    features and divided by the sum of the row. There is then a single "head".
+
+    Args:
+        model: the network.
+        puzzle: (L,) one board; of ARC, tokens.
+        steps: supervision steps.
     """
     seen: dict[str, Tensor] = {}
     hooks, originals = [], []
@@ -43,7 +50,7 @@ def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarra
                 return mix(q, k, v)
 
             originals.append(part)
-            part.mix = look  # stands before the method of the class until it is deleted
+            part.mix = look  # hides the method of the class until it is deleted below
     frames = []
     puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
     inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzle[None])).long().to(model.device)
@@ -59,45 +66,54 @@ def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarra
 
 
 def _derivative(mixer: TokenMixer, h: Tensor) -> Tensor:
-    """(B, L, L) size of d out_i / d in_j of the mixer's SwiGLU at h (B, L, D), rows of sum 1."""
+    """How strongly output i of the mixer's SwiGLU reacts to input j, (B, L, L), at h (B, L, D).
+
+    That is the absolute value of d out_i / d in_j, averaged over features, with rows of sum 1.
+    """
     swiglu = mixer.swiglu
     gate, up = swiglu.gate_up(h.mT).chunk(2, dim=-1)  # (B, D, inner)
     gate_weight, up_weight = swiglu.gate_up.weight.chunk(2)  # (inner, L)
     sigmoid = gate.sigmoid()
-    slope = sigmoid * (1 + gate * (1 - sigmoid))  # of silu
+    slope = sigmoid * (1 + gate * (1 - sigmoid))  # the derivative of silu
     inside = (slope * up)[..., None] * gate_weight + F.silu(gate)[..., None] * up_weight
     size = (swiglu.down.weight @ inside).abs().mean(1)  # (B, L, L)
     return size / size.sum(-1, keepdim=True)
 
 
 class Plane(NamedTuple):
-    """The two directions in which latents of some traces vary most (principal components)."""
+    """The plane in which the latents of some traces vary most (two principal components)."""
 
-    of: str  # "z", "y", or "state": both of them, one behind the other
-    mean: np.ndarray  # (K,)
-    axes: np.ndarray  # (2, K) of length 1
-    share: np.ndarray  # (2,) of the variance that each explains
+    of: str  # which latents: "z", "y", or "state", which is y followed by z
+    mean: np.ndarray  # (K,) a point of the plane
+    axes: np.ndarray  # (2, K) its two directions, of length 1
+    share: np.ndarray  # (2,) share of the variance that each explains
 
     def place(self, trace: Trace) -> np.ndarray:
-        """(F, 2) where a trace is on this plane."""
+        """The coordinates (F, 2) of a trace on this plane."""
         return (latents_of(trace, self.of) - self.mean) @ self.axes.T
 
 
 def latents_of(trace: Trace, of: str) -> np.ndarray:
-    """(F, K) the latents of a trace: its z, its y, or both ("state"), as they were kept."""
+    """The latents (F, K) of a trace: its "z", its "y", or both ("state").
+
+    Raises UserError if the trace does not hold them.
+    """
     parts = {"z": (trace.z,), "y": (trace.y,), "state": (trace.y, trace.z)}[of]
     if any(part is None for part in parts):
         raise UserError(
-            "This trace holds no latents (of direct prediction there is no z); record it with "
-            "latents='projected' or 'whole'."
+            "This trace holds no latents of this name; record it with latents='projected' or "
+            "'whole' (direct prediction has no z)."
         )
     return np.concatenate(parts, axis=-1)
 
 
 def plane(traces: Sequence[Trace], of: str = "z") -> Plane:
-    """The plane of the first two principal components of all frames of `traces`."""
+    """The plane of the first two principal components of all frames of some traces.
+
+    `of` is "z", "y" or "state", see `Plane`. Raises UserError if there are fewer than 3 frames.
+    """
     if not traces:
-        raise UserError("There is no trace to look at; record one first.")
+        raise UserError("There is no trace to examine; record one first.")
     points = np.concatenate([latents_of(trace, of) for trace in traces]).astype(np.float64)
     if len(points) < 3:
         raise UserError("A plane needs at least 3 frames; record more steps or more puzzles.")
@@ -108,22 +124,28 @@ def plane(traces: Sequence[Trace], of: str = "z") -> Plane:
 
 
 class Landscape(NamedTuple):
-    """Wrong cells over a grid on a plane."""
+    """The number of wrong cells at each point of a grid on a plane."""
 
-    across: np.ndarray  # (G,)
-    up: np.ndarray  # (G,)
-    wrong: np.ndarray  # (G, G) rows go up
+    across: np.ndarray  # (G,) coordinates along the first axis
+    up: np.ndarray  # (G,) coordinates along the second axis
+    wrong: np.ndarray  # (G, G) number of wrong cells; rows belong to `up`
 
 
 @torch.inference_mode()
 def landscape(
     model: Reasoner, traces: Sequence[Trace], state_plane: Plane, *, points: int = 25
 ) -> Landscape:
-    """How many cells are wrong after one more supervision step from every point of a plane.
+    """How many cells are wrong one supervision step after each point of a plane of latents.
 
-    `traces` are thoughts about one puzzle, with whole latents; `state_plane` is that of "state".
-    The grid covers their paths and a margin. Off the paths y and z are not what any thought
-    would hold: the landscape tells what the network makes of such a state.
+    The grid covers the paths of the traces and a margin. Away from the paths, no real thought has
+    such y and z; the landscape shows what the network would make of them. Raises UserError if the
+    plane, the latents or the solution are not suitable.
+
+    Args:
+        model: the network.
+        traces: thoughts about one puzzle, recorded with latents="whole".
+        state_plane: their plane of "state".
+        points: grid points along each axis.
     """
     first = traces[0]
     if state_plane.of != "state" or first.solution is None:

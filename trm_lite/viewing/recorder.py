@@ -1,10 +1,9 @@
-"""Record what a network thinks, without changing what it thinks.
+"""Record how a network thinks, without changing what it thinks.
 
-A thought can be looked at in three *grains*: after every supervision step, after every full
-recursion within it, or after every single application of the network. `record` writes down, for
-any number of puzzles, what can be read off the latents y and z at each of these moments (the
-*frames*). It only watches, through forward hooks: the numbers are those of an untraced run of the
-same batch, bit for bit.
+A recording has one of three *grains*: a *frame* after every supervision step, after every full
+recursion, or after every application of the network. In each frame, `record` stores what can be
+read off the latents y and z, for any number of puzzles. It only watches, through forward hooks.
+So the numbers equal those of an unrecorded run of the same batch, bit for bit.
 """
 
 import math
@@ -26,40 +25,42 @@ from trm_lite.puzzles.by_sizes import FROM_TOKENS, SOLVERS, TO_TOKENS, puzzle_na
 from trm_lite.thinking import MAX_STEPS, noisy_start
 from trm_lite.viewing.traces import Grain, Trace
 
-Keep = Literal["none", "projected", "whole"]  # what is kept of the latents themselves
+Keep = Literal["none", "projected", "whole"]  # how much is stored of the latents themselves
 
-WORKING = 256 * 2**20  # bytes of latents held at once while recording
-LIMIT = 2**30  # bytes that a recording may keep
-DIRECTIONS = 128  # random directions that latents are projected on
+WORKING = 256 * 2**20  # bytes of latents in memory at once while recording
+LIMIT = 2**30  # bytes that a recording may store
+DIRECTIONS = 128  # random directions onto which latents are projected
 
 
 class Push(NamedTuple):
-    """An interference: after supervision step `step` (0: before the first), y is overwritten at
-    one cell, so that the output head reads `value` there with the greatest confidence."""
+    """An intervention in a thought: y is overwritten at one cell.
 
-    step: int
-    cell: int
+    Its new value makes the output head answer `value` there with very high confidence.
+    """
+
+    step: int  # do it after this supervision step; 0 is before the first
+    cell: int  # number of the cell, from 0
     value: int  # as on boards, such as a digit
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What is recorded, and how. UserError for what cannot be.
+    """The settings of a recording. Raises UserError for values that make no sense.
 
     Args:
-        steps: Supervision steps to think.
-        grain: A frame after every step, full recursion, or application of the network.
-        latents: What is kept of y and z: nothing, both on 128 fixed random directions each
-            ("projected"), or all of both ("whole").
-        probabilities: Keep those of every token in every cell.
-        noise: Standard deviation of Gaussian noise on the initial z.
-        seed: Row b gets the noise of `seed` + b, so that one puzzle given many times is thought
-            about in many ways.
-        push: An interference in mid-thought.
-        batch_size: Puzzles thought about at once; if None, so many that their latents take at
-            most 256 MiB.
-        limit: Bytes that may be kept. Per puzzle and frame they are 9 per cell, with
-            probabilities 2 V more, and with whole latents 8 D (P + L).
+        steps: supervision steps.
+        grain: a frame after every "step", full "recursion", or "application" of the network.
+        latents: what to store of y and z: "none" of them, both projected onto 128 fixed random
+            directions ("projected"), or all of both ("whole").
+        probabilities: store the probability of every token in every cell.
+        noise: standard deviation of Gaussian noise on the initial z.
+        seed: puzzle b gets the noise of `seed` + b, so that several copies of one puzzle become
+            different thoughts.
+        push: an intervention in the thought.
+        batch_size: puzzles in the network at once; if None, as many as have latents of at most
+            256 MiB together.
+        limit: the most bytes to store. Each puzzle takes per frame 9 for each cell, 2 V more
+            with probabilities, and 8 D (P + L) with whole latents.
     """
 
     steps: int = MAX_STEPS
@@ -80,16 +81,20 @@ class Recording:
             raise UserError(f"There is no grain '{self.grain}'; use one of {known}.")
 
     def bytes_per_puzzle(self, config: NetConfig, frames: int) -> int:
-        """What is kept of one puzzle."""
+        """The bytes stored for one puzzle with so many `frames`, by a network of this `config`."""
         per_cell = 9 + 2 * config.vocab_size * self.probabilities
         latents = {"none": 0, "projected": 2 * 4 * DIRECTIONS, "whole": 4 * config.latent_size}
         return frames * (per_cell * config.seq_len + latents[self.latents])
 
 
 def trace(model: Reasoner, puzzle: np.ndarray, steps: int = MAX_STEPS, **options) -> Trace:
-    """Let `model` think `steps` supervision steps about one `puzzle` (L,), and write it down.
+    """Record a network's thought about one puzzle.
 
-    `options` are fields of `Recording`, besides what `record` takes; errors as there.
+    Args:
+        model: a reasoner.
+        puzzle: (L,) a board; of ARC, tokens.
+        steps: supervision steps.
+        options: fields of `Recording`, and further arguments of `record`.
     """
     return record(model, np.asarray(puzzle)[None], steps=steps, **options)[0]
 
@@ -103,15 +108,18 @@ def record(
     puzzle_ids: np.ndarray | None = None,
     **options,
 ) -> list[Trace]:
-    """Let `model` think about `puzzles`, and write down every frame of it.
+    """Record a network's thoughts about puzzles: one trace per puzzle.
+
+    Raises UserError for a network that writes token by token, for boards of the wrong size, and
+    if the recording would be too large.
 
     Args:
-        model: A reasoner. A network that writes token by token has no steps to record.
-        puzzles: Boards (B, L); of ARC, tokens.
-        solutions: Their answers (B, L). If None, a solver looks for them: a puzzle may have none,
-            or several.
-        puzzle_ids: The identifiers (B,) of ARC.
-        options: Fields of `Recording`.
+        model: a reasoner.
+        puzzles: (B, L) boards; of ARC, tokens.
+        solutions: (B, L) their answers. If None, a solver looks for them, and a puzzle without a
+            unique solution gets none.
+        puzzle_ids: (B,) puzzle identifiers, for ARC.
+        options: fields of `Recording`.
     """
     recording = Recording(**options)
     puzzles = np.atleast_2d(puzzles)
@@ -149,13 +157,14 @@ def record(
 def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
     if not isinstance(model, Reasoner):
         raise UserError(
-            "This network writes token by token, so there are no steps to record; its `write` "
-            "tells what it wrote and how sure it was."
+            "This network writes token by token, so it has no steps to record; call its `write`, "
+            "which tells what it wrote and how sure it was."
         )
     count, cells = puzzles.shape
     if cells != model.config.seq_len:
         raise UserError(
-            f"This network reads boards of {model.config.seq_len} cells, not of {cells}."
+            f"This network reads boards of {model.config.seq_len} cells, not of {cells}; use a "
+            "network for this size."
         )
     if count == 0:
         raise UserError("There is no puzzle to think about; give at least one.")
@@ -163,12 +172,12 @@ def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
     if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < cells):
         raise UserError(
             f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
-            f"{steps} steps on {cells} cells."
+            f"{steps} steps on {cells} cells; choose another step or cell."
         )
 
 
 def _places(model: Reasoner, recording: Recording) -> np.ndarray:
-    """(F, 3) supervision step, recursion and application of every frame."""
+    """The supervision step, recursion and application of every frame, (F, 3), all from 1."""
     schedule = _schedule(model)
     kept = [place for place in schedule if _is_seen(place, schedule, recording.grain)]
     return np.array(
@@ -180,14 +189,14 @@ def _refuse_if_large(config: NetConfig, count: int, frames: int, recording: Reco
     size = count * recording.bytes_per_puzzle(config, frames)
     if size > recording.limit:
         raise UserError(
-            f"This recording would keep {size / 2**20:,.0f} MiB, more than "
+            f"This recording would take {size / 2**20:,.0f} MiB, but the limit is "
             f"{recording.limit / 2**20:,.0f}; record fewer puzzles or steps, a coarser grain, or "
             "latents='projected'."
         )
 
 
 def _batches(config: NetConfig, count: int, frames: int, recording: Recording) -> Iterator[range]:
-    """The puzzles that are thought about at once: latents are held until they are written down."""
+    """Divide the puzzles into batches whose latents, of all frames, fit into memory together."""
     whole = replace(recording, latents="whole", probabilities=False)
     size = recording.batch_size or max(1, WORKING // whole.bytes_per_puzzle(config, frames))
     for start in range(0, count, size):
@@ -198,7 +207,7 @@ def _batches(config: NetConfig, count: int, frames: int, recording: Recording) -
 
 
 def _schedule(model: Reasoner) -> list[tuple[int, int]]:
-    """(recursion, application in it) for each application of a network in a supervision step."""
+    """The applications of a network in a supervision step, as (recursion, application in it)."""
     config = model.config
     if isinstance(model, Direct):
         return [(loop, 1) for loop in range(1, config.loops + 1)]
@@ -214,7 +223,7 @@ def _is_seen(place: tuple[int, int], schedule: list[tuple[int, int]], grain: Gra
 
 @contextmanager
 def applications(model: Reasoner, see: Callable[[Tensor], None]) -> Iterator[None]:
-    """Within this context `see` gets what every application of a network puts out."""
+    """A context in which `see` is called with the output of every application of a network."""
     stacks = [part for part in model.children() if isinstance(part, Stack)]
     hooks = [part.register_forward_hook(lambda _, __, out: see(out)) for part in stacks]
     try:
@@ -227,7 +236,7 @@ def applications(model: Reasoner, see: Callable[[Tensor], None]) -> Iterator[Non
 def _frames(
     model: Reasoner, inputs: Tensor, ids: Tensor | None, latents: Latents, recording: Recording
 ) -> Iterator[Thought]:
-    """The thoughts of all frames."""
+    """Yield the thought in each frame, beginning with the given latents."""
     latents = _pushed(model, latents, recording.push, 0)
     for step in range(1, recording.steps + 1):
         outputs: list[Tensor] = []
@@ -239,14 +248,17 @@ def _frames(
             for state in list(_states(model, latents, outputs, recording.grain))[:-1]:
                 yield model.read(state)
         latents = _pushed(model, thought.latents, recording.push, step)
-        # What was pushed is read again; otherwise the thought is the model's own.
+        # After a push, the answer is read again off the new y.
         yield thought if latents is thought.latents else model.read(latents)
 
 
 def _states(
     model: Reasoner, latents: Latents, outputs: list[Tensor], grain: Grain
 ) -> Iterator[Latents]:
-    """y and z after each application that is seen, put together from the `outputs`."""
+    """Yield y and z after each application that is a frame.
+
+    `latents` are those before the supervision step, and `outputs` those of all applications.
+    """
     (y, z), schedule = latents, _schedule(model)
     thinks, count = model.config.latent_updates, model.config.num_latents
     for place, out in zip(schedule, outputs, strict=True):
@@ -255,7 +267,7 @@ def _states(
             y = out
         elif count == 1:
             z = out
-        else:  # multi-scale: every update refines a latent of its own
+        else:  # multi-scale: every update replaces one of the latents
             z = z.clone()
             z[:, (application - 1) % count] = out
         if _is_seen(place, schedule, grain):
@@ -282,7 +294,10 @@ def _pushed(model: Reasoner, latents: Latents, push: Push | None, step: int) -> 
 def _write_down(
     puzzle_name: str, first: Latents, frames: list[Thought], recording: Recording
 ) -> dict[str, np.ndarray | None]:
-    """The fields of the traces, each (B, F, ...), or None if it is not kept."""
+    """The fields of the traces, each (B, F, ...), or None if it is not stored.
+
+    `first` are the initial latents, from which the first change is measured.
+    """
     logits = [thought.logits.float() for thought in frames]
     chances = [scores.softmax(-1) for scores in logits]  # (B, L, V) each
     shown = [chance.max(-1) for chance in chances]
@@ -322,6 +337,6 @@ def _stack(frames: list[Tensor]) -> np.ndarray:
 
 
 def _directions(size: int) -> Tensor:
-    """(size, DIRECTIONS) fixed random directions; distances survive them on average."""
+    """Fixed random directions, (size, DIRECTIONS); a projection keeps distances on average."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(size, DIRECTIONS, generator=generator) / DIRECTIONS**0.5

@@ -1,16 +1,19 @@
-"""One look for the whole course: the colours of Okabe and Ito, which colour-blind readers can
-tell apart, and the same colour for the same thing in every figure."""
+"""The look of all figures in the course.
+
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart. A colour means
+the same thing in every figure.
+"""
 
 import matplotlib.pyplot as plt
 import seaborn as sns
 
 INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
 RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
-CLUE_PAPER = "#ececec"
+CLUE_PAPER, DIFFERS, FOCUS = "#ececec", "#cc79a7", "#0b6fd8"
 
 
 def use_style() -> None:
-    """Set the look of the course for all figures that follow."""
+    """Give all figures drawn from now on the look of the course."""
     sns.set_theme(style="ticks", context="notebook", palette="colorblind")
     plt.rcParams.update(
         {

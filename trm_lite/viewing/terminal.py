@@ -1,4 +1,4 @@
-"""Boards in a terminal, in colour where it can show colour."""
+"""Sudoku boards as text for the terminal, in colour if the terminal shows colours."""
 
 import os
 import sys
@@ -8,20 +8,22 @@ import numpy as np
 from trm_lite.puzzles import sudoku
 from trm_lite.viewing.traces import Trace
 
-CLUE, RIGHT, WRONG, CHANGED = "1", "32", "31", "7"  # bold, green, red, reversed
+CLUE, RIGHT, WRONG, CHANGED = "1", "32", "31", "7"  # ANSI codes: bold, green, red, reversed
 LEGEND = (("clue", CLUE), ("right", RIGHT), ("wrong", WRONG), ("changed in this step", CHANGED))
 
 
 def colours() -> bool:
-    """Whether standard output shows colours (https://no-color.org is respected)."""
+    """Whether to print colours: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def paint(text: str, *codes: str) -> str:
+    """The text in the colours of the ANSI `codes`, if colours are shown."""
     return f"\033[{';'.join(codes)}m{text}\033[0m" if codes and colours() else text
 
 
 def legend() -> str:
+    """What the colours mean, in one line."""
     return "  ".join(paint(name, code) for name, code in LEGEND)
 
 
@@ -31,7 +33,14 @@ def board_lines(
     faults: np.ndarray | None = None,
     changed: np.ndarray | None = None,
 ) -> list[str]:
-    """A board (n*n,) as lines of equal width. Without colours, `!` marks a fault, `*` a change."""
+    """A board as lines of equal width. Without colours, `!` marks a fault and `*` a change.
+
+    Args:
+        board: (n*n,) the digits to show.
+        puzzle: (n*n,) the puzzle, which tells what is a clue.
+        faults: (n*n,) bool, the cells to show as wrong.
+        changed: (n*n,) bool, the cells to show as changed.
+    """
     shape = sudoku.geometry(sudoku.size_of(board))
     n, across = shape.size, shape.box_columns
     lines = []
@@ -56,7 +65,7 @@ def board_lines(
 
 
 def _cell(digit: int, clue: bool, fault: bool, changed: bool) -> str:
-    """A cell, two characters wide."""
+    """The text of a cell, two characters wide."""
     if not colours():
         return (str(digit) if digit else ".") + ("!" if fault else "*" if changed else " ")
     codes = [WRONG if fault else CLUE if clue else RIGHT] + [CHANGED] * changed
@@ -64,7 +73,13 @@ def _cell(digit: int, clue: bool, fault: bool, changed: bool) -> str:
 
 
 def side_by_side(blocks: list[tuple[str, list[str]]], visible: int, width: int) -> str:
-    """Blocks (title, lines of `visible` characters) next to each other, as many as fit."""
+    """Put blocks of text next to each other, as many as fit into a line.
+
+    Args:
+        blocks: title and lines of each block.
+        visible: characters per line of a block, not counting colour codes.
+        width: characters per line of the terminal.
+    """
     fits = max(1, (width + 3) // (visible + 3))
     rows = []
     for start in range(0, len(blocks), fits):

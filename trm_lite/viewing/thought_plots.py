@@ -1,4 +1,4 @@
-"""Pictures of how a thought moves: pure functions from traces to a matplotlib figure."""
+"""Figures of how thoughts develop: pure functions from traces to a matplotlib figure."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,27 @@ from trm_lite.evaluation.scoring import Evaluation
 from trm_lite.puzzles import sudoku
 from trm_lite.viewing import boards
 from trm_lite.viewing.probes import Landscape, Plane, plane
-from trm_lite.viewing.style import CLUE_PAPER, FAINT, HALT, INK, RIGHT, WRONG
+from trm_lite.viewing.style import FAINT, HALT, INK, RIGHT, WRONG
 from trm_lite.viewing.traces import Trace
 
 OUTCOMES = ((True, RIGHT, "solved"), (False, WRONG, "not solved"))
 
 
+def frame_name(trace: Trace) -> str:
+    """What a frame of this trace is."""
+    names = {"step": "supervision step", "recursion": "full recursion"}
+    return names.get(trace.grain, "application of the network")
+
+
 def frame_axis(ax: Axes, trace: Trace) -> None:
-    """Name the axis of the frames after what a frame is."""
-    name = {"step": "supervision step", "recursion": "full recursion"}
-    ax.set_xlabel(name.get(trace.grain, "application of the network"))
+    """Label the x axis with what a frame of the trace is, such as a supervision step."""
+    ax.set_xlabel(frame_name(trace))
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
 def _need(part: np.ndarray | None, what: str) -> np.ndarray:
     if part is None:
-        raise UserError(f"This trace holds no {what}; record it again with tracing.record.")
+        raise UserError(f"This trace holds no {what}; record it again with viewing.record.")
     return part
 
 
@@ -38,16 +43,15 @@ def _need(part: np.ndarray | None, what: str) -> np.ndarray:
 
 
 def confidence_map(trace: Trace, ax: Axes | None = None) -> Figure:
-    """How sure the network is of each open cell over the frames; a dot where it is wrong.
+    """How sure the network is of each open cell over the frames, with a dot where it is wrong.
 
-    Cells stand in the order in which they were settled, so the front that moves to the right from
-    bottom to top is the thought.
+    Cells are sorted by the frame in which they last changed, the earliest at the bottom.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     cells = np.flatnonzero(_open_cells(trace))
     if len(cells) == 0:
-        raise UserError("Every cell of this puzzle is given; leave some blank.")
+        raise UserError("This puzzle has no open cell; use one with blanks.")
     moved = trace.changed()[:, cells] * np.arange(1, len(trace) + 1)[:, None]
     order = cells[np.lexsort((cells, moved.max(0)))]
     image = ax.imshow(
@@ -65,7 +69,7 @@ def confidence_map(trace: Trace, ax: Axes | None = None) -> Figure:
 
 
 def _open_cells(trace: Trace) -> np.ndarray:
-    """(L,) what the network has to find; of ARC's canvas, what is ever in use."""
+    """The cells (L,) that the network must find; in ARC, the part of the canvas in use."""
     if trace.puzzle_name == "sudoku":
         return trace.puzzle == 0
     if trace.puzzle_name == "maze":
@@ -74,24 +78,18 @@ def _open_cells(trace: Trace) -> np.ndarray:
 
 
 def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
-    """What the network thinks may stand in one `cell` (from 0), over the frames.
+    """The probabilities of the five likeliest values of one cell, from 0, over the frames.
 
-    The five likeliest values have a curve; the right one, where it is known, is thick and black.
+    The right value, if known, is thick and black. Raises UserError if there is no such cell.
     """
-    chances = _need(trace.probabilities, "probabilities (probabilities=True)")
-    if not 0 <= cell < trace.puzzle.size:
-        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
     if ax is None:
         _, ax = plt.subplots(figsize=(5.4, 3), layout="constrained")
-    curves = chances[:, cell].astype(float)  # (F, V)
     frames = np.arange(1, len(trace) + 1)
-    right = None if trace.solution is None else int(trace.solution[cell]) + 1
     palette = sns.color_palette("colorblind", 10)
-    for token in sorted(np.argsort(curves.max(0))[::-1][:5]):
-        is_right = token == right
-        ax.plot(frames, curves[:, token], lw=3 if is_right else 1.5,
+    for token, chances, is_right in likeliest(trace, cell):
+        ax.plot(frames, chances, lw=3 if is_right else 1.5,
                 color=INK if is_right else palette[token % 10],
-                label=_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
+                label=value_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
     ax.set(ylim=(-0.03, 1.03), ylabel="probability")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     side = round(trace.puzzle.size**0.5)
@@ -101,7 +99,19 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
     return ax.figure
 
 
-def _name(puzzle_name: str, token: int) -> str:
+def likeliest(trace: Trace, cell: int) -> list[tuple[int, np.ndarray, bool]]:
+    """The five likeliest tokens of a cell, with their probabilities (F,); whether each is right."""
+    chances = _need(trace.probabilities, "probabilities (probabilities=True)")
+    if not 0 <= cell < trace.puzzle.size:
+        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
+    curves = chances[:, cell].astype(float)  # (F, V)
+    right = None if trace.solution is None else int(trace.solution[cell]) + 1
+    best = sorted(np.argsort(curves.max(0))[::-1][:5])
+    return [(int(token), curves[:, token], bool(token == right)) for token in best]
+
+
+def value_name(puzzle_name: str, token: int) -> str:
+    """What stands in a cell that holds `token`."""
     if puzzle_name == "maze":
         return ("padding", "wall", "open", "S", "G", "path")[token]
     if puzzle_name == "arc":
@@ -110,9 +120,9 @@ def _name(puzzle_name: str, token: int) -> str:
 
 
 def side_by_side(thoughts: dict[str, Trace], frames: Sequence[int] | None = None) -> Figure:
-    """Boards of several networks on one puzzle: a row per network, a column per frame.
+    """Boards of several networks on the same puzzle: a row per network, a column per frame.
 
-    `frames` (from 1) default to the powers of two, and the last one.
+    `frames` are numbers from 1; by default the powers of two, and the last one.
     """
     if not thoughts:
         raise UserError("There is no trace to show; record one first.")
@@ -121,7 +131,7 @@ def side_by_side(thoughts: dict[str, Trace], frames: Sequence[int] | None = None
     if frames is None:
         frames = [f for f in (1, 2, 4, 8, 16, 32, 64) if f < least] + [least]
     if max(frames) > least or min(frames) < 0:
-        raise UserError(f"These traces have {least} frames in common; ask for those.")
+        raise UserError(f"These traces have only {least} frames in common; ask for those.")
     size = (1.9 * len(frames) + 0.4, 2.2 * len(thoughts) + 0.4)
     figure, axes = plt.subplots(
         len(thoughts), len(frames), figsize=size, layout="constrained", squeeze=False
@@ -139,14 +149,14 @@ def _same_puzzle(traces: Sequence[Trace]) -> None:
     first = traces[0]
     for other in traces[1:]:
         if not np.array_equal(first.puzzle, other.puzzle):
-            raise UserError("These traces are of different puzzles; compare two of the same.")
+            raise UserError("These traces are of different puzzles; use traces of the same one.")
 
 
 # --- several thoughts, by name ------------------------------------------------------------------
 
 
 def entropy_and_errors(thoughts: dict[str, Trace]) -> Figure:
-    """Uncertainty (mean entropy of the open cells) and wrong cells over the frames, by name."""
+    """Mean entropy of the open cells, and the number of wrong cells, over the frames."""
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(6, 4.4), layout="constrained", sharex=True)
     for name, thought in thoughts.items():
         frames = np.arange(1, len(thought) + 1)
@@ -167,7 +177,7 @@ def entropy_and_errors(thoughts: dict[str, Trace]) -> Figure:
 
 
 def residuals(traces: Sequence[Trace], title: str = "") -> Figure:
-    """How much y and z still move, on a log scale: median and middle half, by outcome."""
+    """How much y and z change per frame, on a log scale: median and middle half, by outcome."""
     if not traces:
         raise UserError("There is no trace to show; record one first.")
     latents = [name for name in ("y", "z") if _moves(traces, name)]
@@ -204,10 +214,10 @@ def trajectories(
     ground: Landscape | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Paths of latents on a plane, coloured by outcome; rings are starts, dots are ends.
+    """Paths of latents on a plane, coloured by outcome, from a ring to a dot.
 
-    The plane is that of z's first two principal components, if no other is given. `ground` is
-    drawn below: darker where more cells are wrong.
+    `where` is the plane, by default that of z. `ground` is drawn behind the paths, darker where
+    more cells are wrong.
     """
     where = plane(traces) if where is None else where
     if ax is None:
@@ -238,7 +248,7 @@ def trajectories(
 
 
 def convergence(traces: Sequence[Trace], name: str = "z", ax: Axes | None = None) -> Figure:
-    """How near y or z is to where it will end: 1 - cosine, log scale, one line per thought."""
+    """How close y or z is to its final value: 1 - cosine, log scale, one line per thought."""
     if ax is None:
         _, ax = plt.subplots(figsize=(5.4, 3.2), layout="constrained")
     for trace in traces:
@@ -254,15 +264,15 @@ def convergence(traces: Sequence[Trace], name: str = "z", ax: Axes | None = None
 
 
 def halting(evaluation: Evaluation, bins: int = 10) -> Figure:
-    """Belief that the answer is right: over the steps by outcome, and against the truth.
+    """The halting head's belief: left over the steps, by outcome; right how well it is calibrated.
 
-    To the right, all answers of all steps in bins of equal width; on the diagonal the belief is
-    calibrated. The area of a dot tells how many answers are in its bin.
+    On the right, the answers of all steps are in bins of equal width, and larger dots have more of
+    them. On the diagonal, the belief is calibrated. Raises UserError without a halting head.
     """
     belief = evaluation.halt_logits.sigmoid().numpy()  # (S, N)
     right = evaluation.correct.numpy()
     if np.isnan(belief).all():
-        raise UserError("This model has no halting head, so there is no belief to show.")
+        raise UserError("This network has no halting head, so it has no belief; use another one.")
     figure, (over, against) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     steps = np.arange(1, len(belief) + 1)
     for outcome, colour, label in ((True, RIGHT, "answer right"), (False, WRONG, "answer wrong")):
@@ -285,7 +295,7 @@ def halting(evaluation: Evaluation, bins: int = 10) -> Figure:
 
 
 def reliability(belief: np.ndarray, right: np.ndarray, bins: int) -> tuple:
-    """Mean belief, share right and count of every bin in use, and the mean gap between the two."""
+    """Mean belief, share right and count of each used bin, and the expected calibration error."""
     bin_of = np.minimum((belief.ravel() * bins).astype(int), bins - 1)
     counts = np.bincount(bin_of, minlength=bins)
     used = counts > 0
@@ -301,16 +311,17 @@ def reliability(belief: np.ndarray, right: np.ndarray, bins: int) -> tuple:
 def influence_board(
     weights: np.ndarray, cell: int, trace: Trace, frame: int, ax: Axes | None = None
 ) -> Figure:
-    """From where one `cell` takes its information, over the board as it stands in `frame`.
+    """Where one cell takes its information from, over the board in frame `frame`, from 1.
 
-    `weights` (P + L, P + L) are one matrix of `trm_lite.probes.influence`, or a mean of some. The
-    share that goes to the P positions before the puzzle stands in the title.
+    `weights` (P + L, P + L) are a matrix of `probes.influence`, or a mean of several. The title
+    tells the share that comes from the P positions of the prefix.
     """
     cells = trace.puzzle.size
     prefix = len(weights) - cells
     if weights.ndim != 2 or prefix < 0 or not 0 <= cell < cells:
         raise UserError(
-            f"These weights {weights.shape} and cell {cell} do not fit a board of {cells} cells."
+            f"Weights {weights.shape} and cell {cell} do not fit a board of {cells} cells; "
+            "use those of the same puzzle."
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
@@ -338,60 +349,10 @@ def influence_board(
 
 
 def influence_matrix(weights: np.ndarray, ax: Axes | None = None) -> Figure:
-    """Who takes from whom: rows take, columns give; (P + L, P + L)."""
+    """A matrix (P + L, P + L) of `probes.influence`: each row takes, each column gives."""
     if ax is None:
         _, ax = plt.subplots(figsize=(4.6, 4), layout="constrained")
     image = ax.imshow(weights, cmap="Purples", vmin=0, vmax=np.quantile(weights, 0.99))
     ax.figure.colorbar(image, ax=ax, label="share")
     ax.set(xlabel="gives", ylabel="takes")
     return ax.figure
-
-
-# --- what the microscope shows beside the board --------------------------------------------------
-
-
-def curves(thoughts: dict[str, Trace], cell: int | None = None) -> Figure:
-    """Wrong cells, residuals, belief and, of the first thought, the story of one cell."""
-    first = next(iter(thoughts.values()))
-    rows = 3 if cell is None else 4
-    figure, axes = plt.subplots(
-        rows, 1, figsize=(5.2, 1.35 * rows + 0.2), sharex=True, dpi=90,
-        gridspec_kw={"left": 0.17, "right": 0.79, "bottom": 0.5 / (1.35 * rows), "top": 0.95,
-                     "hspace": 0.35},
-    )  # fmt: skip
-    wrong, moving, belief = axes[:3]
-    dashes = ("-", "--", ":")
-    for style, (name, thought) in zip(dashes, thoughts.items(), strict=False):
-        frames = np.arange(1, len(thought) + 1)
-        wrong.plot(frames, thought.faults().sum(1), style, color=WRONG, label=name)
-        for latent, colour in (("y", RIGHT), ("z", INK)):
-            values = getattr(thought, f"{latent}_residual")
-            if values is not None and not np.isnan(values).all():
-                label = latent if style == "-" else None
-                at = values > 0  # in a fine grain y and z take turns
-                moving.plot(frames[at], values[at], style, color=colour, label=label)
-        belief.plot(frames, thought.halt, style, color=HALT)
-    wrong.set_ylabel("wrong" if first.solution is not None else "against\na rule")
-    wrong.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    wrong.set_ylim(-0.3, max(4.3, wrong.get_ylim()[1]))
-    moving.set(yscale="log", ylabel="change")
-    belief.set(ylabel="done?", ylim=(-0.05, 1.05))
-    belief.yaxis.set_major_formatter(PercentFormatter(1.0))
-    if np.isnan(first.halt).all():
-        belief.text(0.5, 0.5, "no halting head", transform=belief.transAxes, ha="center")
-    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "fontsize": 8}
-    if len(thoughts) > 1:
-        wrong.legend(**beside)
-    moving.legend(**beside)
-    if cell is not None:
-        cell_story(first, cell, axes[3])
-        axes[3].legend(**beside)
-        axes[3].set_title(axes[3].get_title(loc="left"), fontsize=9)
-        axes[3].set_ylabel("cell")
-    for ax in axes:
-        ax.tick_params(labelsize=8)
-        ax.set_xlim(0.5, max(map(len, thoughts.values())) + 0.5)
-        ax.set_xlabel("")
-        ax.grid(axis="x", color=CLUE_PAPER)
-    frame_axis(axes[-1], first)
-    return figure

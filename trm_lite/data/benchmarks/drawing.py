@@ -1,4 +1,4 @@
-"""Benchmarks of puzzles of one kind: drawn from public CSV files, or made here, then written."""
+"""Benchmarks of Sudokus or of mazes: drawn from public CSV files, or made here, then written."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

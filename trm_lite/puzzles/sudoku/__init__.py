@@ -1,4 +1,4 @@
-"""Sudoku of size 4, 6 and 9: boards, a solver, generators and symmetries."""
+"""Sudokus of size 4, 6 and 9: boards, a solver, generators and symmetries."""
 
 from trm_lite.puzzles.sudoku.board import (
     BLANK,

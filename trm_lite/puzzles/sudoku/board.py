@@ -1,6 +1,6 @@
-"""Boards: their geometry, their text form, and the rules.
+"""Sudoku boards: their geometry, their text form, and the rules.
 
-A board is a flat uint8 array (n*n,), row by row, where 0 is a blank and 1..n are digits; a
+A board is a flat uint8 array (n*n,), row by row, where 0 is a blank and 1..n are digits. A
 batch is (B, n*n). The size n is 4 (boxes of 2x2 cells), 6 (2 rows x 3 columns) or 9 (3x3), and
 follows from the length of the array.
 """
@@ -14,32 +14,29 @@ from trm_lite.common.errors import PuzzleError
 
 BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # size -> (rows, columns) of a box
 SIZES = tuple(BOX_SHAPES)
-PAD = 0  # the token that stands for "no cell here"
+PAD = 0  # the token for "no cell here"
 BLANK = 1  # the token of an empty cell
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the cells of a board hang together.
+    """Which cells of a board share a row, a column or a box ("units")."""
 
-    units: (3n, n) cell numbers: n rows, then n columns, then n boxes.
-    memberships: (n*n, 3) the row, column and box, as indices into `units`, of every cell.
-    """
-
-    size: int
-    box_rows: int
-    box_columns: int
-    units: np.ndarray
-    memberships: np.ndarray
+    size: int  # n
+    box_rows: int  # rows of a box
+    box_columns: int  # columns of a box
+    units: np.ndarray  # (3n, n) the cells of each unit: n rows, then n columns, then n boxes
+    memberships: np.ndarray  # (n*n, 3) the row, column and box of each cell, as indices of `units`
 
     @property
     def cells(self) -> int:
+        """The number of cells, n*n."""
         return self.size * self.size
 
 
 @lru_cache
 def geometry(size: int) -> Geometry:
-    """The geometry of a board of 4, 6 or 9; PuzzleError for any other size."""
+    """The geometry of boards of size 4, 6 or 9. Raises PuzzleError for any other size."""
     if size not in BOX_SHAPES:
         raise PuzzleError(f"A Sudoku of size {size} is not supported; use 4, 6 or 9.")
     box_rows, box_columns = BOX_SHAPES[size]
@@ -52,7 +49,7 @@ def geometry(size: int) -> Geometry:
 
 
 def size_of(boards: np.ndarray) -> int:
-    """The size n of boards (..., n*n); PuzzleError when the last axis fits no size."""
+    """The size n of boards (..., n*n). Raises PuzzleError if the last axis fits no size."""
     cells = np.shape(boards)[-1] if np.ndim(boards) else 0
     for size in SIZES:
         if size * size == cells:
@@ -63,9 +60,10 @@ def size_of(boards: np.ndarray) -> int:
 def parse(text: str) -> np.ndarray:
     """Read a board (n*n,) from text.
 
-    Digits are clues; `.` and `0` are blanks. White space, the bars `|` and ruled lines such as
-    `----+----`, as `render` writes them, are skipped. The number of cells decides the size.
-    The rules are not checked; see `validate`. Raises PuzzleError for anything else.
+    Digits are clues; `.` and `0` are blanks. White space is skipped, and so are the lines that
+    `render` draws: bars `|` and rules such as `----+----`. The size follows from the number of
+    cells. Whether the board keeps the rules is not checked; see `validate`. Raises PuzzleError
+    for any other character, a wrong number of cells, and digits above the size.
     """
     cells: list[int] = []
     places: list[str] = []
@@ -99,13 +97,13 @@ def parse(text: str) -> np.ndarray:
 
 
 def to_line(board: np.ndarray) -> str:
-    """A board (n*n,) as one line of n*n characters, such as `53..7....` and so on."""
+    """A board (n*n,) as one line of n*n characters, which begins like `53..7....`, say."""
     size_of(board)
     return "".join(str(digit) if digit else "." for digit in board)
 
 
 def render(board: np.ndarray, marks: np.ndarray | None = None) -> str:
-    """A board (n*n,) as lines of text with rules between the boxes.
+    """A board (n*n,) as n lines of text, with rules drawn between the boxes.
 
     Cells where `marks` (n*n,) is true are followed by `*`, for example to point out mistakes.
     """
@@ -133,7 +131,7 @@ def render(board: np.ndarray, marks: np.ndarray | None = None) -> str:
 
 
 def validate(board: np.ndarray) -> None:
-    """Raise PuzzleError, naming the two cells, if two equal digits share a unit."""
+    """Raise PuzzleError if a digit stands twice in a row, column or box; the message says where."""
     shape = geometry(size_of(board))
     size = shape.size
     for unit, cells in enumerate(shape.units):
@@ -155,9 +153,9 @@ def validate(board: np.ndarray) -> None:
 
 
 def violations(boards: np.ndarray) -> np.ndarray:
-    """Which cells of `boards` (B, n*n) hold a digit that also stands in another cell of a unit.
+    """Mark every cell whose digit stands again in the same row, column or box.
 
-    Returns booleans (B, n*n); a blank never breaks a rule.
+    `boards` and the result are (B, n*n). Blanks never break a rule.
     """
     shape = geometry(size_of(boards))
     units = boards[:, shape.units]  # (B, 3n, n)
@@ -169,9 +167,9 @@ def violations(boards: np.ndarray) -> np.ndarray:
 
 
 def is_solution(puzzles: np.ndarray, boards: np.ndarray) -> np.ndarray:
-    """Which `boards` (B, n*n) solve the `puzzles` (B, n*n): (B,) booleans.
+    """Whether each board solves its puzzle: it is complete, keeps the rules and all the clues.
 
-    A solution is complete, keeps the rules and agrees with every clue.
+    `puzzles` and `boards` are (B, n*n), and the result is (B,) bool.
     """
     size = size_of(boards)
     complete = ((boards >= 1) & (boards <= size)).all(-1)
@@ -188,5 +186,5 @@ def to_tokens(boards: np.ndarray) -> np.ndarray:
 
 
 def from_tokens(tokens: np.ndarray) -> np.ndarray:
-    """The boards (..., n*n) of `tokens`; padding reads as a blank."""
+    """Tokens (..., n*n) back as boards (..., n*n). Padding becomes a blank."""
     return np.where(tokens == PAD, 0, tokens - 1).astype(np.uint8)

@@ -1,9 +1,9 @@
-"""Telling whether two Sudokus are the same one in different guises.
+"""Tell whether two Sudokus are the same puzzle in different guises.
 
 Two puzzles are twins if a symmetry (see `symmetry.py`) turns one into the other. Of all guises
-of a solution, the canonical one is the least when read as a sequence of digits. Its first row
-is always 1..n, because the digits can be renamed, so a guise is chosen by its top row and the
-order of its columns; the rest follows. Comparing second rows rules out nearly all choices.
+of a solution, the canonical one comes first when all are sorted as sequences of digits. Its first
+row is always 1..n, because digits can be renamed. So a guise is determined by the choice of the
+row on top and by the order of the columns. Comparing second rows rules out nearly all choices.
 """
 
 from collections.abc import Iterable
@@ -17,25 +17,33 @@ from trm_lite.puzzles.sudoku.board import Geometry, geometry, is_solution, size_
 
 
 def canonical_form(puzzle: np.ndarray, solution: np.ndarray) -> bytes:
-    """Bytes that two puzzles (n*n,), given with their solutions, share if and only if they are
-    twins. PuzzleError if `solution` does not solve `puzzle`."""
+    """A fingerprint of a puzzle that all its twins share, and no other puzzle.
+
+    `puzzle` and `solution` are (n*n,). Raises PuzzleError if `solution` does not solve `puzzle`.
+    """
     grid, masks = _canonical_guises(puzzle, solution)
-    # A solution with symmetries of its own has several canonical guises; the clues choose one.
+    # Several symmetries can lead to the canonical guise of a solution; the clues choose one.
     return grid + min(np.packbits(mask).tobytes() for mask in masks)
 
 
 def solution_class(solution: np.ndarray) -> bytes:
-    """Bytes that two solutions (n*n,) share if and only if a symmetry turns one into the other."""
+    """A fingerprint of a solution (n*n,) that is the same in all its guises, and for no other."""
     return _canonical_guises(solution, solution)[0]
 
 
 def without_twins(
     puzzles: np.ndarray, solutions: np.ndarray, of: Iterable[bytes] = ()
 ) -> np.ndarray:
-    """Indices of the `puzzles` (B, n*n) to keep so that no two are twins.
+    """Indices (K,) of the puzzles to keep so that no two of them are twins.
 
-    Of several twins the first is kept. Puzzles whose canonical form is among `of` are left out
-    too: pass those of a training set to get test puzzles that are new in every guise.
+    Of several twins the first is kept. Raises PuzzleError if a solution does not solve its
+    puzzle.
+
+    Args:
+        puzzles: (B, n*n).
+        solutions: (B, n*n).
+        of: canonical forms whose puzzles are left out too. Pass those of a training set to get
+            test puzzles that are new in every guise.
     """
     seen = set(of)
     kept = []
@@ -49,7 +57,7 @@ def without_twins(
 
 @lru_cache
 def _column_orders(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """All orders of columns that keep stacks together (K, n), and their inverses (K, n)."""
+    """All orders of columns that keep each stack together, (K, n), and their inverses (K, n)."""
     width = geometry(size).box_columns
     stacks = size // width
     orders = np.array(
@@ -64,7 +72,10 @@ def _column_orders(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _canonical_guises(puzzle: np.ndarray, solution: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The canonical grid of `solution`, and the clues (S, n*n) bool in each guise reaching it."""
+    """The canonical guise of `solution`, and where the clues lie in it.
+
+    The clues are (S, n*n) bool, one row for each of the S symmetries that lead to this guise.
+    """
     shape = geometry(size_of(solution))
     if not is_solution(puzzle[None], solution[None])[0]:
         raise PuzzleError("A canonical form needs a puzzle together with its complete solution.")
@@ -81,9 +92,9 @@ def _canonical_guises(puzzle: np.ndarray, solution: np.ndarray) -> tuple[bytes, 
 def _least_second_row(
     grid: np.ndarray, clues: np.ndarray, shape: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The guises of `grid` (n, n), not transposed, with the least second row, and their clues.
+    """The guises of `grid` (n, n) with the least second row, and their clues; both are (S, n*n).
 
-    Both are (S, n*n); the guises have all their rows in order.
+    The grid is not transposed here. The rows of each guise are already in their least order.
     """
     size = shape.size
     row = np.arange(size)
@@ -104,7 +115,8 @@ def _least_second_row(
     names = np.zeros((len(pair), size + 1), np.uint8)
     np.put_along_axis(names, moved[np.arange(len(pair)), top[pair]], row + 1, axis=1)
     guises = np.take_along_axis(names[:, None], moved, axis=2)
-    # Any order of rows can be had within the bands, so the least one sorts by the first column.
+    # Rows may be reordered within a band, and bands as a whole, so the least order is the one
+    # sorted by the first column.
     first = guises[:, :, 0].astype(int)
     band = first.reshape(len(pair), -1, shape.box_rows).min(2).repeat(shape.box_rows, axis=1)
     rows = (band * (size + 1) + first).argsort(1)[:, :, None]

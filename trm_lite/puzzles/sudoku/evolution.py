@@ -1,8 +1,8 @@
-"""Breeding extremely hard Sudokus.
+"""Breed extremely hard Sudokus by evolution.
 
-Random minimal puzzles are rarely hard. Small changes to a hard puzzle, though, often leave it
-hard and now and then make it harder, so a pool of puzzles that keeps only its hardest members
-climbs far beyond what random generation reaches.
+Random minimal puzzles are rarely hard. But small changes to a hard puzzle often keep it hard, and
+now and then make it harder. So a pool of puzzles that keeps only its hardest members becomes far
+harder than anything that random generation finds.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,20 @@ from trm_lite.puzzles.sudoku.canonical import canonical_form
 from trm_lite.puzzles.sudoku.generator import remove_clues
 from trm_lite.puzzles.sudoku.solver import rate, solve
 
-PROMISING = 0.3  # share of the rating of the pool's last that a child needs before it is polished
+# A new puzzle is minimised only if its rating is at least this share of the pool's lowest rating.
+PROMISING = 0.3
 
 
 class Pool(NamedTuple):
-    """Puzzles, the hardest first."""
+    """The puzzles that evolution keeps, the hardest first.
 
-    puzzles: np.ndarray  # (P, n*n) uint8, minimal except for founders that are not
+    Relatives resemble each other, so split training and test puzzles by `lineage`.
+    """
+
+    puzzles: np.ndarray  # (P, n*n) uint8, all minimal if the founders are
     solutions: np.ndarray  # (P, n*n) uint8
-    guesses: np.ndarray  # (P,) float, the rating
-    lineage: np.ndarray  # (P,) the index of the founder each puzzle descends from
+    guesses: np.ndarray  # (P,) float, the rating: mean number of guesses, see `rate`
+    lineage: np.ndarray  # (P,) the index of the founder that each puzzle descends from
 
 
 def evolve(
@@ -40,17 +44,17 @@ def evolve(
     seconds: float | None = None,
     progress: Callable[[int, Pool], None] | None = None,
 ) -> Pool:
-    """Breed hard puzzles from `founders` (F, n*n), such as the minimal ones of `generate`.
+    """Breed hard puzzles from `founders` (F, n*n), and return the `keep` hardest without twins.
 
-    Each of the `rounds` makes `children` new puzzles, minimises the promising ones, rates these
-    over `orders` branch orders (see `rate`), and keeps the `keep` hardest puzzles without twins.
-    No founder may have more than `keep_per_lineage` descendants in the pool; without this, those
-    of one founder would crowd out the rest. Relatives resemble each other, so divide training
-    from test puzzles by `lineage`. Many children cost less each: `4 * keep` is a good number.
+    Every round changes random members of the pool a little, minimises the promising results and
+    rates them. The result depends only on the arguments, unless `seconds` run out. Raises
+    PuzzleError if there are no founders, or if one does not have exactly one solution.
 
-    `progress(round, pool)` is called after every round. The result depends only on the
-    arguments, unless the time limit of `seconds` ends the last rounds early. Raises PuzzleError
-    if there are no founders, or one that does not have exactly one solution.
+    Args:
+        keep_per_lineage: the most descendants of one founder, so that none crowds out the rest.
+        children: new puzzles per round; 4 * keep is good, as large batches cost less per puzzle.
+        orders: how many random branch orders each rating averages over, see `rate`.
+        progress: called with the number of the round and the pool, after every round.
     """
     if not len(founders):
         raise PuzzleError("Evolution needs at least one founder; generate some first.")
@@ -60,7 +64,7 @@ def evolve(
     if len(wrong):
         raise PuzzleError(
             f"Every founder needs exactly one solution, but number {wrong[0] + 1} of "
-            f"{len(founders)} does not have one; leave it out."
+            f"{len(founders)} does not have exactly one; leave it out."
         )
     start = monotonic()
     forms: dict[bytes, bytes] = {}
@@ -73,7 +77,7 @@ def evolve(
             break
         parents = rng.integers(len(pool.puzzles), size=children)
         puzzles, solutions = mutate(pool.puzzles[parents], rng)
-        # Taking away needless clues is most of the work, and it rarely saves what is easy now.
+        # Removing needless clues is most of the work, and it rarely makes an easy puzzle hard.
         bar = PROMISING * pool.guesses[-1]
         promising = np.flatnonzero(_hardness(puzzles, 1, rng) >= bar)
         puzzles = remove_clues(puzzles[promising], rng)
@@ -91,10 +95,11 @@ def evolve(
 
 
 def mutate(puzzles: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Replace a clue of each of `puzzles` (B, n*n), which have one solution.
+    """Change each of the `puzzles` (B, n*n) a little; all must have exactly one solution.
 
-    One clue is dropped and others are added until the solution is unique again, often a new one.
-    Some clues may then be needless; see `remove_clues`. Returns (puzzles, solutions).
+    One clue is dropped, and others are added until the solution is unique again. It is often a
+    different one. Some clues may then be needless; `remove_clues` finds them. Returns (puzzles,
+    solutions), both (B, n*n).
     """
     puzzles, solutions = puzzles.copy(), np.empty_like(puzzles)
     dropped = np.where(puzzles == 0, -1, rng.random(puzzles.shape)).argmax(1)
@@ -106,7 +111,7 @@ def mutate(puzzles: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
         several = np.flatnonzero(found.counts > 1)
         ambiguous = ambiguous[several]
         one, other = found.boards[several], found.others[several]
-        # A clue where two solutions differ excludes one of them.
+        # A clue in a cell where two solutions differ rules out one of them.
         cell = np.where(one != other, rng.random(one.shape), -1).argmax(1)
         puzzles[ambiguous, cell] = one[np.arange(len(one)), cell]
     return puzzles, solutions
@@ -117,7 +122,7 @@ def _hardness(puzzles: np.ndarray, orders: int, rng: np.random.Generator) -> np.
 
 
 def _hardest(pool: Pool, keep: int, keep_per_lineage: int, forms: dict[bytes, bytes]) -> Pool:
-    """The `keep` hardest of `pool` without twins; `forms` remembers canonical forms by puzzle."""
+    """The `keep` hardest puzzles of `pool`, without twins. `forms` caches their canonical forms."""
     kept: list[int] = []
     taken: set[bytes] = set()
     relatives = np.zeros(pool.lineage.max() + 1, int)

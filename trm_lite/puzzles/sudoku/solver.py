@@ -1,9 +1,10 @@
 """A Sudoku solver for many boards at once, and a measure of how hard they are.
 
-The state of a board is one bit mask of candidate digits per cell. All boards advance in
-lockstep: every round narrows the candidates by rules that cannot be wrong, and then each board
-for itself may have to branch (guess a digit) or to step back (take up its latest alternative).
-Inside, the boards lie along the last axis, so that each numpy call runs over long rows.
+The state of a board is one bit mask per cell, with a bit for each candidate digit. All boards
+advance together. Every round narrows the candidates by rules that are always right. A board on
+which they find nothing more has to branch (guess a digit), and one that turns out to be
+impossible goes back to its latest alternative. Internally the boards lie along the last axis, so
+that each numpy call runs over long rows.
 """
 
 from typing import NamedTuple
@@ -14,25 +15,26 @@ from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.sudoku.board import Geometry, geometry, size_of, validate
 
-WIDTH = 1024  # states narrowed at once: enough to hide numpy's overhead, few enough to cache
+# States narrowed at once: enough to hide numpy's overhead, few enough for the processor's cache.
+WIDTH = 1024
 ONE = np.uint16(1)
 
 
 class Solutions(NamedTuple):
-    """What a search found, per board."""
+    """The solutions that a search found for B boards, and its effort."""
 
     boards: np.ndarray  # (B, n*n) uint8, a solution, or zeros where there is none
-    others: np.ndarray  # (B, n*n) uint8, another solution if there is one, else the same
+    others: np.ndarray  # (B, n*n) uint8, another solution if one was found, else the same one
     counts: np.ndarray  # (B,) number of solutions, counted up to the limit of the search
-    guesses: np.ndarray  # (B,) branches taken
+    guesses: np.ndarray  # (B,) how often the search had to guess
     rounds: np.ndarray  # (B,) rounds of deduction
 
 
 class Ratings(NamedTuple):
-    """How hard puzzles are, each in three ways."""
+    """How hard B puzzles are, measured in three ways."""
 
-    rounds: np.ndarray  # (B,) rounds of singles until solved or stuck
-    needs: np.ndarray  # (B,) "singles", "locked candidates" or "search"
+    rounds: np.ndarray  # (B,) rounds of singles until the puzzle is solved or they find no more
+    needs: np.ndarray  # (B,) the method it takes: "singles", "locked candidates" or "search"
     guesses: np.ndarray  # (B,) float, mean number of guesses of a complete search
 
 
@@ -42,18 +44,26 @@ def solve(
     rng: np.random.Generator | None = None,
     locked: bool = False,
 ) -> Solutions:
-    """Search `boards` (B, n*n) for up to `limit` solutions each.
+    """Solve boards by deduction and search, finding up to `limit` solutions of each.
 
-    A count of 1 under the default limit proves that the solution is unique. Branches are taken
-    in a fixed order, or in a random one if `rng` is given. `locked` adds the rule of locked
-    candidates to the singles: slower rounds, fewer guesses. Boards that break the rules simply
-    have no solution.
+    Under the default limit, a count of 1 proves that the solution is unique. Boards that break
+    the rules simply have no solution.
+
+    Args:
+        boards: (B, n*n) puzzles.
+        limit: the search of a board ends with this many solutions.
+        rng: guess in a random order drawn from it; None guesses in a fixed order.
+        locked: deduce by locked candidates too, not only by singles. Rounds are slower, but fewer
+            guesses are needed.
     """
     return search(to_candidates(boards), limit, rng, locked)
 
 
 def solve_one(board: np.ndarray) -> np.ndarray:
-    """The solution (n*n,) of a board with exactly one; PuzzleError says why there is none."""
+    """The solution (n*n,) of a board (n*n,) that has exactly one.
+
+    Raises PuzzleError if the board breaks the rules, has no solution, or has several.
+    """
     validate(board)
     found = solve(board[None], limit=2)
     if found.counts[0] == 0:
@@ -70,10 +80,15 @@ def solve_one(board: np.ndarray) -> np.ndarray:
 
 
 def rate(puzzles: np.ndarray, orders: int = 10, seed: int = 0) -> Ratings:
-    """Rate `puzzles` (B, n*n) by what a solver must do.
+    """Rate how hard puzzles are, by the work that a solver has with them.
 
-    `guesses` is the mean, over `orders` random branch orders, of the number of guesses until
-    the solution is found and proven unique, when singles and locked candidates do the rest.
+    The rating `guesses` counts until the solution is found and proven unique, with singles and
+    locked candidates deducing all they can in between.
+
+    Args:
+        puzzles: (B, n*n), each with exactly one solution.
+        orders: the number of searches, each guessing in another random order, to average over.
+        seed: seed of these orders.
     """
     rounds, singles_suffice = _deduce(puzzles, locked=False)
     _, locked_suffice = _deduce(puzzles, locked=True)
@@ -101,7 +116,10 @@ def search(
     rng: np.random.Generator | None = None,
     locked: bool = False,
 ) -> Solutions:
-    """As `solve`, but from candidate masks (B, n*n) in which some may be ruled out already."""
+    """The same as `solve`, but from candidate masks (B, n*n), as `to_candidates` makes them.
+
+    Some candidates may have been ruled out already. For the arguments see `solve`.
+    """
     shape = geometry(size_of(candidates))
     total = len(candidates)
     found = Solutions(
@@ -148,8 +166,11 @@ def search(
 
 
 class _Pending:
-    """States that wait for a free column: alternatives to guesses, the latest first, and then
-    the boards that have not been started."""
+    """States that wait for a free column of the search.
+
+    First come the alternatives to guesses, the latest first, and then the boards whose search
+    has not begun.
+    """
 
     def __init__(self, boards: np.ndarray) -> None:
         self.boards = boards
@@ -159,6 +180,7 @@ class _Pending:
         self.height = 0
 
     def put(self, states: np.ndarray, owners: np.ndarray) -> None:
+        """Add alternative states (k, n*n) of the boards `owners` (k,)."""
         end = self.height + len(owners)
         while end > len(self.owners):
             self.states = np.concatenate([self.states, np.empty_like(self.states)])
@@ -167,7 +189,10 @@ class _Pending:
         self.height = end
 
     def take(self, most: int, finished: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Up to `most` states (k, n*n) and their owners (k,), none of a `finished` board."""
+        """Remove up to `most` states (k, n*n) and return them with their boards (k,).
+
+        States of boards that are `finished` (B,) are thrown away.
+        """
         states, owners = self.states[:0], self.owners[:0]
         while self.height and len(owners) < most:
             start = max(0, self.height - (most - len(owners)))
@@ -181,16 +206,23 @@ class _Pending:
 
 
 def narrow(state: np.ndarray, shape: Geometry, locked: bool) -> tuple[np.ndarray, np.ndarray]:
-    """One round of deduction on candidate masks `state` (n*n, B).
+    """One round of deduction: rule out candidates that cannot be right.
 
-    Returns the narrowed masks and (B,) booleans that tell which boards cannot be completed.
-    Naked singles: a cell with one candidate excludes it from the cells that share a unit.
-    Hidden singles: a digit with one place left in a unit goes there.
+    By naked singles, the only candidate of a cell is ruled out in all cells of its row, column
+    and box. By hidden singles, a digit with only one place left in such a unit goes there.
+
+    Returns the narrowed masks (n*n, B), and (B,) bool: which boards turned out to have no
+    solution.
+
+    Args:
+        state: (n*n, B) candidate masks.
+        shape: the geometry of the boards.
+        locked: also rule out locked candidates, see `_locked_candidates`.
     """
     row, column, box = shape.memberships.T
     single = state * (state & (state - ONE) == 0)  # much faster here than np.where
     placed = _over_units(np.bitwise_or, single, shape)
-    # Masks of different digits add up to their union; two equal ones carry over.
+    # The sum of masks equals their union only if all digits differ; two equal ones carry over.
     broken = (placed != _over_units(np.add, single, shape)).any(0)
     state = state & ~(placed[row] | placed[column] | placed[box]) | single
 
@@ -215,7 +247,7 @@ def narrow(state: np.ndarray, shape: Geometry, locked: bool) -> tuple[np.ndarray
 
 
 def _over_units(operation: np.ufunc, masks: np.ndarray, shape: Geometry) -> np.ndarray:
-    """Combine the masks (n*n, B) of the cells of each unit: (3n, B)."""
+    """Combine the masks of the cells of each unit: (n*n, B) -> (3n, B)."""
     size, rows, columns = shape.size, shape.box_rows, shape.box_columns
     grid = masks.reshape(size, size, -1)
     boxes = masks.reshape(size // rows, rows, size // columns, columns, -1)
@@ -228,10 +260,10 @@ def _over_units(operation: np.ufunc, masks: np.ndarray, shape: Geometry) -> np.n
 
 
 def _locked_candidates(state: np.ndarray, box_rows: int, box_columns: int) -> np.ndarray:
-    """Rule out digits by comparing the segments in which the rows cross the boxes.
+    """Rule out digits by comparing segments, the cells in which a row crosses a box.
 
-    Pointing: a digit that a box holds only in one segment is excluded from the rest of the row.
-    Claiming: a digit that a row holds only in one segment is excluded from the rest of the box.
+    Pointing: if a digit fits into only one segment of its box, it cannot be elsewhere in the row.
+    Claiming: if a digit fits into only one segment of its row, it cannot be elsewhere in the box.
     """
     size = box_rows * box_columns
     boxes = state.reshape(size // box_rows, box_rows, size // box_columns, box_columns, -1)
@@ -252,9 +284,10 @@ def _union_of_others(masks: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _branch(state: np.ndarray, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-    """Split stuck states (n*n, B) at a cell with the fewest candidates, two or more.
+    """Guess: split each state (n*n, B) at the open cell with the fewest candidates.
 
-    Returns the states with one candidate chosen there and those with it removed instead.
+    Returns the states in which that cell has the guessed digit, and the alternatives in which it
+    has lost this candidate.
     """
     number = np.bitwise_count(state).astype(np.float32)
     number[number == 1] = np.inf
@@ -276,7 +309,7 @@ def _branch(state: np.ndarray, rng: np.random.Generator | None) -> tuple[np.ndar
 
 
 def _deduce(puzzles: np.ndarray, locked: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rounds (B,) that changed something, and whether they solved the puzzle (B,), no guesses."""
+    """Deduce without guessing: the rounds (B,) that it took, and whether it was enough (B,)."""
     shape = geometry(size_of(puzzles))
     state = np.ascontiguousarray(to_candidates(puzzles).T)
     rounds = np.zeros(len(puzzles), int)
@@ -290,19 +323,20 @@ def _deduce(puzzles: np.ndarray, locked: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _bits(digits: np.ndarray) -> np.ndarray:
-    """The masks (...) uint16 of digits; what it says of a blank means nothing."""
+    """The masks (...) uint16 of digits (...). Blanks get a meaningless mask."""
     return np.uint16(1) << (np.maximum(digits, 1).astype(np.uint16) - np.uint16(1))
 
 
 def _digits(bits: np.ndarray) -> np.ndarray:
-    """The digits (...) uint8 of masks with one bit each."""
+    """The digits (...) uint8 of masks (...) that have one bit each."""
     return np.bitwise_count(bits - np.uint16(1)) + np.uint8(1)
 
 
 def found_in_round(boards: np.ndarray) -> np.ndarray:
-    """The round of deduction (B, n*n) in which naked and hidden singles find each cell.
+    """The round of deduction in which naked and hidden singles find each cell's digit.
 
-    0 for clues; one more than the last round for what singles do not find.
+    `boards` and the result are (B, n*n). Clues have 0, and cells that singles never find have one
+    more than the last round.
     """
     shape = sudoku.geometry(sudoku.size_of(boards))
     state = np.ascontiguousarray(to_candidates(boards).T)  # (n*n, B)

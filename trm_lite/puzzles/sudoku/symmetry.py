@@ -1,8 +1,8 @@
-"""Random symmetries of Sudoku, for showing a network each puzzle in many guises.
+"""Random symmetries of Sudoku, which show a network each puzzle in many guises.
 
-A symmetry renames the digits, reorders the bands and the rows within each band, does the same
-with stacks and columns, and, where boxes are square, may transpose the board. It turns puzzles
-with one solution into puzzles with one solution.
+A symmetry renames the digits, reorders the bands and the rows within each band, and does the same
+to stacks and columns. Where boxes are square, it may also transpose the board. A puzzle with one
+solution remains a puzzle with one solution.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,20 @@ from trm_lite.puzzles.sudoku.board import geometry
 
 
 class Symmetry(NamedTuple):
-    """One symmetry per board of a batch."""
+    """A symmetry for each of B boards."""
 
-    cells: torch.Tensor  # (B, n*n) int64, the old cell that each new cell is taken from
-    tokens: torch.Tensor  # (B, n+2) int64, the new token of each old token
+    cells: torch.Tensor  # (B, n*n) int64, which old cell each new cell is copied from
+    tokens: torch.Tensor  # (B, n + 2) int64, the new token of each old token
 
 
 def random_symmetry(batch: int, size: int, generator: torch.Generator) -> Symmetry:
-    """`batch` symmetries, each drawn uniformly from all symmetries of boards of `size`."""
+    """Draw symmetries, each uniformly from all symmetries of boards of one size.
+
+    Args:
+        batch: how many symmetries.
+        size: size of the boards, 4, 6 or 9.
+        generator: source of the random draws; the result is on its device.
+    """
     shape = geometry(size)
     bands, stacks = size // shape.box_rows, size // shape.box_columns
 
@@ -44,13 +50,13 @@ def random_symmetry(batch: int, size: int, generator: torch.Generator) -> Symmet
 
 
 def apply(symmetry: Symmetry, tokens: torch.Tensor) -> torch.Tensor:
-    """Boards of `tokens` (B, n*n), any integer type, each under its own symmetry."""
+    """Apply to each board of `tokens` (B, n*n), of any integer type, its own symmetry."""
     cells, table = symmetry.cells.to(tokens.device), symmetry.tokens.to(tokens.device)
     return table.gather(1, tokens.long().gather(1, cells)).to(tokens.dtype)
 
 
 def undo(symmetry: Symmetry, tokens: torch.Tensor) -> torch.Tensor:
-    """Boards as they stood before `apply`."""
+    """The boards of tokens (B, n*n) from which `apply` made `tokens`."""
     cells, table = symmetry.cells.to(tokens.device), symmetry.tokens.to(tokens.device)
     old = table.argsort(1).gather(1, tokens.long())
     return old.scatter(1, cells, old).to(tokens.dtype)
@@ -59,6 +65,13 @@ def undo(symmetry: Symmetry, tokens: torch.Tensor) -> torch.Tensor:
 def augment(
     inputs: torch.Tensor, labels: torch.Tensor, size: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give each pair of `inputs` and `labels`, tokens (B, n*n), one random symmetry of its own."""
+    """Apply a random symmetry to each puzzle, and the same one to its solution.
+
+    Args:
+        inputs: (B, n*n) tokens of the puzzles.
+        labels: (B, n*n) tokens of their solutions.
+        size: size of the boards, 4, 6 or 9.
+        generator: source of the random draws.
+    """
     symmetry = random_symmetry(len(inputs), size, generator)
     return apply(symmetry, inputs), apply(symmetry, labels)

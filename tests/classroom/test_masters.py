@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from classroom.test_grading import HOSTILE
+from classroom.sums import HOSTILE
 from classroom.wrong_solutions import WRONG
 
+from trm_lite import evaluation
 from trm_lite.classroom import seed_of
 from trm_lite.classroom.assignment import (
     HIDDEN,
@@ -123,10 +124,29 @@ def spaces(path, student="", last=""):
     return before
 
 
+def remembering(evaluate):
+    """`evaluate`, which measures what it has measured before no second time."""
+    known = {}
+
+    def remembered(model, puzzles, **options):
+        asked = (
+            repr(model.config),
+            puzzles.inputs.numpy().tobytes(),
+            repr(sorted(options.items())),
+        )
+        if asked not in known:
+            known[asked] = evaluate(model, puzzles, **options)
+        return known[asked]
+
+    return remembered
+
+
 @by_master
-def test_wrong_solutions_lose_the_points_for_their_reason(path):
+def test_wrong_solutions_lose_the_points_for_their_reason(path, monkeypatch):
+    # What is wrong is what students make of a measurement; the shipped network is always the same.
+    monkeypatch.setattr(evaluation, "evaluate", remembering(evaluation.evaluate))
     assignment, _ = read_master(path)
-    before = spaces(path)
+    before = spaces(path, last=assignment.exercises[-1].name)
     checks = {check.exercise: check for check in assignment.checks}
     wrong = WRONG[path.stem]
     assert set(wrong) == set(checks), "each exercise has wrong solutions"
@@ -177,12 +197,9 @@ def test_a_class_with_assignment_1_gets_the_same_grades_twice(tmp_path):
     assignment, notebook = read_master(path)
     _, old, new = WRONG["a1_direct"]["exact-match"][0]
     solutions = {exercise.name: exercise.source for exercise in assignment.exercises}
-    attacks = {"board-loss": "exit", "chance": "two gigabytes"}
-    answers = {
-        "anna": solutions,
-        "bo": solutions | {"exact-match": solutions["exact-match"].replace(old, new)},
-        "dora": solutions | {name: HOSTILE[attack][0] for name, attack in attacks.items()},
-    }
+    wrong = {"exact-match": solutions["exact-match"].replace(old, new)}
+    attacks = {"board-loss": HOSTILE["exit"][0], "chance": HOSTILE["two gigabytes"][0]}
+    answers = {"anna": solutions, "dora": solutions | wrong | attacks}
     folder.mkdir()
     for student, cells in answers.items():
         made = student_version(notebook)
@@ -196,10 +213,9 @@ def test_a_class_with_assignment_1_gets_the_same_grades_twice(tmp_path):
         assert main(["classroom", "grade", str(path), str(folder), *arguments]) == 0
         tables.append((out / "grades.csv").read_text("utf-8-sig"))
     assert tables[0] == tables[1]
-    anna, bo, dora = csv.DictReader(tables[0].splitlines())
+    anna, dora = csv.DictReader(tables[0].splitlines())
     assert anna["points"] == anna["out of"]
-    assert [name for name in solutions if bo[name] == "0"] == ["exact-match"]
-    assert [name for name in solutions if dora[name] == "0"] == list(attacks)
+    assert {name for name in solutions if dora[name] == "0"} == {*wrong, *attacks}
 
 
 def test_the_seed_of_a_student_never_changes():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trm_lite.common.device import cpu_prefers_bfloat16
 from trm_lite.data import Splits, sudoku_set
 from trm_lite.evaluation.solving import HALT_ABOVE
 from trm_lite.experiments import PRESETS, get_preset
@@ -53,6 +54,7 @@ def test_a_training_step_never_waits(tiny, tiny_splits, act, micro_batch):
         micro_batch=micro_batch,
     )  # fmt: skip
     fresh = trainer.next_batch(0)
+    cpu_prefers_bfloat16()  # measured once in a process, and that waits
     with Waits() as waits:
         trainer.supervise(fresh)
         trainer.optimizer.step()
@@ -65,15 +67,18 @@ def test_a_training_step_never_waits(tiny, tiny_splits, act, micro_batch):
     assert trainer.ema.n_averaged.device.type == "cpu"
 
 
-# What makes a network another program; sizes and numbers of rounds do not.
+# What makes a network another program; sizes and numbers of rounds and layers above 1 do not.
 SHRUNK = {"hidden_size": 32, "seq_len": 16, "vocab_size": 9, "num_puzzles": 3, "prefix_len": 2}
-SHRUNK |= {"puzzle_embedding_size": None, "multiple_of": 16, "T": 2, "n": 2}
+SHRUNK |= {"puzzle_embedding_size": None, "multiple_of": 16}
+ROUNDS = ("T", "n", "loops", "num_layers", "H_layers", "L_layers")
 
 
 def shrunk(config):
     """The same network, small."""
-    known = {field.name for field in dataclasses.fields(config)}
-    return dataclasses.replace(config, **{k: v for k, v in SHRUNK.items() if k in known})
+    known = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    small = {name: size for name, size in SHRUNK.items() if name in known}
+    small |= {name: min(known[name], 2) for name in ROUNDS if name in known}
+    return dataclasses.replace(config, **small)
 
 
 NETWORKS = {repr(shrunk(preset.model)): name for name, preset in PRESETS.items()}  # each one once
@@ -98,9 +103,9 @@ def test_a_network_compiles_without_a_graph_break(name, gradient):
     torch.testing.assert_close(found, expected)
 
 
-def test_halting_saves_most_of_the_work_and_loses_next_to_nothing():
+def test_halting_saves_most_of_the_work_and_loses_nothing():
     model, _ = shipped("sudoku-6x6")
-    puzzles = sudoku_set(*sudoku.generate(500, 6, seed=99)).batch(slice(None))
+    puzzles = sudoku_set(*sudoku.generate(250, 6, seed=99)).batch(slice(None))
     rows: list[int] = []
     model.net.register_forward_pre_hook(lambda net, arguments: rows.append(len(arguments[0])))
     right, work = {}, {}
@@ -108,9 +113,9 @@ def test_halting_saves_most_of_the_work_and_loses_next_to_nothing():
         rows.clear()
         said = answer(model, puzzles.inputs, halt_above=halt_above)
         right[way], work[way] = (said.tokens == puzzles.labels).all(-1).sum().item(), sum(rows)
-    assert work["all steps"] == 500 * MAX_STEPS * 8  # T (n + 1) applications a step
+    assert work["all steps"] == 250 * MAX_STEPS * 8  # T (n + 1) applications a step
     assert 8 * work["halting"] <= work["all steps"]
-    assert right["halting"] >= right["all steps"] - 1  # 0.2 points of 500
+    assert right["halting"] >= right["all steps"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""Processes of their own for tests, forked from one that has imported PyTorch already.
+
+Starting Python and importing PyTorch takes seconds, a fork takes none. Windows has no fork.
+"""
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from shared_settings import TINY
+
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+if FORKS:
+    CONTEXT.set_forkserver_preload(
+        ["torch._dynamo", "trm_lite.cli.main", "trm_lite.cli.train", "trm_lite.training"]
+    )
+
+
+class Done(NamedTuple):
+    """How a command ended in all its processes, and what they said."""
+
+    returncode: int
+    said: str
+
+
+def run_command(folder: Path, processes: int, *words: str) -> Done:
+    """`trm-lite WORDS` in some processes at once, as torchrun would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    children, outputs = [], [folder / f"said-{rank}" for rank in range(processes)]
+    for rank, output in enumerate(outputs):
+        ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes),
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+        environment = ranks if processes > 1 else {}
+        child = CONTEXT.Process(target=_command, args=(words, output, environment))
+        child.start()
+        children.append(child)
+    for child in children:
+        child.join()
+    worst = max((child.exitcode for child in children), key=abs)
+    return Done(worst, "\n".join(output.read_text() for output in outputs))
+
+
+def _command(words, output, environment):
+    os.environ.update(environment)
+    with open(output, "w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    from trm_lite.cli.main import main
+
+    sys.exit(main(list(words)))
+
+
+class TinyRun:
+    """A quick training of the preset `tiny`, in a process of its own; it saves after every step.
+
+    It is there once it has taken and saved a few steps, so that there is something to go on from.
+    """
+
+    def __init__(self, folder: Path, steps: int, eval_every: int):
+        saved = CONTEXT.Event()
+        arguments = (folder, steps, eval_every, saved)
+        self.process = CONTEXT.Process(target=_train, args=arguments)
+        self.process.start()
+        assert saved.wait(60)
+
+    def send(self, how: signal.Signals) -> None:
+        os.kill(self.process.pid, how)
+
+    def wait(self) -> int:
+        """0 if it came to its end, 3 if it was stopped, -N if signal N ended it."""
+        self.process.join()
+        return self.process.exitcode
+
+
+def _train(folder, steps, eval_every, saved):
+    from trm_lite.experiments import get_preset
+    from trm_lite.training import replace, trainer
+
+    class Telling(trainer.Trainer):
+        def save(self):
+            super().save()
+            if self.steps_done >= first + 3:
+                saved.set()
+
+    trainer.SAVE_EVERY_SECONDS = 0
+    preset = replace(get_preset("sudoku-6x6"), **TINY, T=1, n=1, steps=steps, eval_every=eval_every)
+    run = Telling(preset, folder=folder, device="cpu", progress=False)
+    first = run.steps_done
+    finished = run.train()
+    saved.set()
+    sys.exit(0 if finished else 3)
