@@ -16,6 +16,7 @@ are in progress as there are slots. Evaluation needs no slots: there, `think` is
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -133,6 +134,19 @@ def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS)
     better = torch.maximum(later.halt_logit, later.continue_logit)
     must_halt = carry.steps >= max_steps
     return torch.where(must_halt, later.halt_logit, better).sigmoid()
+
+
+@contextmanager
+def seeded(model: Reasoner, seed: int) -> Iterator[None]:
+    """A context in which what a network draws is repeatable, and its own generator rests."""
+    if not model.draws:
+        yield
+        return
+    own, model.generator = model.generator, torch.Generator(model.device).manual_seed(seed)
+    try:
+        yield
+    finally:
+        model.generator = own
 
 
 def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:

@@ -1,11 +1,8 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -35,6 +32,7 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.signals import stop_requests
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -383,24 +381,3 @@ def weights_for(config: NetConfig, name: str) -> dict:
 def detached(tensor: Tensor | None) -> Tensor | None:
     """The tensor without its gradient history; None stays None."""
     return None if tensor is None else tensor.detach()
-
-
-@contextmanager
-def stop_requests() -> Iterator[list]:
-    """Collect Ctrl-C and SIGTERM in the yielded list; only a second Ctrl-C stops at once."""
-    requests: list[int] = []
-
-    def note(number, frame):
-        if requests and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield requests  # only the main thread can catch signals, so this list stays empty
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
