@@ -14,6 +14,7 @@ from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMCo
 from trm_lite.training.recipe import Recipe
 
 ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
+EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
 SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
 
 
@@ -37,6 +38,8 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
         multi_scale = _count(state, r"L(\d+)_init") - 1  # their numbers begin with 1
         num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
         network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
+        if multi_scale < 1 and "L_init" not in state:  # EqR draws its initial latents
+            fields |= {"num_latents": 1} | EQR
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
     else:
@@ -163,12 +166,7 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
     elif network is TRMConfig:
         given |= {"num_layers": arch["L_layers"]}
     if "lambda_" in arch:
-        given |= {
-            "num_latents": 1,
-            "random_start": True,
-            "damping": 1 - arch["lambda_"],
-            "noise": arch["noise_scale"],
-        }
+        given |= {"damping": 1 - arch["lambda_"], "noise": arch["noise_scale"]}
     return infer(state, **given)
 
 
