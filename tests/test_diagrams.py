@@ -21,7 +21,9 @@ def looks(text):
 
 def described():
     """The alternative text of each file in the README."""
-    rows = re.findall(r"^\| `(.+?)` \| .+? \| (.+?) \|$", (FOLDER / "README.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(.+?)` \| .+? \| (.+?) \|$", (FOLDER / "README.md").read_text("utf-8"), re.M
+    )
     return dict(rows)
 
 
