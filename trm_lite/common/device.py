@@ -75,7 +75,7 @@ def compiling() -> Iterator[None]:
     try:
         yield
     except BackendCompilerFailed as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = next(iter(str(error.inner_exception).strip().splitlines()), "unknown")
         raise UserError(
             f"torch.compile does not work on this machine ({reason}); install a C++ compiler such "
             "as g++, or do without.",
