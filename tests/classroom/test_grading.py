@@ -6,8 +6,8 @@ import json
 import pytest
 from classroom.sums import LIMITS, RIGHT, exercise, graded, hand_in, linux
 
-from trm_lite.classroom import grading
-from trm_lite.classroom.grading import Master
+from trm_lite.classroom import whole_class
+from trm_lite.classroom.master import Master
 from trm_lite.classroom.pages import file_name
 from trm_lite.classroom.submissions import collect
 from trm_lite.cli.main import main
@@ -167,16 +167,16 @@ def test_a_master_that_fails_says_so(notebook, tmp_path):
 def test_trouble_with_one_submission_costs_no_other(master, notebook, tmp_path, monkeypatch):
     hand_in(tmp_path / "in", notebook, "anna", RIGHT)
     hand_in(tmp_path / "in", notebook, "bo", RIGHT)
-    whole = grading.grade
+    whole = whole_class.grade
 
     def stumbles(master, submission, *rest):
         if submission.student == "anna":
             raise OSError("too many open files")
         return whole(master, submission, *rest)
 
-    monkeypatch.setattr(grading, "grade", stumbles)
-    handed_in = collect(tmp_path / "in", master.assignment, master.stubs)
-    anna, bo = grading.grade_all(master, handed_in, LIMITS, jobs=1)
+    monkeypatch.setattr(whole_class, "grade", stumbles)
+    handed_in = collect(tmp_path / "in", master.assignment, master.handed)
+    anna, bo = whole_class.grade_all(master, handed_in, LIMITS, jobs=1)
     assert bo.points == 10 and anna.points == 0 and "too many open files" in anna.remarks[0]
 
 
@@ -185,14 +185,14 @@ def test_what_is_graded_before_an_interruption_is_kept(
 ):
     hand_in(tmp_path / "in", notebook, "anna", RIGHT)
     hand_in(tmp_path / "in", notebook, "bo", RIGHT)
-    whole = grading.grade
+    whole = whole_class.grade
 
     def interrupted(master, submission, *rest):
         if submission.student == "bo":
             raise KeyboardInterrupt
         return whole(master, submission, *rest)
 
-    monkeypatch.setattr(grading, "grade", interrupted)
+    monkeypatch.setattr(whole_class, "grade", interrupted)
     out = tmp_path / "out"
     asked = ["grade", str(master_path), str(tmp_path / "in"), "--out", str(out), "--jobs", "1"]
     assert main(["classroom", *asked]) == 130
@@ -210,10 +210,10 @@ def test_copied_numbers_show(notebook, tmp_path):
     for student in ("anna", "ottilie"):
         hand_in(tmp_path / "in", notebook, student, copied)
     master = Master.read(path)
-    handed_in = collect(tmp_path / "in", master.assignment, master.stubs)
-    anna, ottilie = grading.grade_all(master, handed_in, LIMITS, jobs=1, by_student=True)
+    handed_in = collect(tmp_path / "in", master.assignment, master.handed)
+    anna, ottilie = whole_class.grade_all(master, handed_in, LIMITS, jobs=1, by_student=True)
     assert anna.points == 2 and not anna.remarks
-    assert ottilie.points == 0 and "right for 'anna'" in ottilie.remarks[0]
+    assert ottilie.points == 0 and "right for 'anna'" in ottilie.copied[0]
 
 
 def test_pages_of_different_students_are_different_files():

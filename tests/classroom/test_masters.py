@@ -21,8 +21,9 @@ from trm_lite.classroom.assignment import (
     source_of,
     student_version,
 )
-from trm_lite.classroom.grading import NOT_GRADED, Master, grade
+from trm_lite.classroom.grading import NOT_GRADED, grade
 from trm_lite.classroom.kernel import Limits
+from trm_lite.classroom.master import Master
 from trm_lite.classroom.submissions import read_submission
 from trm_lite.cli.main import main
 
@@ -40,7 +41,7 @@ def in_seconds(monkeypatch):
 
 def graded(path, submission_path, student=""):
     master = Master.read(path)
-    read = read_submission("anna", submission_path, master.assignment, master.stubs)
+    read = read_submission(submission_path, master.assignment, master.handed)
     return grade(master, read, LIMITS, student)
 
 

@@ -8,7 +8,14 @@ from bs4 import BeautifulSoup
 from trm_lite.classroom.assignment import Assignment, Cell
 from trm_lite.classroom.grading import Mark, Result
 from trm_lite.classroom.kernel import Outcome
-from trm_lite.classroom.pages import MOST_SHOWN, feedback, histogram, summary, write_all
+from trm_lite.classroom.pages import (
+    MOST_SHOWN,
+    feedback,
+    histogram,
+    summary,
+    write_pages,
+    write_table,
+)
 from trm_lite.classroom.submissions import Submission
 
 EVIL = """<script>alert(1)</script>"' onload=x {{ 7 * 7 }}"""
@@ -24,7 +31,7 @@ SUMS = Assignment(
 
 
 def result(student="anna", points=10.0, outcome=Outcome(True), code="", words="", remarks=()):  # noqa: B008
-    submission = Submission(student, None, {"add": code}, {"why": words})
+    submission = Submission(student, "", {"add": code}, {"why": words})
     return Result(submission, [Mark("add", points, 10, outcome)], remarks=list(remarks))
 
 
@@ -43,9 +50,10 @@ def test_whatever_a_student_writes_is_text():
 def test_signs_that_no_encoding_knows_cost_nobody_the_pages(tmp_path):
     lone = json.loads(r'"\ud800"')
     students = [result("bo", remarks=[lone], code=lone, words=lone), result(f"mo{lone}")]
-    write_all(SUMS, students, tmp_path)
+    write_table(SUMS, students, tmp_path)
+    write_pages(SUMS, students, tmp_path)
     assert len(list((tmp_path / "feedback").iterdir())) == 2
-    assert all((tmp_path / name).exists() for name in ("grades.csv", "results.json"))
+    assert all((tmp_path / name).exists() for name in ("grades.csv", "summary.html"))
 
 
 def test_a_cell_is_shown_as_it_was_written():

@@ -1,0 +1,136 @@
+"""Checks as they are sent to a student's process: in parts, with probes, and telling no secret.
+
+The process that runs a check is the student's own, so that its word counts for little. A check
+therefore carries *probes*: asserts that fail, at random places, each with a random word. Only a
+process that really ran the check, and in which failing asserts raise errors, can name the words.
+Hidden tests are sent when the visible ones have passed, and from then on the process chooses no
+words that a student reads.
+"""
+
+import ast
+import builtins
+import itertools
+import re
+import secrets
+from typing import NamedTuple
+
+from trm_lite.classroom.assignment import HIDDEN
+from trm_lite.classroom.kernel import STOPPED, Outcome
+
+PROBES = 2  # besides the one at the end
+# Outcomes whose words are the grader's own.
+OURS = {*STOPPED, "Time", "Tampering", "Missing"}
+UNSEEN = "in a test that you cannot see."
+NUMBER = r"[-+0-9.,%e ]{0,12}"  # what a hidden test may tell of the values that it saw
+# Names that solutions to exercises never use, and attempts at manipulating the tests often do.
+UNUSUAL = {
+    "__import__", "__builtins__", "_getframe", "_current_frames", "atexit", "builtins", "co_consts",
+    "ctypes", "currentframe", "eval", "exec", "f_back", "f_globals", "f_locals", "gc", "inspect",
+    "get_ipython", "importlib", "linecache", "mmap", "multiprocessing", "os", "pty", "setprofile",
+    "settrace", "signal", "socket", "subprocess", "sys", "threading",
+    "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__instancecheck__",
+    "__class__", "__getattribute__", "__subclasses__", "__globals__", "__code__", "__traceback__",
+}  # fmt: skip
+
+
+class Part(NamedTuple):
+    """A part of a check that is run in one go."""
+
+    source: str
+    hidden: bool  # whether it, or a part before it, is hidden
+
+
+def parts(source: str, hidden: bool = False) -> list[Part]:
+    """The parts of a check, cut where hidden tests begin and end.
+
+    Args:
+        source: the check.
+        hidden: whether all of it is hidden.
+    """
+    lines: list[list[str]] = [[]]
+    for line in source.split("\n"):
+        if any(marker in line for marker in HIDDEN):
+            lines.append([])
+        else:
+            lines[-1].append(line)
+    cut = ["\n".join(part) for part in lines]
+    try:
+        for part in cut:
+            ast.parse(part)
+    except SyntaxError:  # a marker within a statement
+        cut = ["", "\n".join(cut)]
+    # Parts alternate, and what comes after the first hidden one could repeat it.
+    return [Part(part, hidden or number > 0) for number, part in enumerate(cut) if part.strip()]
+
+
+def with_probes(source: str) -> tuple[str, str, tuple[str, ...]]:
+    """A part with probes, the name under which they gather their words, and the words."""
+    name = f"_{secrets.token_hex(8)}"
+    lines, body = source.split("\n"), ast.parse(source).body
+    between = [after.lineno - 1 for before, after in itertools.pairwise(body)
+               if before.end_lineno < after.lineno
+               and not getattr(after, "decorator_list", ())]  # fmt: skip
+    places = [secrets.choice(between) for _ in range(PROBES)] if between else []
+    words = []
+    for place in sorted(places, reverse=True):
+        words.insert(0, secrets.token_hex(8))
+        lines[place:place] = _probe(name, words[0])
+    words.append(secrets.token_hex(8))
+    return "\n".join([*lines, *_probe(name, words[-1])]), name, tuple(words)
+
+
+def _probe(name: str, word: str) -> list[str]:
+    value = secrets.token_hex(secrets.randbelow(6) + 2)
+    return [
+        "try:",
+        f"    assert len({value!r}) == {len(value) + 1}, {word!r}",
+        f"except AssertionError as {name}_:",
+        f"    {name}.append(str({name}_))",
+    ]
+
+
+def told(outcome: Outcome, part: Part) -> Outcome:
+    """The outcome of a failed part, in words that a student may read."""
+    if not part.hidden or outcome.error in OURS:
+        return outcome
+    if outcome.error == "AssertionError":
+        return outcome._replace(message=_own_words(outcome.message, part.source))
+    known = isinstance(getattr(builtins, outcome.error, None), type)
+    return outcome._replace(error=outcome.error if known else "Exception", message=UNSEEN)
+
+
+def _own_words(message: str, source: str) -> str:
+    """`message` if it is one that the asserts of `source` give, and no other text."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assert) and node.msg and _fits(message, node.msg):
+            return message
+    return f"failed {UNSEEN}"
+
+
+def _fits(message: str, node: ast.expr) -> bool:
+    """Whether a message is what `node` says, with nothing but numbers filled in."""
+    values = node.values if isinstance(node, ast.JoinedStr) else [node]
+    pattern = "".join(
+        re.escape(str(value.value)) if isinstance(value, ast.Constant) else NUMBER
+        for value in values
+    )
+    return re.fullmatch(pattern, message) is not None
+
+
+def unusual(code: str) -> list[str]:
+    """What a student's code names that no solution needs, sorted."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    found = set()
+    for node in ast.walk(tree):
+        for name in _named(node):
+            found |= UNUSUAL & {name, *name.split(".")}
+    return sorted(found)
+
+
+def _named(node: ast.AST) -> list[str]:
+    """The names in a node: variables, attributes, imports, functions, and texts that are names."""
+    texts = [getattr(node, key, None) for key in ("id", "attr", "name", "module", "value")]
+    return [text for text in texts if isinstance(text, str)]
