@@ -9,7 +9,6 @@ words that a student reads.
 
 import ast
 import builtins
-import itertools
 import re
 import secrets
 from typing import NamedTuple
@@ -30,6 +29,7 @@ UNUSUAL = {
     "settrace", "signal", "socket", "subprocess", "sys", "threading",
     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__instancecheck__",
     "__class__", "__getattribute__", "__subclasses__", "__globals__", "__code__", "__traceback__",
+    "__torch_function__", "IPython",
 }  # fmt: skip
 
 
@@ -64,29 +64,57 @@ def parts(source: str, hidden: bool = False) -> list[Part]:
 
 
 def with_probes(source: str) -> tuple[str, str, tuple[str, ...]]:
-    """A part with probes, the name under which they gather their words, and the words."""
+    """A part with probes, the name under which they gather their words, and the words.
+
+    What its asserts compare goes through a guard, a function called like that name and "_guard".
+    """
     name = f"_{secrets.token_hex(8)}"
-    lines, body = source.split("\n"), ast.parse(source).body
-    between = [after.lineno - 1 for before, after in itertools.pairwise(body)
-               if before.end_lineno < after.lineno
-               and not getattr(after, "decorator_list", ())]  # fmt: skip
-    places = [secrets.choice(between) for _ in range(PROBES)] if between else []
-    words = []
-    for place in sorted(places, reverse=True):
-        words.insert(0, secrets.token_hex(8))
-        lines[place:place] = _probe(name, words[0])
-    words.append(secrets.token_hex(8))
-    return "\n".join([*lines, *_probe(name, words[-1])]), name, tuple(words)
+    tree = _Guarding(f"{name}_guard").visit(ast.parse(source))
+    places = [*sorted(secrets.randbelow(len(tree.body)) for _ in range(PROBES)), len(tree.body)]
+    words = [secrets.token_hex(8) for _ in places]
+    for place, word in reversed(list(zip(places, words, strict=True))):
+        tree.body[place:place] = _probe(name, word)
+    return ast.unparse(ast.fix_missing_locations(tree)), name, tuple(words)
 
 
-def _probe(name: str, word: str) -> list[str]:
+class _Guarding(ast.NodeTransformer):
+    """Passes whatever an assert compares, or hands to a function, through the guard."""
+
+    def __init__(self, guard: str):
+        self.guard = guard
+        self.inside = False
+
+    def _guarded(self, value: ast.expr) -> ast.expr:
+        if isinstance(value, ast.Constant | ast.Starred | ast.GeneratorExp):
+            return value
+        return ast.Call(ast.Name(self.guard, ast.Load()), [value], [])
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        self.inside = True
+        node.test = self._guarded(self.visit(node.test))
+        self.inside = False
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        self.generic_visit(node)
+        if self.inside:
+            node.left = self._guarded(node.left)
+            node.comparators = [self._guarded(value) for value in node.comparators]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if self.inside:
+            node.args = [self._guarded(value) for value in node.args]
+        return node
+
+
+def _probe(name: str, word: str) -> list[ast.stmt]:
     value = secrets.token_hex(secrets.randbelow(6) + 2)
-    return [
-        "try:",
-        f"    assert len({value!r}) == {len(value) + 1}, {word!r}",
-        f"except AssertionError as {name}_:",
-        f"    {name}.append(str({name}_))",
-    ]
+    return ast.parse(
+        f"try:\n    assert len({value!r}) == {len(value) + 1}, {word!r}\n"
+        f"except AssertionError as {name}_:\n    {name}.append(str({name}_))"
+    ).body
 
 
 def told(outcome: Outcome, part: Part) -> Outcome:

@@ -25,6 +25,16 @@ WATCHED = {"builtins", "contextlib", "copy", "functools", "itertools", "json", "
 MOST_MESSAGE = 2000  # characters of an error that are reported
 JUPYTER = re.compile(r"^\s*[%!]|=\s*[%!]|\?\s*$|\bget_ipython\b", re.MULTILINE)
 TOOLS = 6  # sys.monitoring knows so many
+HEAP_TYPE = 1 << 9  # the flag of classes that are not built in
+MOST_GUARDED = 1000  # elements of a list that a guard looks at
+# Methods by which an object decides what others find when they compare it.
+DECIDING = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__len__",
+            "__contains__", "__torch_function__", "__array_ufunc__", "__array_function__",
+            "__rsub__", "__rtruediv__", "__abs__", "__getattr__", "__getattribute__")  # fmt: skip
+
+
+class Tampering(Exception):
+    """What a student's code does to a check so that it passes."""
 
 
 class Originals:
@@ -38,7 +48,7 @@ class Originals:
                 self._keep(name, module)
                 if name in ("torch", "torch.nn") or name.startswith("trm_lite"):
                     classes |= {one: f"{name}.{one.__name__}" for one in vars(module).values()
-                                if isinstance(one, type) and one.__flags__ & 1 << 9}  # fmt: skip
+                                if isinstance(one, type) and one.__flags__ & HEAP_TYPE}  # fmt: skip
         for one, name in classes.items():
             self._keep(name, one)
 
@@ -52,13 +62,22 @@ class Originals:
         for name, owner, members in self.kept:
             present = vars(owner)
             for key, original in members.items():
-                if present.get(key) is not original:
+                if not _same(present.get(key), original):
                     try:
                         setattr(owner, key, original)
                     except (AttributeError, TypeError):
                         continue
                     replaced.append(f"{name}.{key}")
         return replaced
+
+
+def _same(present, original) -> bool:
+    """Whether a function is still the original, or was wrapped by its own library."""
+    if present is original:
+        return True
+    code = getattr(present, "__code__", None)
+    wrapped = getattr(present, "__wrapped__", None) is original
+    return wrapped and code is not None and not code.co_filename.startswith("<")
 
 
 class Worker:
@@ -129,8 +148,22 @@ class Worker:
             replaced += self._fresh_scratch()
         self.scratch["__builtins__"] = dict(self.builtins)
         self.scratch[proof] = found = []
+        self.scratch[f"{proof}_guard"] = self._guard
         exec(compile(source, "<check>", "exec"), self.scratch)
         return {"proof": found, "replaced": replaced[:20]}
+
+    def _guard(self, value, depth: int = 2):
+        """The value, unless the student's own code decides what it is equal to."""
+        if isinstance(value, list | tuple) and depth:
+            for one in value[:MOST_GUARDED]:
+                self._guard(one, depth - 1)
+        kind = type(value)
+        if kind.__flags__ & HEAP_TYPE and kind not in self.given.values():
+            for name in DECIDING:
+                code = getattr(getattr(kind, name, None), "__code__", None)
+                if code is not None and code.co_filename.startswith("<"):
+                    raise Tampering("The answer itself decides what it is equal to.")
+        return value
 
     def _fresh_scratch(self) -> list[str]:
         """Copy the notebook's names for a check; returns those that the student had covered."""
