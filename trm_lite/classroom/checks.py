@@ -29,7 +29,8 @@ UNUSUAL = {
     "settrace", "signal", "socket", "subprocess", "sys", "threading",
     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__instancecheck__",
     "__class__", "__getattribute__", "__subclasses__", "__globals__", "__code__", "__traceback__",
-    "__torch_function__", "IPython",
+    "__torch_function__", "IPython", "open", "pathlib", "shutil", "unlink", "write_bytes",
+    "write_text",
 }  # fmt: skip
 
 
