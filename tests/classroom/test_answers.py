@@ -44,14 +44,14 @@ CHANGES = {
     "split within the function": (
         [code("# exercise: add\ndef add(a, b):", ADD), code("    return a + b")],
         True, "in 2 parts"),
-    "markdown": ([code(RIGHT["add"], ADD) | {"cell_type": "markdown"}], False, "is a markdown cell"),
-    "raw": ([code("# exercise: add\n" + RIGHT["add"]) | {"cell_type": "raw"}], False, "is a raw cell"),
+    "markdown": ([code(RIGHT["add"], ADD) | {"cell_type": "markdown"}], False, "a markdown cell"),
+    "raw": ([code("# exercise: add\n" + RIGHT["add"]) | {"cell_type": "raw"}], False, "a raw cell"),
     "twice": ([code("def add(a, b): return 0", ADD), code(RIGHT["add"], ADD)],
               True, "is there 2 times; the last was graded"),
     "a given cell changed": (
         [code("base = 99\ndef extra(): return 1"), code(RIGHT["add"], ADD)],
         True, "a given cell, with base, was changed"),
-    "checks edited": ([code(RIGHT["add"], ADD), code("assert False", marks("add-check"))], True, ""),
+    "a check edited": ([code(RIGHT["add"], ADD), code("1 / 0", marks("add-check"))], True, ""),
 }  # fmt: skip
 
 
@@ -62,7 +62,10 @@ def test_check_says_what_grading_gives(master, notebook, tmp_path, what):
     checked = own_check(path, LIMITS)
     result, points = graded(master, path)
     assert points["add"] == (2 if counts else 0), [mark.outcome for mark in result.marks]
-    assert [mark.points for mark in checked.marks] == [mark.points for mark in result.marks]
+    # The last exercise builds on this one, for which a student has no solution but their own.
+    same = len(result.marks) if counts else 2
+    for mine, theirs in list(zip(checked.marks, result.marks, strict=True))[:same]:
+        assert mine.points == theirs.points
     assert checked.remarks == result.remarks
     assert said in " ".join(result.remarks) if said else not result.remarks
 
@@ -90,7 +93,7 @@ ODD = {
     "blank lines": "\n" * 200_000,
     "spaces": (" " * 1000 + "\n") * 200,
     "nested": "x = " + "-" * 50_000 + "1",
-    "long chain": "x = a" + ".a" * 50_000,
+    "long chain": "x = a" + ".a" * 10_000,
     "brackets": "(" * 100_000,
     "too long": "x = 1\n" * 100_000,
     "half an emoji": 'add = "\ud83d"',
