@@ -1,5 +1,6 @@
 """The pages for students and lecturers: nothing from outside is markup, and numbers are whole."""
 
+import csv
 import json
 
 import pytest
@@ -10,7 +11,9 @@ from trm_lite.classroom.grading import Mark, Result
 from trm_lite.classroom.kernel import Outcome
 from trm_lite.classroom.pages import (
     MOST_SHOWN,
+    as_csv,
     feedback,
+    file_name,
     histogram,
     summary,
     write_pages,
@@ -105,3 +108,18 @@ def test_a_page_can_be_read_on_a_phone_and_in_the_dark():
         assert soup.find("meta", {"name": "viewport"})["content"].startswith("width=device-width")
         assert "prefers-color-scheme: dark" in soup.style.text
         assert all("scroll" in table.parent["class"] for table in soup("table"))
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "a\r=1", "\n=1", "  =1"]
+)
+def test_a_spreadsheet_computes_nothing(text):
+    table = as_csv(SUMS, [result(text, remarks=[text])])
+    _, row = csv.reader(table.splitlines())
+    assert row[0] == row[-1] == (f"'{text.strip()}" if text[0] != "a" else "a =1")
+
+
+def test_long_names_become_short_ones_of_files():
+    names = ["n" * 300, "n" * 299, "é" * 100, "🙂" * 100]
+    files = [file_name(name) for name in names]
+    assert len(set(files)) == 4 and all(len(f"{file}.html".encode()) < 200 for file in files)

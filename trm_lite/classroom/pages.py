@@ -46,9 +46,9 @@ def as_csv(assignment: Assignment, results: list[Result]) -> str:
 
 
 def _not_a_formula(text: str) -> str:
-    """A spreadsheet would compute text that begins so; what comes from outside must not."""
-    risky = text.lstrip().startswith(("=", "+", "-", "@")) or text[:1] in ("\t", "\r", "\n")
-    return f"'{text}" if risky else text
+    """One line that no spreadsheet computes, as it would text that begins with one of "=+-@"."""
+    line = " ".join(text.split())
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def feedback(assignment: Assignment, result: Result) -> bytes:
