@@ -92,7 +92,7 @@ def test_a_class_of_twelve_gets_the_same_grades_twice(master_path, notebook, tmp
     tables = []
     for number in range(2):
         out = tmp_path / f"out{number}"
-        arguments = ["--out", str(out), "--cell-seconds", "3", "--jobs", "3"]
+        arguments = ["--out", str(out), "--cell-seconds", "2", "--jobs", "3"]
         assert main(["classroom", "grade", str(master_path), str(folder), *arguments]) == 0
         tables.append((out / "grades.csv").read_bytes())
     assert tables[0] == tables[1]
