@@ -70,14 +70,18 @@ def test_check_says_what_grading_gives(master, notebook, tmp_path, what):
     assert said in " ".join(result.remarks) if said else not result.remarks
 
 
-def test_check_works_where_the_note_of_what_was_handed_out_is_lost(notebook, tmp_path, capsys):
-    path = hand_in(tmp_path, notebook, "anna", RIGHT,
-                   replaced("add", code(FIRST, ADD), code(SECOND, ADD)))  # fmt: skip
+@pytest.mark.parametrize("what", ["split, both named", "markdown"])
+def test_check_works_where_the_note_of_what_was_handed_out_is_lost(
+    notebook, tmp_path, capsys, what
+):
+    cells, counts, said = CHANGES[what]
+    path = hand_in(tmp_path, notebook, "anna", RIGHT, replaced("add", *cells))
     made = json.loads(path.read_text())
     del made["metadata"]["trm_lite"]
     path.write_text(json.dumps(made))
-    assert main(["classroom", "check", str(path)]) == 0
-    assert "in 2 parts" in capsys.readouterr().out
+    assert main(["classroom", "check", str(path)]) == (not counts)
+    out = capsys.readouterr().out
+    assert said in out and f"{10 if counts else 3} of 10 points" in out
 
 
 def test_the_copy_that_nobody_worked_on_does_not_count(master, notebook, tmp_path):

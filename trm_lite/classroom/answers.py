@@ -199,7 +199,7 @@ class _Gathering:
         loose = {name for text in self.own if not _only_defines(text) for name in bound_names(text)}
         loose -= self.given_names
         for name, text in self.answers.code.items():
-            used = sorted(loose & _used(text) - bound_names(text))
+            used = sorted(loose & _free_names(text))
             if used:
                 self.answers.remarks.append(
                     f"exercise '{name}' may use {', '.join(used[:3])} of another cell, which does "
@@ -218,6 +218,17 @@ def _given_name(cell: dict) -> str:
 def _used(text: str) -> set[str]:
     """The words in some code, comments and texts included."""
     return set(WORD.findall(unicodedata.normalize("NFKC", text)))
+
+
+def _free_names(text: str) -> set[str]:
+    """The names that some code reads and nowhere sets; none if it cannot be parsed."""
+    read, own = set(), bound_names(text)
+    for node in (found for statement in parsed(text) or () for found in ast.walk(statement)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else own).add(node.id)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+    return read - own
 
 
 def _with_helpers(text: str, helpers: list[Cell]) -> str:

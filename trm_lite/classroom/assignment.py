@@ -191,7 +191,11 @@ def handed_out(path: Path, notebook: dict) -> Assignment:
     except (KeyError, TypeError, AttributeError, ValueError):
         pass
     cells: list[Cell] = []
-    for cell in map(_read_cell, notebook["cells"]):
+    for raw in notebook["cells"]:
+        cell = _read_cell(raw)
+        marks = raw.get("metadata", {}).get("nbgrader", {})
+        if cell.role == "text" and marks.get("solution"):  # an exercise that was turned into text
+            cell = _read_cell(raw | {"cell_type": "code"})
         if not cell.name or cell.name not in {earlier.name for earlier in cells}:
             cells.append(cell)
     exercises = {cell.name for cell in cells if cell.role == "exercise"}
