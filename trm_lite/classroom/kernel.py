@@ -263,12 +263,13 @@ class Kernel:
     def kill(self) -> None:
         """End the kernel and all processes that it started, including those started meanwhile."""
         self.alive = False
-        family = self._family()  # ending the first one ends its whole namespace
+        family = self._family()
         for _ in range(100):
             for process in family:
                 with contextlib.suppress(Exception):
                     process.kill()
-            family = self._strays()
+            # Where there are namespaces, ending the first process of one ends all of it.
+            family = [] if isolation() else self._strays()
             if not family:
                 break
             time.sleep(0.02)
