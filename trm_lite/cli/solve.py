@@ -1,6 +1,7 @@
 """The command `trm-lite solve`: solve your own Sudokus, and check every answer."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -110,21 +111,14 @@ def solve_files(
         if not puzzles and not problems:
             raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
         results: list[tuple[int, Solved]] = []
-        for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
-            group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
-            try:
-                model = solvers.of(size)
-            except PuzzleError as error:
-                problems += [Unread(line, str(error)) for line, _ in group]
-                continue
-            boards = np.stack([board for _, board in group])
+        for model, lines, boards in _by_solver(puzzles, solvers, problems):
             solved = solve_boards(
                 model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
             )
             if picture is not None:
                 draw_thought(model, boards[0], picture, max_steps)
                 picture = None
-            results += zip((line for line, _ in group), solved, strict=True)
+            results += zip(lines, solved, strict=True)
         _print_problems(name, sorted(problems))
         for line, solved in sorted(results, key=lambda result: result[0]):
             print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
@@ -133,6 +127,22 @@ def solve_files(
             print(f"{name}: {right} of {len(results)} solved.")
         status = max(status, 2 if problems else 1 if right < len(results) else 0)
     return status
+
+
+def _by_solver(
+    puzzles: list[tuple[int, np.ndarray]], solvers: "Solvers", problems: list[Unread]
+) -> Iterator[tuple[Reasoner, list[int], np.ndarray]]:
+    """The puzzles of each size: the network for them, their lines, and the boards (B, n*n).
+
+    Those for which there is no network are added to `problems`.
+    """
+    for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
+        group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
+        lines, boards = zip(*group, strict=True)
+        try:
+            yield solvers.of(size), list(lines), np.stack(boards)
+        except PuzzleError as error:
+            problems += [Unread(line, str(error)) for line in lines]
 
 
 class Solvers:
