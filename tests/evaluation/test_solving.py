@@ -42,7 +42,7 @@ def test_bad_lines_are_named_and_good_ones_kept():
 
 def test_solved_is_checked_never_assumed(at_once):
     echo = at_once(lambda inputs: inputs)  # says of every board that it is its own solution
-    solved = solve_boards(echo, np.stack([PUZZLES[0], SOLUTIONS[0]]))
+    solved = solve_boards(echo, sudoku.to_tokens(np.stack([PUZZLES[0], SOLUTIONS[0]])))
     assert [s.solved for s in solved] == [False, True]
     assert solved[0].confidence > 0.99
 
@@ -58,12 +58,12 @@ def test_a_wrong_answer_is_followed_by_another_guise(at_once):
         return said
 
     calls = []
-    puzzles, solutions = sudoku.generate(12, 6, seed=5)
+    puzzles, solutions = map(sudoku.to_tokens, sudoku.generate(12, 6, seed=5))
     once = solve_boards(at_once(whimsical), puzzles)
     assert not all(said.solved for said in once) and calls == [12]
     solved = solve_boards(at_once(whimsical), puzzles, tries=100)
     for said, before, puzzle, solution in zip(solved, once, puzzles, solutions, strict=True):
-        assert said.solved and (said.solution == solution).all() and (said.puzzle == puzzle).all()
+        assert said.solved and (said.solution == solution).all() and (said.question == puzzle).all()
         assert said.steps == said.tries and (said.tries == 1) == before.solved
     assert calls[1] == 12 and calls[2] < 12, "only those that are not solved are tried again"
 
@@ -75,7 +75,7 @@ needs_weights = pytest.mark.skipif(
 
 @needs_weights
 def test_the_shipped_weights_solve_fresh_puzzles():
-    puzzles, solutions = sudoku.generate(200, 6, seed=987)
+    puzzles, solutions = map(sudoku.to_tokens, sudoku.generate(200, 6, seed=987))
     solved = solve_boards(shipped_weights(6)[0], puzzles)
     right = [s.solved and (s.solution == t).all() for s, t in zip(solved, solutions, strict=True)]
     assert np.mean(right) >= 0.98

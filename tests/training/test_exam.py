@@ -73,8 +73,11 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
         examine_run(tmp_path, ExamOptions(tries=0), device="cpu")
 
 
-def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
+def test_attempts_at_what_has_no_guises_need_noise(tmp_path, monkeypatch):
     mazes = replace(get_preset("maze-7x7"), train=8, validation=8, test=8, steps=1)
+    splits = mazes.data.build()
+    splits.test.augment = None
+    monkeypatch.setattr(type(mazes.data), "build", lambda _: splits)
     Trainer(mazes, folder=tmp_path, device="cpu", progress=False).train()
     with pytest.raises(UserError, match="let the attempts differ by noise"):
         examine_run(tmp_path, ExamOptions(tries=2), device="cpu")

@@ -1,6 +1,5 @@
 """`trm-lite data`: build a benchmark into a folder."""
 
-import json
 import time
 from dataclasses import fields, make_dataclass, replace
 from pathlib import Path
@@ -99,7 +98,9 @@ def options_of(name: str, given: Options) -> Options:
 
 def summary(folder: Path) -> str:
     """What a built folder holds, and the command to go on with."""
-    about = json.loads((folder / "about.json").read_text())
+    from trm_lite.data.folder import read_about
+
+    about = read_about(folder)
     rows = [row_of(folder / name) for name in SPLITS if (folder / name).exists()]
     lines = [columns(rows, align="<>>", indent="  ")]
     if "rating" in about:

@@ -1,5 +1,6 @@
 """The command `trm-lite solve`: solve your own Sudokus, and check every answer."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -9,13 +10,22 @@ from tyro.conf import Positional
 from trm_lite.cli.options import Device
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
-from trm_lite.evaluation.solving import MAX_STEPS, Solved, read_puzzles, solve_boards
+from trm_lite.evaluation.solving import (
+    MAX_STEPS,
+    BadLine,
+    Solved,
+    read_boards,
+    read_puzzles,
+    solve_boards,
+)
+from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import load_puzzle, sudoku
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
+SUDOKUS = [f"sudoku-{size}x{size}" for size in sudoku.SIZES]  # they may be laid out with lines
 BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
@@ -27,24 +37,27 @@ def solve(
     picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
+    puzzle: Path | None = None,
 ) -> int:
-    """Solve Sudokus (6x6 or 9x9) with a trained network and check its answers.
+    """Solve Sudokus (6x6 or 9x9), or puzzles of your own, and check the answers.
 
     A file holds one puzzle per line, with `.` or `0` for blanks, or one puzzle over several
     lines, or it is a CSV file with a column `question`. Without files, standard input is read.
-    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle with
-    exactly one solution.
+    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle; a
+    Sudoku must have exactly one solution.
 
     Args:
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
         max_steps: The most supervision steps of an attempt.
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
-            same puzzle in another guise: digits renamed, rows and columns moved.
+            same puzzle in another guise (of a Sudoku digits are renamed, rows and columns moved),
+            or from another start.
         picture: Save a picture of the first attempt at the first puzzle, step by step. The ending
             is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
+        puzzle: A puzzle file, with the rules by which the answers are checked. It is executed.
     """
     return solve_files(
         files,
@@ -54,6 +67,7 @@ def solve(
         device=device,
         as_json=json,
         picture=picture,
+        puzzle=puzzle,
     )
 
 
@@ -66,6 +80,7 @@ def solve_files(
     device: str = "auto",
     as_json: bool = False,
     picture: Path | None = None,
+    puzzle: Path | None = None,
 ) -> int:
     """Solve the puzzles in some files, and print the answers.
 
@@ -79,48 +94,76 @@ def solve_files(
         device: see `pick_device`.
         as_json: print JSON instead of boards.
         picture: file for a picture of the thought about the first puzzle.
+        puzzle: a puzzle file; see `load_puzzle`.
     """
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
-    target = pick_device(device)
+    target, solvers = pick_device(device), Solvers(weights, puzzle)
     status = 0
-    models: dict[int, Reasoner] = {}  # by size of board
     for name, text in _texts(files):
-        puzzles, bad = read_puzzles(text)
-        if not puzzles and not bad:
+        questions, bad = solvers.read(text)
+        if not questions and not bad:
             raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
         for problem in bad:
             print(f"{name}, line {problem.line}: {problem.problem}", file=sys.stderr)
         results: dict[int, Solved] = {}
-        for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
-            group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
-            if size not in models:
-                models[size] = _solver(size, weights).to(target)
-            boards = np.stack([board for _, board in group])
-            solved = solve_boards(models[size], boards, max_steps=max_steps, tries=tries)
+        for length in sorted({len(question) for _, question in questions}):
+            group = [(line, question) for line, question in questions if len(question) == length]
+            model = solvers.of(length).to(target)
+            boards = np.stack([question for _, question in group])
+            solved = solve_boards(model, boards, max_steps=max_steps, tries=tries)
             if picture is not None:
-                draw_thought(models[size], boards[0], picture, max_steps)
+                draw_thought(model, boards[0], picture, max_steps)
                 picture = None
             results.update(zip((line for line, _ in group), solved, strict=True))
         for line, solved in sorted(results.items()):
             print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-        right = sum(solved.solved for solved in results.values())
-        if not as_json and len(results) > 1:
-            print(f"{name}: {right} of {len(results)} solved.")
-        status = max(status, 2 if bad else 1 if right < len(results) else 0)
+        right = [solved.solved for solved in results.values()]
+        if not as_json and len(right) > 1 and None not in right:
+            print(f"{name}: {sum(right)} of {len(right)} solved.")
+        status = max(status, 2 if bad else 1 if False in right else 0)
     return status
 
 
-def _solver(size: int, weights: Path | None) -> Reasoner:
-    """The network in the file `weights`, or the course's best one for boards of `size` if None."""
-    if weights is None and size not in BEST_WEIGHTS:
-        raise UserError(
-            f"The course has no weights for {size}x{size} Sudokus, only for "
-            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
-            "weights",
-        )
-    model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
-    return model
+class Solvers:
+    """The networks that solve, each loaded when it is first needed.
+
+    Without `weights` they are the course's, for Sudokus. `puzzle` is a puzzle file, with the rules
+    of what the weights were trained on.
+    """
+
+    def __init__(self, weights: Path | None, puzzle: Path | None):
+        self.given: Reasoner | None = None
+        self.loaded: dict[int, Reasoner] = {}
+        if weights is not None:
+            self.given, _ = load_weights(weights)
+        elif puzzle is not None:
+            raise UserError("Say which network solves this puzzle.", "weights")
+        if puzzle is not None:
+            self.given.puzzle = load_puzzle(puzzle)
+        self.puzzle = puzzle_of(self.given) if self.given else None
+
+    def read(self, text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
+        """The questions in a text, as tokens with line numbers, and the lines with problems."""
+        if self.puzzle is not None and self.puzzle.name not in SUDOKUS:
+            return read_boards(text, self.puzzle)
+        boards, bad = read_puzzles(text)
+        return [(line, sudoku.to_tokens(board)) for line, board in boards], bad
+
+    def of(self, length: int) -> Reasoner:
+        """The network for boards of so many cells."""
+        if self.given is not None:
+            return self.given
+        size = math.isqrt(length)
+        if size not in BEST_WEIGHTS:
+            raise UserError(
+                f"The course has no weights for {size}x{size} Sudokus, only for "
+                f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
+                "weights",
+            )
+        if length not in self.loaded:
+            self.loaded[length], _ = shipped(BEST_WEIGHTS[size])
+        return self.loaded[length]
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
@@ -128,7 +171,7 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
 
     Args:
         model: the network.
-        board: (n*n,) the puzzle.
+        board: (L,) tokens of the question.
         path: the file; its ending tells which of the two.
         max_steps: supervision steps.
     """
@@ -141,9 +184,11 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
     thought = trace(model, board, max_steps)
     if path.suffix.lower() in animation.ENDINGS:
         size = sum(parameter.numel() for parameter in model.parameters())
-        title = f"a network of {size / 1000:,.0f} thousand parameters solves a Sudoku"
+        solver = f"a network of {size / 1000:,.0f} thousand parameters"
         # One frame more than needed shows what the network believes at the end.
-        animation.animate(thought.until_settled(), path, title=title)
+        animation.animate(
+            thought.until_settled(), path, title=f"{solver} solves {puzzle_of(model).name}"
+        )
     else:
         plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
 
@@ -164,12 +209,14 @@ def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
 
 
 def _describe(name: str, line: int, solved: Solved) -> str:
-    verdict = "solved" if solved.solved else "NOT solved (breaks a rule or a clue)"
-    lines = terminal.board_lines(solved.solution, solved.puzzle)
+    verdict = {True: "solved", False: "NOT solved (breaks a rule or a clue)", None: "answered"}
+    pace = f"after {solved.steps} step{'s' if solved.steps > 1 else ''}"
     head = (
-        f"{name}, line {line}: {verdict} after {solved.steps} "
-        f"step{'s' if solved.steps > 1 else ''}"
+        f"{name}, line {line}: {verdict[solved.solved]} {pace}"
         + (f" in {solved.tries} attempts" if solved.tries > 1 else "")
         + f", confidence {solved.confidence:.0%}"
     )
+    if solved.puzzle.shape[0] == 1:
+        return f"{head}\n {solved.puzzle.decode(solved.solution)}\n"
+    lines = terminal.board_lines(solved.puzzle, solved.solution, solved.question)
     return "\n".join([head, *lines, ""])

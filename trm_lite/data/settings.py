@@ -3,7 +3,6 @@
 `build` makes the splits, and imports what it needs for that.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from trm_lite.puzzles import arc, maze
 if TYPE_CHECKING:
     from trm_lite.data.arc_augmentations import Group
     from trm_lite.data.dataset import PuzzleSet, Splits
+    from trm_lite.puzzles import Puzzle
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,16 @@ class Data:
     """
 
     @property
-    def puzzle(self) -> str:
-        """Which puzzles they are: "sudoku", "maze" or "arc". UserError if their data is missing."""
+    def puzzle_name(self) -> str:
+        """The name of the puzzle, which the network's configuration carries too."""
         raise NotImplementedError
+
+    @property
+    def puzzle(self) -> "Puzzle":
+        """What the tokens mean, and what can be done. UserError if the data is missing."""
+        from trm_lite.puzzles import get_puzzle
+
+        return get_puzzle(self.puzzle_name)
 
     @property
     def identifiers(self) -> int:
@@ -60,8 +67,8 @@ class SudokuData(Data):
     source: Literal["generated"] = "generated"  # the name of the class in files
 
     @property
-    def puzzle(self) -> str:
-        return "sudoku"
+    def puzzle_name(self) -> str:
+        return f"sudoku-{self.size}x{self.size}"
 
     @property
     def vocab_size(self) -> int:
@@ -97,13 +104,13 @@ class MazeData(Data):
     source: Literal["generated mazes"] = "generated mazes"  # the name of the class in files
 
     @property
-    def puzzle(self) -> str:
-        return "maze"
+    def puzzle_name(self) -> str:
+        return f"maze-{self.size}x{self.size}"
 
     @property
     def vocab_size(self) -> int:
         """Padding and the five characters of a maze."""
-        return len(maze.CHARACTERS) + 1
+        return len(maze.CHARACTERS)
 
     @property
     def seq_len(self) -> int:
@@ -132,8 +139,8 @@ class SmallArcData(Data):
     source: Literal["small ARC tasks"] = "small ARC tasks"  # the name of the class in files
 
     @property
-    def puzzle(self) -> str:
-        return "arc"
+    def puzzle_name(self) -> str:
+        return f"arc-{self.side}x{self.side}"
 
     @property
     def vocab_size(self) -> int:
@@ -212,8 +219,14 @@ class BuiltData(Data):
         return Path(self.folder or Path("data") / self.name)
 
     @property
-    def puzzle(self) -> str:
+    def puzzle_name(self) -> str:
         return self.about()["puzzle"]
+
+    @property
+    def puzzle(self) -> "Puzzle":
+        from trm_lite.data.folder import puzzle_in
+
+        return puzzle_in(self.about())
 
     @property
     def identifiers(self) -> int:
@@ -225,9 +238,11 @@ class BuiltData(Data):
 
         Raises UserError if the folder is missing, damaged, or holds puzzles of another size.
         """
+        from trm_lite.data.folder import read_about
+
         how = f"trm-lite data {self.name}"
         try:
-            about = json.loads((self.path / "about.json").read_text())
+            about = read_about(self.path)
             there = about["vocab_size"], about["seq_len"]
         except FileNotFoundError as error:
             raise UserError(f"There is no data in {self.path} yet; run: {how}", "folder") from error

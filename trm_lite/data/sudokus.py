@@ -15,7 +15,7 @@ from tqdm import tqdm
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import DAMAGED, cache_folder, write_atomically
 from trm_lite.data.dataset import PuzzleSet, Splits
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import get_puzzle, sudoku
 
 # Part of the cache key. Raise it when a generator changes, or old files would be used.
 GENERATION = 2
@@ -176,15 +176,21 @@ def _evolve(count: int, seed: int) -> _Kind:
     return _Kind(pool.puzzles[order], pool.solutions[order], pool.lineage[order])
 
 
+def boards_in(puzzles: PuzzleSet) -> tuple[np.ndarray, np.ndarray]:
+    """The puzzles and the solutions of a set of Sudokus as boards, both (N, n*n)."""
+    return tuple(sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+
+
 def sudoku_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
     """A `PuzzleSet` of Sudokus and their solutions, both (N, n*n) boards.
 
     Its batches can be shown under random symmetries of Sudoku.
     """
-    size = sudoku.size_of(puzzles)
+    puzzle = get_puzzle("sudoku-{0}x{0}".format(sudoku.size_of(puzzles)))
     return PuzzleSet(
         torch.from_numpy(sudoku.to_tokens(puzzles)),
         torch.from_numpy(sudoku.to_tokens(solutions)),
         torch.zeros(len(puzzles), dtype=torch.long),
-        lambda inputs, labels, generator: sudoku.augment(inputs, labels, size, generator),
+        puzzle.augment,
+        puzzle=puzzle,
     )

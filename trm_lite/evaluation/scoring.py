@@ -13,6 +13,7 @@ from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network
+from trm_lite.puzzles import Puzzle
 from trm_lite.thinking import MAX_STEPS, noisy_start, think
 
 
@@ -49,7 +50,11 @@ class Evaluation:
     correct: Tensor  # (S, N) bool: every graded cell is right
     cells: Tensor  # (S, N) share of the graded cells that are right
     halt_logits: Tensor  # (S, N) above 0 means that the network believes its answer
-    answers: Tensor | None = None  # (N, L) uint8 tokens after the last step, if they were kept
+    answers: Tensor | None = None  # (N, L) tokens after the last step, if they were kept
+    # (N,) bool, where rules were asked: whether the answer is valid, though it may be another one
+    # than the label. After the last step, and at the step at which the network halts itself.
+    valid: Tensor | None = None
+    valid_when_halting: Tensor | None = None
 
     def exact(self, step: int = -1) -> Share:
         """Exact match after supervision step `step` (from 1; -1 is the last)."""
@@ -72,6 +77,9 @@ class Evaluation:
         if attempts[0].answers is not None:
             answers = torch.stack([attempt.answers for attempt in attempts])  # (A, N, L)
             result.answers = answers[chosen[0, -1], torch.arange(answers.shape[1])]
+        if attempts[0].valid is not None:
+            valid = torch.stack([attempt.valid for attempt in attempts])  # (A, N)
+            result.valid = valid.gather(0, chosen[:, -1])[0]
         return result
 
     def slowest(self) -> int:
@@ -108,6 +116,7 @@ def evaluate(
     noise: float = 0.0,
     guises: bool = False,
     seed: int = 0,
+    rules: bool = False,
 ) -> Evaluation:
     """Let a network answer every puzzle, and compare its answers with the labels after each step.
 
@@ -125,35 +134,75 @@ def evaluate(
         noise: standard deviation of Gaussian noise on the initial z.
         guises: show each puzzle under a random symmetry.
         seed: seed of the guises; puzzle i draws its noise with `seed` + i.
+        rules: also ask the puzzle's rules which answers are valid, if it has any.
     """
     model.eval()
     device = model.device
+    puzzle = puzzles.puzzle if rules and puzzles.puzzle and puzzles.puzzle.breaks else None
     parts: list[Tensor] = []
     answers: list[Tensor] = []
+    valid: list[Tensor] = []
     batches = list(range(0, len(puzzles), batch_size))
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         drawn = torch.Generator().manual_seed(seed + start) if guises else None
         batch = puzzles.batch(slice(start, start + batch_size), drawn).to(device)
         graded = batch.labels != IGNORE
-        rows = []
+        rows, stopped = [], Stopped()
         seeds = range(seed + start, seed + start + len(graded))
         with precision(device, bfloat16):
             for tokens, belief in _answers(model, batch, steps, noise, seeds):
                 right = (tokens == batch.labels) | ~graded
                 share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
+                share_right = share_right.where(graded.any(-1), 1.0)  # of no cells, none is wrong
                 rows.append(torch.stack((right.all(-1), share_right, belief)))
+                stopped.see(tokens, belief)
         parts.append(torch.stack(rows).cpu())  # (S, 3, B)
         if keep_answers:
-            answers.append(tokens.to(torch.uint8).cpu())
-    parts = [part for said in ranks.gather_objects(parts) for part in said]
-    correct, cells, halt_logits = torch.cat(parts, dim=-1).unbind(1)
+            answers.append(tokens.to(puzzles.labels.dtype).cpu())
+        if puzzle is not None:
+            both = (keeps_rules(puzzle, batch, said) for said in (tokens, stopped.tokens))
+            valid.append(torch.stack(list(both)))
+
+    def whole(parts: list[Tensor]) -> Tensor:
+        return torch.cat([part for said in ranks.gather_objects(parts) for part in said], dim=-1)
+
+    correct, cells, halt_logits = whole(parts).unbind(1)
     result = Evaluation(correct.bool(), cells, halt_logits)
     if keep_answers:
-        result.answers = torch.cat(
-            [part for said in ranks.gather_objects(answers) for part in said]
-        )
+        result.answers = whole([part.T for part in answers]).T
+    if puzzle is not None:
+        result.valid, result.valid_when_halting = whole(valid)
     return result
+
+
+class Stopped:
+    """The answers (B, L) at the steps at which a network halts itself."""
+
+    tokens: Tensor | None = None
+
+    def see(self, tokens: Tensor, belief: Tensor) -> None:
+        """Take the answers (B, L) after a step, and the logits (B,) of the belief in them."""
+        if self.tokens is None:
+            self.tokens, self.going_on = tokens, torch.ones_like(belief, dtype=torch.bool)
+        self.tokens = torch.where(self.going_on[:, None], tokens, self.tokens)
+        self.going_on = self.going_on & ~(belief > 0)
+
+
+def keeps_rules(puzzle: Puzzle, batch: Batch, answers: Tensor) -> Tensor:
+    """Which answers (B, L) to a batch keep all rules of its puzzle: (B,) bool, on the CPU.
+
+    What is not graded counts as padding, whatever the network says there. The label is valid, so
+    an answer that equals it is not asked about.
+    """
+    graded = batch.labels != IGNORE
+    answers = torch.where(graded, answers, 0)
+    valid = ((answers == batch.labels) | ~graded).all(-1).cpu()
+    asked = (~valid).nonzero()[:, 0]
+    if len(asked):
+        parts = (part.cpu()[asked].numpy().astype(puzzle.dtype) for part in (batch.inputs, answers))
+        valid[asked] = torch.from_numpy(~puzzle.broken(*parts).any(-1))
+    return valid
 
 
 def _answers(

@@ -1,8 +1,9 @@
-"""Solve any Sudokus with a trained network, and check every answer against the rules."""
+"""Solve any boards with a trained network, and check every answer against the rules."""
 
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,37 +13,40 @@ from tqdm import tqdm
 
 from trm_lite.common.device import precision
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.puzzles import sudoku
-from trm_lite.thinking import answer
+from trm_lite.puzzles import Puzzle, sudoku
+from trm_lite.thinking import answer, noisy_start
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
 # The halt logit at which to stop. On validation puzzles, stopping at 0 is often too early.
 HALT_ABOVE = 4.0
+NOISE = 0.5  # standard deviation of the noise with which further attempts start
 
 
 class Solved(NamedTuple):
-    """A network's answer to one Sudoku, right or wrong."""
+    """A network's answer to one question, right or wrong."""
 
-    puzzle: np.ndarray  # (n*n,) the board
-    solution: np.ndarray  # (n*n,) what the network says, right or wrong
-    solved: bool  # whether that keeps the rules and the clues; always checked
+    puzzle: Puzzle  # what the tokens mean
+    question: np.ndarray  # (L,) tokens
+    solution: np.ndarray  # (L,) what the network says, right or wrong
+    solved: bool | None  # whether that keeps all rules; always checked, None without known rules
     steps: int  # supervision steps taken, over all attempts
     tries: int  # attempts made
     confidence: float  # how sure the network is of its answer, in 0..1
 
     def then(self, again: "Solved") -> "Solved":
         """The better of this answer and that of a further attempt, with the steps of both."""
-        better = max(self, again, key=lambda said: (said.solved, said.confidence))
+        better = max(self, again, key=lambda said: (bool(said.solved), said.confidence))
         return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
 
     def to_json(self) -> str:
-        """The answer as one line of JSON, with boards as in `sudoku.to_line`."""
+        """The answer as one line of JSON, with boards as text."""
         return json.dumps(
             {
-                "puzzle": sudoku.to_line(self.puzzle),
-                "solution": sudoku.to_line(self.solution),
+                "puzzle": self.puzzle.decode(self.question),
+                "solution": self.puzzle.decode(self.solution),
                 "solved": self.solved,
                 "steps": self.steps,
                 "tries": self.tries,
@@ -104,45 +108,88 @@ def _candidates(text: str) -> list[tuple[int, str]]:
         return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
 
 
+def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
+    """Find the boards of a puzzle in a text: tokens with line numbers, and lines with problems.
+
+    The text may hold one board per line, or of several rows one line for each, or it is CSV with
+    a column `question`. Text that is shorter than the board is padded.
+    """
+    good: list[tuple[int, np.ndarray]] = []
+    bad: list[BadLine] = []
+    for line, board in _board_texts(text, puzzle):
+        try:
+            if puzzle.shape[0] > 1 and len(board) != puzzle.length:
+                rows, columns = puzzle.shape
+                raise PuzzleError(
+                    f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines "
+                    f"of {columns}, but this one has {len(board)}."
+                )
+            good.append((line, puzzle.encode(board)))
+        except PuzzleError as error:
+            bad.append(BadLine(line, str(error)))
+    return good, bad
+
+
+def _board_texts(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
+    """The texts that should each be a board, with their line numbers."""
+    lines = text.splitlines()
+    if lines and "question" in lines[0].split(","):
+        rows = csv.DictReader(io.StringIO(text))
+        yield from ((rows.line_num, row["question"] or "") for row in rows)
+        return
+    if " " not in puzzle.tokens:
+        lines = ["".join(line.split()) for line in lines]
+    high, wide = puzzle.shape
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
+    while numbered:
+        number, line = numbered[0]
+        rows = [row for _, row in numbered[:high]]
+        in_rows = high > 1 and len(rows) == high and all(len(row) == wide for row in rows)
+        yield number, "".join(rows) if in_rows else line
+        numbered = numbered[high if in_rows else 1 :]
+
+
 def solve_boards(
     model: Reasoner,
-    boards: np.ndarray,
+    questions: np.ndarray,
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = HALT_ABOVE,
     tries: int = 1,
 ) -> list[Solved]:
-    """Let a network solve boards, and check its answers.
+    """Let a network solve questions, and check its answers by the rules of its puzzle.
 
-    If an answer breaks a rule, the network tries again with another guise of the board, which is
-    a fresh chance (as in arXiv 2601.10679). Raises UserError if the weights are for another size.
+    If an answer breaks a rule, the network tries again, which is a fresh chance: with another
+    guise of the question if its symmetries can be undone (as in arXiv 2601.10679), otherwise from
+    a noisy start. Raises UserError if the weights are for another puzzle.
 
     Args:
         model: the network.
-        boards: (B, n*n) puzzles of the size that it was trained on.
+        questions: (B, L) tokens.
         max_steps: the most supervision steps of an attempt.
         halt_above: end an attempt once the halt logit exceeds this; None takes all the steps.
-        tries: the most attempts per board.
+        tries: the most attempts per question.
     """
-    cells = boards.shape[-1]
+    cells = questions.shape[-1]
     if cells != model.config.seq_len:
         raise UserError(
             f"These weights solve boards of {model.config.seq_len} cells, but this one has "
             f"{cells}; use weights for this size.",
             "weights",
         )
+    puzzle = puzzle_of(model)
+    puzzle.check_tokens(questions)
     solved: list[Solved] = []
     generator = torch.Generator().manual_seed(0)
-    starts = range(0, len(boards), BATCH)
+    starts = range(0, len(questions), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
-        part = boards[start : start + BATCH]
+        part = questions[start : start + BATCH]
         answers = attempt(model, part, max_steps, halt_above)
         for _ in range(tries - 1):
-            left = [row for row, said in enumerate(answers) if not said.solved]
+            left = [row for row, said in enumerate(answers) if said.solved is False]
             if not left:
                 break
-            drawn = sudoku.random_symmetry(len(left), sudoku.size_of(part), generator)
-            again = attempt(model, part[left], max_steps, halt_above, drawn)
+            again = attempt(model, part[left], max_steps, halt_above, generator)
             for row, said in zip(left, again, strict=True):
                 answers[row] = answers[row].then(said)
         solved += answers
@@ -151,26 +198,34 @@ def solve_boards(
 
 def attempt(
     model: Reasoner,
-    boards: np.ndarray,
+    questions: np.ndarray,
     max_steps: int,
     halt_above: float | None,
-    symmetry: sudoku.Symmetry | None = None,
+    generator: torch.Generator | None = None,
 ) -> list[Solved]:
-    """Let a network answer each of `boards` (B, n*n) once; for the arguments see `solve_boards`.
+    """Let a network answer each of `questions` (B, L) once; for the arguments see `solve_boards`.
 
-    If there is a `symmetry`, the network sees the boards under it, and its answers are
-    transformed back.
+    With a `generator`, the network sees them under random symmetries or starts with noise.
     """
-    tokens = torch.from_numpy(sudoku.to_tokens(boards))
-    seen = tokens if symmetry is None else sudoku.apply(symmetry, tokens)
+    puzzle, count = puzzle_of(model), len(questions)
+    tokens, start, undo = torch.from_numpy(questions).long(), None, None
+    if generator is not None and puzzle.symmetry is not None:
+        show, undo = puzzle.symmetry(count, generator)
+        tokens = show(tokens)
+    elif generator is not None:
+        seeds = torch.randint(2**31, (count,), generator=generator).tolist()
+        start = noisy_start(model, NOISE, seeds)
     with precision(model.device, bfloat16=True):
         result = answer(
-            model, seen.long().to(model.device), max_steps=max_steps, halt_above=halt_above
+            model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start
         )
-    said = result.tokens if symmetry is None else sudoku.undo(symmetry, result.tokens)
-    solutions = sudoku.from_tokens(said.cpu().numpy())
-    columns = (boards, solutions, sudoku.is_solution(boards, solutions), *result[1:])
+    said = result.tokens if undo is None else undo(result.tokens)
+    solutions = said.cpu().numpy().astype(puzzle.dtype)
+    valid = [None] * count
+    if puzzle.breaks is not None:
+        valid = (~puzzle.broken(questions, solutions).any(-1)).tolist()
+    rows = zip(questions, solutions, valid, *(part.tolist() for part in result[1:]), strict=True)
     return [
-        Solved(puzzle, solution, bool(right), int(steps), 1, float(confidence))
-        for puzzle, solution, right, steps, confidence in zip(*columns, strict=True)
+        Solved(puzzle, question, solution, right, steps, 1, confidence)
+        for question, solution, right, steps, confidence in rows
     ]

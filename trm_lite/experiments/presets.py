@@ -12,7 +12,9 @@ from trm_lite.training.recipe import Preset, Recipe, replace
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
-    config = TRMConfig(vocab_size=data.vocab_size, seq_len=data.seq_len, **model)
+    config = TRMConfig(
+        vocab_size=data.vocab_size, seq_len=data.seq_len, puzzle=data.puzzle_name, **model
+    )
     return Preset(name, about, data, config, recipe)
 
 
@@ -140,14 +142,24 @@ MAZE_7X7 = Preset(
     "maze-7x7",
     "mazes of 7x7 cells with a single path",
     MazeData(),
-    TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
+    TRMConfig(6, 49, hidden_size=48, puzzle="maze-7x7", **MINI_SHAPE),
     dataclasses.replace(MINI, steps=5_000),
 )
 MINI_ARC = Preset(
     "mini-arc",
     "ARC tasks of at most 6x6 cells, each in 16 guises",
     SmallArcData(),
-    TRMConfig(12, 36, hidden_size=64, multiple_of=32, T=1, n=2, prefix_len=1, num_puzzles=945),
+    TRMConfig(
+        12,
+        36,
+        hidden_size=64,
+        multiple_of=32,
+        T=1,
+        n=2,
+        prefix_len=1,
+        num_puzzles=945,
+        puzzle="arc-6x6",
+    ),
     dataclasses.replace(
         MINI,
         batch_size=64,

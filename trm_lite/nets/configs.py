@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trm_lite.common.errors import UserError
+from trm_lite.puzzles.known import name_by_sizes
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -28,6 +29,7 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
+    puzzle: str = ""  # name of the puzzle that it reads; "" if that does not matter
 
     @property
     def effective_depth(self) -> int:
@@ -266,10 +268,13 @@ def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
-    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
-    that its class does not have.
+    knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
+    network, and TypeError for fields that its class does not have.
     """
     fields = dict(fields)
+    if "puzzle" not in fields:
+        sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
+        fields["puzzle"] = name_by_sizes(*sizes)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
     if name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")

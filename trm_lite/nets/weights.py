@@ -5,17 +5,19 @@ A file says which network it holds and how it was trained.
 
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.files import ASSETS, write_atomically
-from trm_lite.nets.build import Network, build_network
+from trm_lite.nets.build import Network, build_network, puzzle_of
 from trm_lite.nets.configs import config_from_dict
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.puzzles.known import from_description
 
 
 def save_weights(model: Network, path: Path, about: dict, half: bool = False) -> None:
@@ -32,6 +34,8 @@ def save_weights(model: Network, path: Path, about: dict, half: bool = False) ->
         "config": json.dumps(dataclasses.asdict(model.config)),
         "about": json.dumps(about),
     }
+    with suppress(UserError):  # a network need not know its puzzle
+        metadata["puzzle"] = json.dumps(puzzle_of(model).described())
     tensors = {
         name: (tensor.half() if half else tensor).contiguous()
         for name, tensor in model.state_dict().items()
@@ -60,11 +64,14 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
     try:
         config = config_from_dict(json.loads(metadata["config"]))
         about = json.loads(metadata["about"])
-    except (KeyError, TypeError, ValueError) as error:
+        said = metadata.get("puzzle")  # only text: loading weights never executes code
+        puzzle = from_description(json.loads(said)) if said else None
+    except (KeyError, TypeError, ValueError, PuzzleError) as error:
         raise UserError(
             f"{path} does not say which network it holds; use a file saved by trm_lite."
         ) from error
     model = build_network(config)
+    model.puzzle = puzzle
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
+from trm_lite.puzzles.known import name_by_sizes
 from trm_lite.training.recipe import Recipe
 
 ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
@@ -50,6 +51,7 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
     if network is TRMConfig:
         fields["T"], fields["n"] = 3, 6 if fields["seq_len"] == 81 else 4
     fields |= given
+    fields.setdefault("puzzle", name_by_sizes(fields["vocab_size"], fields["seq_len"]))
     try:
         return network(**(fields | _inner_widths(state, fields)))
     except TypeError as error:

@@ -1,6 +1,7 @@
 """Test a trained network: exact match on puzzles that it has never seen."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, SudokuData
-from trm_lite.data.sudokus import sudoku_set
-from trm_lite.evaluation.measures import _boards, exact_by_band, shortest_paths, summary
+from trm_lite.data.sudokus import boards_in, sudoku_set
+from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
@@ -54,9 +55,9 @@ def examine_run(
     model.to(place)
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
     preset = preset or _own_preset(run, about)
-    check_fits(run, model, preset, options)
+    check_fits(run, model, preset)
     exam = _heading(preset, options)
-    if preset.data.puzzle == "arc" and isinstance(preset.data, BuiltData):
+    if isinstance(preset.data, BuiltData) and preset.data.identifiers > 1:
         exam |= _examine_by_vote(model, preset, options, ranks, run if kept else None)
     else:  # this includes the small ARC tasks
         exam |= _examine_by_puzzle(model, preset, options, ranks)
@@ -132,11 +133,13 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
         exam["exact_by_try"] = {
             k: Evaluation.most_confident(attempts[:k]).exact()._asdict() for k in so_far
         }
-    if data.puzzle == "maze":
-        exam["shortest_path"] = shortest_paths(puzzles, result)._asdict()
+    if puzzles.puzzle is not None:
+        exam["valid_is"] = puzzles.puzzle.valid
     if options.bands:
-        by_band = exact_by_band(puzzles, result)
-        exam["bands"] = {name: measured._asdict() for name, measured in by_band.items()}
+        for name, right in (("bands", result.correct[-1]), ("bands_any_valid", result.valid)):
+            if right is not None:
+                shares = by_band(puzzles, right)
+                exam[name] = {band: measured._asdict() for band, measured in shares.items()}
     return exam
 
 
@@ -154,10 +157,11 @@ def _attempts(
 ) -> list[Evaluation]:
     """The evaluation of each attempt. In the first, no puzzle is in another guise."""
     in_guises = options.tries > 1 and options.noise == 0
-    if in_guises and (preset.data.puzzle != "sudoku" or puzzles.augment is None):
+    if in_guises and puzzles.augment is None:
         raise UserError(
-            "Only Sudokus that are not stored in several guises already can be tried in several; "
-            "let the attempts differ by noise instead, such as 0.3.",
+            "Only puzzles that have symmetries, and are not stored under several of them already, "
+            "can be tried in several guises; let the attempts differ by noise instead, such as "
+            "0.3.",
             "noise",
         )
     return [
@@ -168,7 +172,7 @@ def _attempts(
             batch_size=options.batch_size,
             bfloat16=preset.recipe.bfloat16,
             ranks=ranks,
-            keep_answers=preset.data.puzzle == "maze",
+            rules=True,
             noise=options.noise,
             guises=in_guises and attempt > 0,
             seed=attempt * len(puzzles),
@@ -200,14 +204,13 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
     return load_weights(path)
 
 
-def check_fits(run: Path, model: Network, preset: Preset, options: ExamOptions) -> None:
+def check_fits(run: Path, model: Network, preset: Preset) -> None:
     """Raise UserError unless the network can read the puzzles of `preset`.
 
     Args:
         run: where the network comes from, for the message.
         model: the network.
         preset: whose puzzles are asked.
-        options: difficulty bands exist for Sudokus only.
     """
     there, here = model.config, preset.data
     if (there.vocab_size, there.seq_len) != (here.vocab_size, here.seq_len):
@@ -215,10 +218,6 @@ def check_fits(run: Path, model: Network, preset: Preset, options: ExamOptions) 
             f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
             f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens;"
             " choose a preset that fits."
-        )
-    if options.bands and here.puzzle != "sudoku":
-        raise UserError(
-            "Only Sudokus can be divided into bands of difficulty; leave this option out.", "bands"
         )
 
 
@@ -261,14 +260,24 @@ def exam_text(exam: dict) -> str:
     halting = exam["when_halting"]
     pace = f"after {halting['mean_steps']:.2f} steps on average"
     rows.append(("when it halts itself", shown(halting), pace))
-    if "shortest_path" in exam:
-        rows.append(("any shortest path", shown(exam["shortest_path"])))
+    for name, when in (("any_valid", ""), ("any_valid_when_halting", ", when it halts itself")):
+        if name in exam:
+            rows.append((exam["valid_is"] + when, shown(exam[name])))
     lines.append(columns(rows, indent="  "))
     if "bands" in exam:
         lines.append(f"By difficulty, after {last} steps:")
-        bands = [(name, shown(it), f"of {it['count']}") for name, it in exam["bands"].items()]
-        lines.append(columns(bands, indent="  "))
+        lines.append(columns(_band_rows(exam, shown), indent="  "))
     return "\n".join(lines)
+
+
+def _band_rows(exam: dict, shown: Callable[[dict], str]) -> list[tuple[str, ...]]:
+    """The lines of the bands of difficulty: exact match and, where rules are known, validity."""
+    valid = exam.get("bands_any_valid", {})
+    return [
+        (name, shown(it), f"of {it['count']}")
+        + ((f"{exam['valid_is']} {shown(valid[name])}",) if name in valid else ())
+        for name, it in exam["bands"].items()
+    ]
 
 
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
@@ -289,8 +298,8 @@ def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
         )
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(data.build().train)
+    train = boards_in(data.build().train)
     known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
-    puzzles, solutions = _boards(other.build().test)
+    puzzles, solutions = boards_in(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return sudoku_set(puzzles[rows], solutions[rows])

@@ -21,7 +21,7 @@ class ExamOptions:
             augmentations that vote, by default all.
         bands: Also report exact match by difficulty.
         tries: Attempts at each puzzle, of which the halting head chooses one. Every attempt but
-            the first shows the Sudoku in another guise, or differs by noise if there is any.
+            the first shows the puzzle in another guise, or differs by noise if there is any.
         noise: Standard deviation of Gaussian noise on the initial z.
         batch_size: Puzzles in the network at once.
     """

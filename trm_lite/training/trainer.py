@@ -1,5 +1,6 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
+import dataclasses
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.common.ranks import Wishes, join
 from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
-from trm_lite.evaluation.scoring import evaluate
+from trm_lite.evaluation.scoring import evaluate, keeps_rules
 from trm_lite.nets.build import build_network
 from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
@@ -80,6 +81,13 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
+        self.model.puzzle = puzzle = self.splits.train.puzzle
+        if recipe.halt_on == "valid" and (puzzle is None or puzzle.breaks is None):
+            raise UserError(
+                "No rules are known for these puzzles, so the halting head cannot learn from them; "
+                "let it learn from the label, or give the puzzle a function `breaks`.",
+                "halt_on",
+            )
         if recipe.start_from:
             self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
@@ -157,6 +165,7 @@ class Trainer:
             self.recipe.loss,
             thought.continue_logit,
             continue_target,
+            self.done(part, thought),
         )
         self.backward(loss)
         return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
@@ -167,6 +176,13 @@ class Trainer:
             return None
         later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
         return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def done(self, part: Carry, thought: Thought) -> Tensor | None:
+        """The target (B,) of the halt logit where it is validity; otherwise None."""
+        if self.recipe.halt_on == "exact":
+            return None
+        answers = thought.logits.argmax(-1)
+        return keeps_rules(self.splits.train.puzzle, part.batch, answers).to(self.device)
 
     def backward(self, loss: StepLoss) -> None:
         """Add the gradients of a part of the batch to those of the other parts."""
@@ -260,8 +276,13 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look["exact"] for look in self.history]
+        shares = [look[self.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
+
+    @property
+    def aim(self) -> str:
+        """The figure of a look by which weights are better than others."""
+        return "any_valid" if self.recipe.halt_on == "valid" else "exact"
 
     def look(self, loss: StepLoss) -> dict:
         """Validate the EMA weights, and record the result."""
@@ -271,6 +292,7 @@ class Trainer:
             steps=self.recipe.max_steps,
             bfloat16=self.recipe.bfloat16,
             ranks=self.ranks,
+            rules=True,
         )
         halting, mean_steps = result.when_halting()
         look = {
@@ -283,10 +305,12 @@ class Trainer:
             "exact_when_halting": halting.value,
             "steps_when_halting": mean_steps,
         }
-        best = max((earlier["exact"] for earlier in self.history), default=-1.0)
+        if result.valid is not None:
+            look["any_valid"] = result.valid.float().mean().item()
+        best = max((earlier[self.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -364,7 +388,7 @@ class Trainer:
 def weights_for(config: NetConfig, name: str) -> dict:
     """The weights of a file or of the course; UserError if they are for another `config`."""
     model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
-    if model.config != config:
+    if dataclasses.replace(model.config, puzzle=config.puzzle) != config:
         raise UserError(
             f"{name} holds a different network ({model.config}) from the one to train "
             f"({config}); choose the preset that it was trained with."
