@@ -26,8 +26,8 @@ torch.set_num_threads(1)
 class AtOnce(torch.nn.Module):
     """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
 
-    config, device = SimpleNamespace(seq_len=36, vocab_size=8), torch.device("cpu")
-    puzzle = get_puzzle("sudoku-6x6")
+    config = SimpleNamespace(seq_len=36, vocab_size=8)
+    device, draws, puzzle = torch.device("cpu"), False, get_puzzle("sudoku-6x6")
 
     def __init__(self, says):
         super().__init__()

@@ -57,6 +57,7 @@ def test_command_line_picture(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["solve", "--choose", "residual", "--tries", "1"], "single attempt"),
         (["train", "sudoku-6x7"], "no preset 'sudoku-6x7'; did you mean sudoku-6x6"),
         (["train"], "Say which preset"),
         (["demo", "--device", "cuda"], "no device 'cuda'"),
@@ -98,7 +99,7 @@ def test_command_line_animation(tmp_path, ending):
     (tmp_path / "puzzle.txt").write_text(LINES[0])
     picture = tmp_path / f"thought.{ending}"
     assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
-    thought = trace(shipped_weights(6)[0], PUZZLES[0], MAX_STEPS)
+    thought = trace(shipped_weights(6)[0], sudoku.to_tokens(PUZZLES[0]), MAX_STEPS)
     with Image.open(picture) as frames:
         assert frames.n_frames == thought.settled + 2  # the puzzle, every step, one more
         first = np.asarray(frames.convert("RGB"))

@@ -3,11 +3,13 @@
 import math
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tyro.conf import Positional
 
 from trm_lite.cli.options import Device
+from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.evaluation.solving import (
@@ -22,6 +24,7 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import load_puzzle, sudoku
+from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
@@ -34,6 +37,8 @@ def solve(
     weights: Path | None = None,
     max_steps: int = 64,
     tries: int = 8,
+    choose: Choice | Literal["rules"] = "rules",
+    seed: int = 0,
     picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
@@ -53,6 +58,10 @@ def solve(
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
             same puzzle in another guise (of a Sudoku digits are renamed, rows and columns moved),
             or from another start.
+        choose: Which attempt counts: the first that keeps the rules, or of all attempts, without
+            a look at the rules, the one of which the network is most sure ("halting"), whose
+            logits ("residual") or latents ("latent") have settled most, or the "majority".
+        seed: Seed of guises, and of the random starts of a network that has them.
         picture: Save a picture of the first attempt at the first puzzle, step by step. The ending
             is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
@@ -64,6 +73,8 @@ def solve(
         weights=weights,
         max_steps=max_steps,
         tries=tries,
+        choose=choose,
+        seed=seed,
         device=device,
         as_json=json,
         picture=picture,
@@ -77,6 +88,8 @@ def solve_files(
     weights: Path | None = None,
     max_steps: int = MAX_STEPS,
     tries: int = 1,
+    choose: Choice | Literal["rules"] = "rules",
+    seed: int = 0,
     device: str = "auto",
     as_json: bool = False,
     picture: Path | None = None,
@@ -91,6 +104,8 @@ def solve_files(
         weights: a weights file to use instead of the course's.
         max_steps: the most supervision steps of an attempt.
         tries: the most attempts per puzzle.
+        choose: which attempt counts, see `solve_boards`.
+        seed: see `solve_boards`.
         device: see `pick_device`.
         as_json: print JSON instead of boards.
         picture: file for a picture of the thought about the first puzzle.
@@ -98,6 +113,7 @@ def solve_files(
     """
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
+    check_choice(choose, tries, max_steps)
     target, solvers = pick_device(device), Solvers(weights, puzzle)
     status = 0
     for name, text in _texts(files):
@@ -111,7 +127,9 @@ def solve_files(
             group = [(line, question) for line, question in questions if len(question) == length]
             model = solvers.of(length).to(target)
             boards = np.stack([question for _, question in group])
-            solved = solve_boards(model, boards, max_steps=max_steps, tries=tries)
+            solved = solve_boards(
+                model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
+            )
             if picture is not None:
                 draw_thought(model, boards[0], picture, max_steps)
                 picture = None

@@ -11,3 +11,6 @@ Act = Literal["halt", "q_learning", "off"]
 HaltOn = Literal["exact", "valid"]
 
 LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities
+
+# Which of several attempts at a puzzle counts; see `trm_lite.evaluation.breadth`.
+Choice = Literal["halting", "residual", "latent", "majority"]

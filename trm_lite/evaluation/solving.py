@@ -5,18 +5,23 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
+from trm_lite.common.choices import Choice
 from trm_lite.common.device import precision
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.data.dataset import Batch
+from trm_lite.evaluation import breadth
+from trm_lite.evaluation.scoring import observe, stacked
 from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
-from trm_lite.thinking import answer, noisy_start
+from trm_lite.thinking import answer, noisy_start, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
@@ -156,12 +161,15 @@ def solve_boards(
     max_steps: int = MAX_STEPS,
     halt_above: float | None = HALT_ABOVE,
     tries: int = 1,
+    choose: Choice | Literal["rules"] = "rules",
+    seed: int = 0,
 ) -> list[Solved]:
     """Let a network solve questions, and check its answers by the rules of its puzzle.
 
     If an answer breaks a rule, the network tries again, which is a fresh chance: with another
     guise of the question if its symmetries can be undone (as in arXiv 2601.10679), otherwise from
-    a noisy start. Raises UserError if the weights are for another puzzle.
+    a noisy start. Or it makes all attempts, takes all the steps, and chooses an answer without
+    looking at the rules. Raises UserError if the weights are for another puzzle.
 
     Args:
         model: the network.
@@ -169,6 +177,8 @@ def solve_boards(
         max_steps: the most supervision steps of an attempt.
         halt_above: end an attempt once the halt logit exceeds this; None takes all the steps.
         tries: the most attempts per question.
+        choose: which attempt counts: by the "rules", or as `trm_lite.evaluation.breadth` says.
+        seed: seed of guises, and of what is drawn at random.
     """
     cells = questions.shape[-1]
     if cells != model.config.seq_len:
@@ -180,20 +190,70 @@ def solve_boards(
     puzzle = puzzle_of(model)
     puzzle.check_tokens(questions)
     solved: list[Solved] = []
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     starts = range(0, len(questions), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
         part = questions[start : start + BATCH]
-        answers = attempt(model, part, max_steps, halt_above)
-        for _ in range(tries - 1):
-            left = [row for row, said in enumerate(answers) if said.solved is False]
-            if not left:
-                break
-            again = attempt(model, part[left], max_steps, halt_above, generator)
-            for row, said in zip(left, again, strict=True):
-                answers[row] = answers[row].then(said)
-        solved += answers
+        if choose != "rules":
+            solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
+            continue
+        with seeded(model, seed + start):
+            solved += tried_answers(model, part, max_steps, tries, halt_above, generator)
     return solved
+
+
+def tried_answers(
+    model: Reasoner,
+    questions: np.ndarray,
+    max_steps: int,
+    tries: int,
+    halt_above: float | None,
+    generator: torch.Generator,
+) -> list[Solved]:
+    """Let a network try each question until an answer keeps the rules, in a new way each time.
+
+    The arguments are those of `solve_boards`; `generator` draws guises or noise.
+    """
+    answers = attempt(model, questions, max_steps, halt_above)
+    for _ in range(tries - 1):
+        left = [row for row, said in enumerate(answers) if said.solved is False]
+        if not left:
+            break
+        again = attempt(model, questions[left], max_steps, halt_above, generator)
+        for row, said in zip(left, again, strict=True):
+            answers[row] = answers[row].then(said)
+    return answers
+
+
+def chosen_answers(
+    model: Reasoner, questions: np.ndarray, max_steps: int, tries: int, choose: Choice, seed: int
+) -> list[Solved]:
+    """Let a network try each question `tries` times, and choose one answer without the rules.
+
+    Attempts differ by the network's random starts if it has any, by guises if the puzzle has
+    symmetries that can be undone, and otherwise by noise. The arguments are those of
+    `solve_boards`.
+    """
+    puzzle, count = puzzle_of(model), len(questions)
+    inputs = torch.from_numpy(questions).long().to(model.device)
+    batch = Batch(inputs, inputs, torch.zeros_like(inputs[:, 0]))
+    generator = torch.Generator().manual_seed(seed)
+    said: list[Tensor] = []
+    seen: list[dict[str, Tensor]] = []
+    for number in range(tries):
+        again = number > 0 and not model.draws
+        guise = puzzle.symmetry(count, generator) if again and puzzle.symmetry else None
+        noise = NOISE if again and guise is None else 0.0
+        seeds = range(seed + number * count, seed + (number + 1) * count)
+        with precision(model.device, bfloat16=True):
+            steps = list(observe(model, batch, max_steps, noise, seeds, guise))
+        said.append(steps[-1].tokens)
+        seen.append(stacked(steps))
+    parts = {name: torch.stack([one[name] for one in seen]) for name in seen[0]}  # (A, S, B)
+    chosen, rows = breadth.choose(choose, **parts)[-1], torch.arange(count)
+    confidence = parts["halt_logits"][chosen, -1, rows].sigmoid()
+    answers = torch.stack(said)[chosen, rows]
+    return _checked(puzzle, questions, answers, [max_steps * tries] * count, confidence, tries)
 
 
 def attempt(
@@ -220,12 +280,19 @@ def attempt(
             model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start
         )
     said = result.tokens if undo is None else undo(result.tokens)
-    solutions = said.cpu().numpy().astype(puzzle.dtype)
-    valid = [None] * count
+    return _checked(puzzle, questions, said, result.steps, result.confidence)
+
+
+def _checked(
+    puzzle: Puzzle, questions: np.ndarray, tokens: Tensor, steps, confidence, tries: int = 1
+) -> list[Solved]:
+    """The answers `tokens` (B, L) to questions (B, L), checked by the rules if there are any."""
+    solutions = tokens.cpu().numpy().astype(puzzle.dtype)
+    valid: list[bool | None] = [None] * len(questions)
     if puzzle.breaks is not None:
         valid = (~puzzle.broken(questions, solutions).any(-1)).tolist()
-    rows = zip(questions, solutions, valid, *(part.tolist() for part in result[1:]), strict=True)
+    columns = (questions, solutions, valid, steps, confidence)
     return [
-        Solved(puzzle, question, solution, right, steps, 1, confidence)
-        for question, solution, right, steps, confidence in rows
+        Solved(puzzle, question, solution, right, int(steps), tries, float(confidence))
+        for question, solution, right, steps, confidence in zip(*columns, strict=True)
     ]

@@ -8,11 +8,13 @@ from trm_lite.nets.configs import (
     HRMConfig,
     NetConfig,
     TRMConfig,
+    URMConfig,
 )
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.hrm import HRM
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.trm import TRM
+from trm_lite.nets.urm import URM
 from trm_lite.puzzles import Puzzle, get_puzzle
 
 Network = Reasoner | Autoregressive
@@ -21,6 +23,7 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
     TRMConfig: TRM,
     HRMConfig: HRM,
     DirectConfig: Direct,
+    URMConfig: URM,
     AutoregressiveConfig: Autoregressive,
 }
 
