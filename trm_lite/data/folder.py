@@ -59,8 +59,9 @@ def read_about(folder: Path) -> dict:
     Raises OSError if it is not there, and ValueError, KeyError or TypeError if it is damaged.
     """
     about = json.loads((folder / "about.json").read_text())
-    named = name_of_earlier(about["puzzle"], about["seq_len"]) if "seq_len" in about else None
-    if named not in (None, about["puzzle"]):  # a folder of an earlier version
+    earlier = "seq_len" in about and "tokens" not in about
+    named = name_of_earlier(about["puzzle"], about["seq_len"]) if earlier else about["puzzle"]
+    if named != about["puzzle"]:
         about |= {"puzzle": named, "symmetric": about["puzzle"] == "sudoku"}
     return about
 

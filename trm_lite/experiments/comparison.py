@@ -17,8 +17,9 @@ import torch
 
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
+from trm_lite.data.settings import BuiltData
 from trm_lite.evaluation.scoring import evaluate
-from trm_lite.experiments.presets import get_preset
+from trm_lite.experiments.presets import get_preset, variant
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.training.flops import step_flops
 from trm_lite.training.recipe import Preset, replace
@@ -58,11 +59,10 @@ def compare(
         ship: folder for the weights of seed 0, in half precision.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
-    reference = replace(get_preset(base), test=test, **changes)
-    presets = {
-        row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
-        for row in rows
-    }
+    if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
+        changes["test"] = test
+    reference = replace(get_preset(base), **changes)
+    presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
     table = {

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import markdown
 from trm_lite.experiments import paper
-from trm_lite.experiments.presets import PRESETS
+from trm_lite.experiments.presets import PRESETS, usual_preset
 from trm_lite.training.recipe import Preset, from_dict
 from trm_lite.viewing import plots, style
 from trm_lite.viewing.style import CLUE_PAPER, RIGHT
@@ -68,14 +68,16 @@ def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
         preset: what was run.
         exam: the results of its test.
     """
-    if preset.name not in PRESETS:
+    usual = usual_preset(preset)
+    if usual is None:
         return ()
 
     def settings(preset: Preset) -> dict:
         parts = (dataclasses.asdict(part) for part in (preset.data, preset.model, preset.recipe))
-        return {name: value for part in parts for name, value in part.items() if name != "folder"}
+        found = {name: value for part in parts for name, value in part.items()}
+        return {name: value for name, value in found.items() if name not in ("folder", "file")}
 
-    own, mine = settings(PRESETS[preset.name]), settings(preset)
+    own, mine = settings(usual), settings(preset)
     if math.isclose(own.get("num_puzzles", 1), mine.get("num_puzzles", 1), rel_tol=0.01):
         mine["num_puzzles"] = own.get("num_puzzles", 1)
     found = [f"{name} {value}" for name, value in mine.items() if own.get(name, value) != value]

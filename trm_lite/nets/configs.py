@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tyro.conf import Suppress
+
 from trm_lite.common.errors import UserError
 from trm_lite.puzzles.known import name_by_sizes
 
@@ -29,7 +31,7 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
-    puzzle: str = ""  # name of the puzzle that it reads; "" if that does not matter
+    puzzle: Suppress[str] = ""  # name of the puzzle that it reads; "" if that does not matter
 
     @property
     def effective_depth(self) -> int:

@@ -6,6 +6,7 @@ the function, the row and the value.
 
 import hashlib
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +29,7 @@ def load_puzzle(path: Path | str) -> Puzzle:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PuzzleError(f"The puzzle file {path} cannot be read: {error}.", "puzzle") from error
+        raise PuzzleError(f"The puzzle file {path} cannot be read: {error}.") from error
     module = _run(path, text)
     if not hasattr(module, "PUZZLE"):
         raise PuzzleError(f"{path} defines no PUZZLE; end it with PUZZLE = Puzzle(name=..., ...).")
@@ -42,14 +43,40 @@ def load_puzzle(path: Path | str) -> Puzzle:
     return module.PUZZLE
 
 
+def load_same(file: str, sha256: str, name: str) -> Puzzle:
+    """The puzzle in `file`, if it still is the one of that hash. Raises PuzzleError otherwise.
+
+    Args:
+        file: a puzzle file; "" if nobody named one.
+        sha256: the hash of its content.
+        name: what the puzzle is called, for the message.
+    """
+    if not file:
+        raise PuzzleError(
+            f"The rules of '{name}' are in a puzzle file, which is executed only if you name it; "
+            "do so.",
+            "puzzle",
+        )
+    if hash_of(Path(file)) != sha256:
+        raise PuzzleError(
+            f"{file} is no longer the puzzle file that this experiment began with; restore it, or "
+            "begin a new one.",
+            "puzzle",
+        )
+    return _same(file, sha256)
+
+
+@lru_cache
+def _same(file: str, sha256: str) -> Puzzle:
+    return load_puzzle(file)
+
+
 def hash_of(path: Path) -> str:
     """The SHA-256 of a puzzle file. Raises PuzzleError if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise PuzzleError(
-            f"The puzzle file {path} cannot be read: {error.strerror}.", "puzzle"
-        ) from error
+        raise PuzzleError(f"The puzzle file {path} cannot be read: {error.strerror}.") from error
 
 
 def _run(path: Path, text: str) -> ModuleType:

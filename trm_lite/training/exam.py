@@ -16,7 +16,7 @@ from trm_lite.common.ranks import Ranks, join
 from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
-from trm_lite.data.settings import BuiltData, Data, SudokuData
+from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
 from trm_lite.data.sudokus import boards_in, sudoku_set
 from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
@@ -49,6 +49,7 @@ def examine_run(
     *,
     preset: Preset | None = None,
     device: str = "auto",
+    puzzle: Path | None = None,
 ) -> dict:
     """Test the network of a run; returns the results, which `exam_text` shows as text.
 
@@ -64,12 +65,13 @@ def examine_run(
         options: what to test.
         preset: take its puzzles; by default those that the network was trained on.
         device: see `pick_device`.
+        puzzle: the puzzle file, for weights of a puzzle of your own outside of their run folder.
     """
     ranks, place = join(pick_device(device))
     model, about = load(run, options.weights)
     model.to(place)
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
-    preset = preset or _own_preset(run, about)
+    preset = preset or _own_preset(run, about, puzzle)
     check_fits(run, model, preset)
     exam = _heading(preset, options)
     if isinstance(preset.data, BuiltData) and preset.data.identifiers > 1:
@@ -83,13 +85,22 @@ def examine_run(
     return exam
 
 
-def _own_preset(run: Path, about: dict) -> Preset:
+def _own_preset(run: Path, about: dict, puzzle: Path | None) -> Preset:
+    """The preset that a network was trained with.
+
+    A puzzle file is executed only from the run folder, or if the user names it: what a weights
+    file says must not decide that.
+    """
     if "preset" not in about:
         raise UserError(
             f"{run} does not say which puzzles it is for; name a preset with such puzzles.",
             "preset",
         )
-    return from_dict(about["preset"])
+    preset = from_dict(about["preset"])
+    data = preset.data.seen_from(run)
+    if isinstance(data, PuzzleData) and (puzzle is not None or not run.is_dir()):
+        data = data.named(puzzle)
+    return replace(preset, data=data)
 
 
 def _heading(preset: Preset, options: ExamOptions) -> dict:

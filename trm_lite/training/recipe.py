@@ -63,8 +63,9 @@ class Preset:
             raise UserError(
                 f"The network of '{self.name}' reads {self.model.seq_len} cells of "
                 f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
-                f"of {self.data.vocab_size} tokens; make the two agree."
-            )
+                f"of {self.data.vocab_size} tokens; give the network the sizes of the puzzles.",
+                "seq_len", "vocab_size",
+            )  # fmt: skip
 
 
 def replace(preset: Preset, **changes) -> Preset:
@@ -87,8 +88,10 @@ def replace(preset: Preset, **changes) -> Preset:
 def fit_to_data(preset: Preset) -> Preset:
     """A copy of `preset` whose network has the puzzle and the puzzle identifiers of its data.
 
+    The data can be found from any folder.
     Only ARC has more than one identifier, and how many depends on its settings.
     """
+    preset = dataclasses.replace(preset, data=preset.data.settled())
     preset = replace(preset, puzzle=preset.data.puzzle_name)
     identifiers = preset.data.identifiers
     return preset if identifiers == 1 else replace(preset, num_puzzles=identifiers)

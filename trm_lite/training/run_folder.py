@@ -5,6 +5,7 @@
     last.pt               the full state: weights, EMA, optimisers, slots, random state, step
     last.safetensors      EMA weights at the last validation    } to evaluate, share, solve with
     best.safetensors      EMA weights at the best validation    }
+    puzzle.py             a copy of the puzzle file, for a puzzle of your own
 
 If TensorBoard is installed, the metrics go there too (`tensorboard --logdir runs`).
 """
@@ -21,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
+from trm_lite.data.settings import BuiltData
 from trm_lite.nets.build import Network
 from trm_lite.nets.weights import save_weights
 from trm_lite.training.recipe import Preset, from_dict, replace
@@ -78,6 +80,7 @@ class RunFolder:
         """
         described = json.dumps(dataclasses.asdict(self.preset), indent=1)
         write_atomically(self.marker, described.encode())
+        self.preset.data.keep_in(self.path)
         self._write_metrics(history)
 
     def _write_metrics(self, history: list[dict]) -> None:
@@ -110,7 +113,8 @@ def preset_of(run: Path) -> Preset:
     """The preset of the run folder `run`. Raises UserError if it cannot be read."""
     marker = run / "preset.json"
     try:
-        return from_dict(json.loads(marker.read_text()))
+        preset = from_dict(json.loads(marker.read_text()))
+        return dataclasses.replace(preset, data=preset.data.seen_from(run))
     except (OSError, ValueError) as error:
         raise UserError(f"{marker} is missing or damaged; delete {run} to start afresh.") from error
 
@@ -138,6 +142,9 @@ def _settings(preset: Preset) -> dict:
     fields = {"preset": preset.name, "seed": preset.seed}
     for part in parts:
         fields |= dataclasses.asdict(part)
+    if isinstance(preset.data, BuiltData):  # where it is counts, not how that was said
+        fields["folder"] = str(preset.data.path.resolve())
+    fields.pop("file", None)  # what is in it counts
     return fields
 
 

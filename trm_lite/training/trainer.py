@@ -1,6 +1,5 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
-import dataclasses
 import sys
 import time
 from contextlib import nullcontext
@@ -18,10 +17,8 @@ from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
 from trm_lite.evaluation.scoring import evaluate, keeps_rules
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss, together
 from trm_lite.training.optim import (
@@ -34,6 +31,7 @@ from trm_lite.training.optim import (
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
 from trm_lite.training.signals import stop_requests
+from trm_lite.training.start import weights_for
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -389,17 +387,6 @@ class Trainer:
         state = self.folder.saved_state()
         if state is not None:
             self.load(state)
-
-
-def weights_for(config: NetConfig, name: str) -> dict:
-    """The weights of a file or of the course; UserError if they are for another `config`."""
-    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
-    if dataclasses.replace(model.config, puzzle=config.puzzle) != config:
-        raise UserError(
-            f"{name} holds a different network ({model.config}) from the one to train "
-            f"({config}); choose the preset that it was trained with."
-        )
-    return model.state_dict()
 
 
 def detached(tensor: Tensor | None) -> Tensor | None:
