@@ -3,10 +3,17 @@
 import numpy as np
 
 
-def assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """Fill one split after the other with `rows`, so that no family is in two splits.
+def assign(
+    rows: np.ndarray, families: np.ndarray, sizes: dict[str, int], evenly: bool = False
+) -> dict[str, np.ndarray]:
+    """Fill the splits with `rows`, so that no family is in two of them.
 
-    `families` (N,) is the family of each puzzle, and `sizes` says how many each split needs.
+    Args:
+        rows: numbers of puzzles, those to use first in front.
+        families: (N,) the family of each puzzle.
+        sizes: how many each split needs.
+        evenly: fill all splits together, which few large families need, instead of one after the
+            other.
     """
     filled: dict[str, list[int]] = {name: [] for name in sizes}
     home: dict[int, str] = {}  # which split each family is in
@@ -17,6 +24,9 @@ def assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> dic
             if not with_room:
                 break
             home[family] = with_room[0]
+            if evenly:
+                filled_to = {name: len(filled[name]) / sizes[name] for name in with_room}
+                home[family] = min(with_room, key=filled_to.get)
         if len(filled[home[family]]) < sizes[home[family]]:
             filled[home[family]].append(row)
     return {name: np.array(chosen, dtype=int) for name, chosen in filled.items()}

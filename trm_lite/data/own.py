@@ -75,7 +75,7 @@ def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndar
                 if number is not None:
                     kept.append(pair)
                     numbers.append(number)
-            rows = assign(np.arange(len(kept)), np.array(numbers, int), sizes)
+            rows = assign(np.arange(len(kept)), np.array(numbers, int), sizes, evenly=True)
             new = sum(map(len, rows.values())) - found
             bar.update(new)
             fruitless = 0 if new else fruitless + 1
