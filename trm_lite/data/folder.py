@@ -23,11 +23,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.files import unfinished_folder
 from trm_lite.data.dataset import PuzzleSet, Splits
 from trm_lite.puzzles import Puzzle
 from trm_lite.puzzles.known import from_description, get_puzzle, name_of_earlier
+from trm_lite.puzzles.loading import check_graded
+
+CHECKED = 1000  # examples of each split that are looked at when it is read
 
 
 class Arrays(NamedTuple):
@@ -210,6 +213,7 @@ def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> 
 
 def _puzzle_set(folder: Path, puzzle: Puzzle, augment: Callable | None) -> PuzzleSet:
     arrays, rated = read_split(folder), folder / "ratings.npy"
+    _check_some(folder, puzzle, arrays)
     examples = np.diff(arrays.puzzle_indices)
     return PuzzleSet(
         torch.from_numpy(arrays.inputs),
@@ -221,3 +225,21 @@ def _puzzle_set(folder: Path, puzzle: Puzzle, augment: Callable | None) -> Puzzl
         puzzle,
         torch.from_numpy(np.load(rated)) if rated.exists() else None,
     )
+
+
+def _check_some(folder: Path, puzzle: Puzzle, arrays: Arrays) -> None:
+    """PuzzleError if some of the examples, all in a small split, are no boards of the puzzle."""
+    if arrays.inputs.shape[1] != puzzle.length:
+        raise PuzzleError(
+            f"The boards in {folder} have {arrays.inputs.shape[1]} cells, but those of "
+            f"'{puzzle.name}' have {puzzle.length}; build the folder again."
+        )
+    rows = np.unique(np.linspace(0, len(arrays.inputs) - 1, CHECKED).astype(int))
+    if len(arrays.inputs):
+        for boards in (arrays.inputs[rows], arrays.labels[rows]):
+            if boards.min() < 0 or boards.max() >= puzzle.vocab_size:
+                raise PuzzleError(
+                    f"An example in {folder} holds token {boards.max()}, but the tokens of "
+                    f"'{puzzle.name}' are 0 to {puzzle.vocab_size - 1}; build the folder again."
+                )
+        check_graded(f"The labels in {folder}", arrays.labels[rows])

@@ -31,7 +31,10 @@ class TokenTrainer(Trainer):
     """The trainer for networks that write token by token: no slots, and a next-token loss."""
 
     def prepare_slots(self) -> None:
-        """Do nothing: there are no slots, because a text is written in one go."""
+        """Make no slots, because a text is written in one go; UserError if it cannot be made."""
+        puzzle = self.model.puzzle
+        if self.model.config.scratch_len and puzzle is not None:
+            check_solver(puzzle)
 
     def slot_state(self) -> dict:
         """Empty, because there are no slots."""
@@ -103,11 +106,7 @@ def worked_out(
     if config.scratch_len == 0:
         return scratch
     puzzle = puzzle or get_puzzle(config.puzzle)
-    if puzzle.rounds is None:
-        raise UserError(
-            f"No solver works out '{puzzle.name}' step by step, so a network cannot learn its "
-            "steps; choose a network without a scratch."
-        )
+    check_solver(puzzle)
     rounds = puzzle.call("rounds", inputs.cpu().numpy())
     order = torch.from_numpy(np.argsort(rounds, axis=1, kind="stable"))  # clues first
     clues = torch.from_numpy((rounds == 0).sum(1))
@@ -118,3 +117,13 @@ def worked_out(
         scratch[row, : 2 * len(cells)] = pairs.flatten()
         scratch[row, 2 * len(cells)] = config.end_token
     return scratch
+
+
+def check_solver(puzzle: Puzzle) -> None:
+    """UserError unless the puzzle has a solver whose steps can be written down."""
+    if puzzle.rounds is None:
+        raise UserError(
+            f"No solver works out '{puzzle.name}' step by step, so a network cannot learn its "
+            "steps; choose a network without a scratch.",
+            "row",
+        )

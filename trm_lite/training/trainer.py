@@ -70,6 +70,11 @@ class Trainer:
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
         self.splits = splits or preset.data.build()
+        if not len(self.splits.validation):
+            raise UserError(
+                "There are no examples to validate on; set some aside for validation.",
+                "validation",
+            )
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         self.micro_batch = micro_batch or recipe.batch_size
