@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from tyro.conf import Positional
 
 from trm_lite.cli.options import Device
 from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import read_text
 from trm_lite.evaluation.solving import (
     MAX_STEPS,
-    BadLine,
     Solved,
     read_boards,
     read_puzzles,
@@ -24,11 +25,13 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import load_puzzle, sudoku
+from trm_lite.puzzles.reading.alphabet import Unread
 from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
-SUDOKUS = [f"sudoku-{size}x{size}" for size in sudoku.SIZES]  # they may be laid out with lines
+SUDOKUS = [f"sudoku-{size}x{size}" for size in sudoku.SIZES]
+MOST_PROBLEMS = 20  # told one by one
 BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
@@ -46,10 +49,11 @@ def solve(
 ) -> int:
     """Solve Sudokus (6x6 or 9x9), or puzzles of your own, and check the answers.
 
-    A file holds one puzzle per line, with `.` or `0` for blanks, or one puzzle over several
-    lines, or it is a CSV file with a column `question`. Without files, standard input is read.
-    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle; a
-    Sudoku must have exactly one solution.
+    A file holds one puzzle per line, with `.` or `0` for blanks, or puzzles over several lines,
+    or it is a CSV file with a column `question`, or, of Sudokus, a list in JSON; other usual
+    formats of Sudokus are read as well. Without files, standard input is read. The exit status is
+    1 if the network got a puzzle wrong, and 2 if a line is not a puzzle; a Sudoku must have
+    exactly one solution.
 
     Args:
         files: Files of puzzles.
@@ -114,18 +118,21 @@ def solve_files(
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
     check_choice(choose, tries, max_steps)
-    target, solvers = pick_device(device), Solvers(weights, puzzle)
+    texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
+    solvers = Solvers(weights, puzzle, pick_device(device))
     status = 0
-    for name, text in _texts(files):
-        questions, bad = solvers.read(text)
-        if not questions and not bad:
+    for name, text in texts:
+        questions, problems = solvers.read(text)
+        if not questions and not problems:
             raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
-        for problem in bad:
-            print(f"{name}, line {problem.line}: {problem.problem}", file=sys.stderr)
-        results: dict[int, Solved] = {}
+        results: list[tuple[int, Solved]] = []
         for length in sorted({len(question) for _, question in questions}):
             group = [(line, question) for line, question in questions if len(question) == length]
-            model = solvers.of(length).to(target)
+            try:
+                model = solvers.of(length)
+            except PuzzleError as error:
+                problems += [Unread(line, str(error)) for line, _ in group]
+                continue
             boards = np.stack([question for _, question in group])
             solved = solve_boards(
                 model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
@@ -133,55 +140,73 @@ def solve_files(
             if picture is not None:
                 draw_thought(model, boards[0], picture, max_steps)
                 picture = None
-            results.update(zip((line for line, _ in group), solved, strict=True))
-        for line, solved in sorted(results.items()):
+            results += zip((line for line, _ in group), solved, strict=True)
+        _print_problems(name, sorted(problems))
+        for line, solved in sorted(results, key=lambda result: result[0]):
             print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-        right = [solved.solved for solved in results.values()]
+        right = [solved.solved for _, solved in results]
         if not as_json and len(right) > 1 and None not in right:
             print(f"{name}: {sum(right)} of {len(right)} solved.")
-        status = max(status, 2 if bad else 1 if False in right else 0)
+        status = max(status, 2 if problems else 1 if False in right else 0)
     return status
 
 
 class Solvers:
     """The networks that solve, each loaded when it is first needed.
 
-    Without `weights` they are the course's, for Sudokus. `puzzle` is a puzzle file, with the rules
-    of what the weights were trained on.
+    Args:
+        weights: a file to use for all boards, or None for the course's best, of Sudokus.
+        puzzle: a puzzle file, with the rules of what the weights were trained on.
+        device: where to compute.
     """
 
-    def __init__(self, weights: Path | None, puzzle: Path | None):
+    def __init__(self, weights: Path | None, puzzle: Path | None, device: torch.device):
+        self.weights, self.device = weights, device
         self.given: Reasoner | None = None
         self.loaded: dict[int, Reasoner] = {}
         if weights is not None:
-            self.given, _ = load_weights(weights)
+            self.given = load_weights(weights)[0].to(device)
         elif puzzle is not None:
             raise UserError("Say which network solves this puzzle.", "weights")
         if puzzle is not None:
             self.given.puzzle = load_puzzle(puzzle)
         self.puzzle = puzzle_of(self.given) if self.given else None
 
-    def read(self, text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
-        """The questions in a text, as tokens with line numbers, and the lines with problems."""
+    def read(self, text: str) -> tuple[list[tuple[int, np.ndarray]], list[Unread]]:
+        """The questions in a text, as tokens with line numbers, and what could not be read."""
         if self.puzzle is not None and self.puzzle.name not in SUDOKUS:
             return read_boards(text, self.puzzle)
-        boards, bad = read_puzzles(text)
-        return [(line, sudoku.to_tokens(board)) for line, board in boards], bad
+        boards, problems = read_puzzles(text)
+        return [(line, sudoku.to_tokens(board)) for line, board in boards], problems
 
     def of(self, length: int) -> Reasoner:
-        """The network for boards of so many cells."""
+        """The network for boards of so many cells. Raises PuzzleError if there is none."""
         if self.given is not None:
+            if self.given.config.seq_len != length:
+                raise PuzzleError(
+                    f"The weights in {self.weights} solve boards of {self.given.config.seq_len} "
+                    f"cells, but this one has {length}; use others for it."
+                )
             return self.given
         size = math.isqrt(length)
         if size not in BEST_WEIGHTS:
-            raise UserError(
-                f"The course has no weights for {size}x{size} Sudokus, only for "
-                f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
-                "weights",
+            known = " and ".join(f"{n}x{n}" for n in BEST_WEIGHTS)
+            raise PuzzleError(
+                f"The course has no weights for {size}x{size} Sudokus, only for {known}; "
+                "train your own."
             )
         if length not in self.loaded:
-            self.loaded[length], _ = shipped(BEST_WEIGHTS[size])
+            self.loaded[length] = shipped(BEST_WEIGHTS[size])[0].to(self.device)
         return self.loaded[length]
+
+
+def _print_problems(name: str, problems: list[Unread]) -> None:
+    """Tell what could not be read or solved, a line for each, but never thousands."""
+    for line, problem in problems[:MOST_PROBLEMS]:
+        print(f"{name}, line {line}: {problem}", file=sys.stderr)
+    more = len(problems) - MOST_PROBLEMS
+    if more > 0:
+        print(f"{name}: {more:,} more lines hold nothing that can be solved.", file=sys.stderr)
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
@@ -209,21 +234,6 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
         )
     else:
         plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
-
-
-def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
-    """The names and contents of the files; all are read before any is solved."""
-    texts = []
-    for path in files or (None,):
-        name = str(path) if path else "standard input"
-        try:
-            content = path.read_bytes() if path else sys.stdin.buffer.read()
-            texts.append((name, content.decode("utf-8-sig")))
-        except OSError as error:
-            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{name} is not a text file; use one with lines of digits.") from error
-    return texts
 
 
 def _describe(name: str, line: int, solved: Solved) -> str:

@@ -199,16 +199,25 @@ def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> 
         path: the folder.
         about: its about.json.
         symmetries: show each example under a random symmetry, unless some are stored.
-        validation: rows of the test split to validate on, if there is no validation split.
+        validation: rows of the test split to validate on, if there is no validation split; rows
+            of the training split if the answers to the test are not known.
     """
     puzzle = puzzle_in(about)
     drawn = symmetries and about.get("symmetric", False) and not about.get("augmentations", 0)
     augment = puzzle.augment if drawn else None
     train, test = (_puzzle_set(path / name, puzzle, augment) for name in ("train", "test"))
+    if not about.get("unanswered"):
+        for part in (train, test):
+            check_graded(f"The labels in {path}", part.first(CHECKED).labels.numpy())
     if (path / "validation").exists():
         return Splits(train, _puzzle_set(path / "validation", puzzle, augment), test)
-    rows = np.random.default_rng(0).permutation(len(test))[:validation]
-    return Splits(train, test.at(torch.from_numpy(np.sort(rows))), test)
+    source, rows = test, np.arange(len(test))
+    if about.get("unanswered"):  # of ARC: what has no answer cannot be validated on
+        rows = np.flatnonzero(test.labels.any(1).numpy())
+        if not len(rows):
+            source, rows = train, np.arange(len(train))
+    rows = rows[np.random.default_rng(0).permutation(len(rows))[:validation]]
+    return Splits(train, source.at(torch.from_numpy(np.sort(rows))), test)
 
 
 def _puzzle_set(folder: Path, puzzle: Puzzle, augment: Callable | None) -> PuzzleSet:
@@ -242,4 +251,3 @@ def _check_some(folder: Path, puzzle: Puzzle, arrays: Arrays) -> None:
                     f"An example in {folder} holds token {boards.max()}, but the tokens of "
                     f"'{puzzle.name}' are 0 to {puzzle.vocab_size - 1}; build the folder again."
                 )
-        check_graded(f"The labels in {folder}", arrays.labels[rows])

@@ -53,6 +53,7 @@ class Puzzle:
         conflicts: questions -> the given cells (B, L) that contradict each other.
         rounds: questions -> in which round (B, L) a solver finds each cell, 0 for what is given.
         bands: questions -> for each band of difficulty, the easiest first, which (B,) are in it.
+        parse: text -> the only board (L,) in it, in any format. Raises PuzzleError otherwise.
         words: what each token is called; by default its character.
         colours: a colour for each token, to paint cells with instead of writing characters.
         boxes: rows and columns of the boxes that thick lines surround.
@@ -76,6 +77,7 @@ class Puzzle:
     conflicts: Callable[[np.ndarray], np.ndarray] | None = None
     rounds: Callable[[np.ndarray], np.ndarray] | None = None
     bands: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    parse: Callable[[str], np.ndarray] | None = None
     words: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     boxes: tuple[int, int] | None = None
@@ -150,6 +152,18 @@ class Puzzle:
             )
         numbers = [self._numbers[character] for character in text]
         return np.array(numbers + [PAD] * (self.length - len(numbers)), self.dtype)
+
+    def board_in(self, text: str) -> np.ndarray:
+        """The only board (L,) in a text, as tokens; of several rows, each may have its own line.
+
+        Raises PuzzleError if there is none, or another one.
+        """
+        if self.parse is not None:
+            return self.call("parse", text)
+        board = self.encode("".join(text.split("\n" if " " in self.tokens else None)))
+        if self.shape[0] > 1 and PAD in board:
+            raise PuzzleError(f"A board of '{self.name}' has {self.length} cells; give them all.")
+        return board
 
     def decode(self, board: np.ndarray) -> str:
         """A board (L,) as one line of text, up to its end token, without padding behind it."""

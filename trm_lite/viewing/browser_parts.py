@@ -53,7 +53,7 @@ class Message(Part):
 
 
 class EditableBoard(Part):
-    """A board with a field in every cell; `on_type(cell, text)` hears what is typed.
+    """A board with a field in every cell; `on_type(cell, text)` hears what is typed or pasted.
 
     The browser is told once per edit what the board looks like, not cell by cell.
     """

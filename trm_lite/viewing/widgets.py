@@ -121,12 +121,21 @@ class BoardEditor(Panel):
     def type(self, cell: int, text: str) -> None:
         """Put `text` into a cell (from 0), as a person does; a dot empties it, and so does 0.
 
-        Unless these are characters of the puzzle.
+        Unless these are characters of the puzzle. Text of more than one character is a whole board
+        that was pasted.
         """
-        texts, text = list(self.grid.texts), text.strip()
+        text = text.strip()
+        if len(text) > 1:
+            self.message.guard(self.paste)(text)
+            return
+        texts = list(self.grid.texts)
         empties = text in (".", "0") and text not in self.puzzle.tokens
         texts[cell] = "" if empties or text in self.puzzle.blanks else text
         self.message.guard(self._show)(texts)
+
+    def paste(self, text: str) -> None:
+        """Show the board in `text`. PuzzleError, and no change, if it is no board of the puzzle."""
+        self.set(self.puzzle.board_in(text))
 
     def _token(self, text: str) -> int | None:
         """The token in a cell, None if it holds anything else."""

@@ -7,16 +7,19 @@ from functools import partial
 import numpy as np
 import torch
 
+from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.puzzle import Puzzle
 from trm_lite.puzzles.sudoku.board import (
     BLANK,
     from_tokens,
     geometry,
+    size_of,
     to_tokens,
     violations,
 )
 from trm_lite.puzzles.sudoku.canonical import canonical_form
 from trm_lite.puzzles.sudoku.generator import generate
+from trm_lite.puzzles.sudoku.reading import parse
 from trm_lite.puzzles.sudoku.solver import found_in_round, rate, solve_one
 from trm_lite.puzzles.sudoku.symmetry import apply, augment, random_symmetry, undo
 
@@ -36,6 +39,16 @@ def as_puzzle(size: int) -> Puzzle:
         drawn = random_symmetry(count, size, generator)
         return partial(apply, drawn), partial(undo, drawn)
 
+    def in_text(text: str) -> np.ndarray:
+        board = parse(text)
+        if size_of(board) != size:
+            other = size_of(board)
+            raise PuzzleError(
+                f"Here is room for a Sudoku of {size}x{size}, but what was pasted is "
+                f"{other}x{other}."
+            )
+        return to_tokens(board)
+
     return Puzzle(
         name=f"sudoku-{size}x{size}",
         tokens=f"_.{digits}",
@@ -49,6 +62,7 @@ def as_puzzle(size: int) -> Puzzle:
         conflicts=lambda questions: violations(from_tokens(questions)),
         rounds=lambda questions: found_in_round(from_tokens(questions)),
         bands=bands,
+        parse=in_text,
         boxes=(shape.box_rows, shape.box_columns),
         symmetry=symmetry,
         full=True,
