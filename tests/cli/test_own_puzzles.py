@@ -142,7 +142,7 @@ def test_the_halting_head_learns_validity(home, elsewhere, capsys):
         (("data", "nothing.csv"), "nothing.csv cannot be read"),
         (("data", "{home}/sort.csv", "--min-rating", "3"), "means nothing for FILE.csv"),
         (("data", "{home}/sort.csv", "--out", "{home}/data/sort"), "from different rows"),
-        (("solve", "x", "--puzzle", "{home}/takuzu.py"), "Say which network solves"),
+        (("solve", "{home}/sort.csv", "--puzzle", "{home}/takuzu.py"), "Say which network solves"),
         (("evaluate", "{home}/runs/takuzu-seed0", "--bands"), "Nothing tells how hard"),
     ],
 )

@@ -142,12 +142,8 @@ def solve_files(
                 picture = None
             results += zip((line for line, _ in group), solved, strict=True)
         _print_problems(name, sorted(problems))
-        for line, solved in sorted(results, key=lambda result: result[0]):
-            print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-        right = [solved.solved for _, solved in results]
-        if not as_json and len(right) > 1 and None not in right:
-            print(f"{name}: {sum(right)} of {len(right)} solved.")
-        status = max(status, 2 if problems else 1 if False in right else 0)
+        wrong = _print_results(name, sorted(results, key=lambda result: result[0]), as_json)
+        status = max(status, 2 if problems else int(wrong))
     return status
 
 
@@ -198,6 +194,16 @@ class Solvers:
         if length not in self.loaded:
             self.loaded[length] = shipped(BEST_WEIGHTS[size])[0].to(self.device)
         return self.loaded[length]
+
+
+def _print_results(name: str, results: list[tuple[int, Solved]], as_json: bool) -> bool:
+    """Tell the answers, with their line numbers; returns whether one is against the rules."""
+    for line, solved in results:
+        print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
+    right = [solved.solved for _, solved in results]
+    if not as_json and len(right) > 1 and None not in right:
+        print(f"{name}: {sum(right)} of {len(right)} solved.")
+    return False in right
 
 
 def _print_problems(name: str, problems: list[Unread]) -> None:
