@@ -132,6 +132,7 @@ END = "    return np.where(hidden, BLANK, answers), answers\n"
         ("import nothing_of_this_name\n", "line 1 cannot be run: ModuleNotFoundError"),
         ("PUZZLE = (\n", "line 1 cannot be run: SyntaxError"),
         ("raise SystemExit(3)\n", "line 1 cannot be run: SystemExit"),
+        (changed('"takuzu"', '"sudoku-4x4"'), "'sudoku-4x4' is a puzzle of the course"),
         (changed("(4, 4), b", "(4, 5), b"), r"questions of shape \(8, 16\).*\(count, 20\)"),
         (changed('"_.01"', '"_.0"'), "with token 3 in row 0, cell ..? .*tokens are 0 to 2"),
         (changed("size=count", "size=count - 1"), "asked for 8 examples and returned 7 questions"),

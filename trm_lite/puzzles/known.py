@@ -18,6 +18,7 @@ ARC_COLOURS = (
     "white", "#d8d8d8", "#000000", "#1e78d2", "#ff4136", "#2ecc40", "#ffdc00",
     "#9a9a9a", "#e53aa3", "#ff851b", "#87d8f1", "#921231",
 )  # fmt: skip
+OURS = re.compile(r"(sudoku|maze|arc)-(\d+)x\2")
 _LOADED: dict[str, Puzzle] = {}  # from files, by name
 
 
@@ -28,7 +29,7 @@ def get_puzzle(name: str) -> Puzzle:
     """
     if name in _LOADED:
         return _LOADED[name]
-    match = re.fullmatch(r"(sudoku|maze|arc)-(\d+)x\2", name)
+    match = OURS.fullmatch(name)
     if match is None:
         raise PuzzleError(f"The puzzle '{name}' is not known here; load its file first.")
     return _made(match[1], int(match[2]))
@@ -57,7 +58,12 @@ def arc_puzzle(side: int) -> Puzzle:
 
 
 def remember(puzzle: Puzzle) -> None:
-    """Let networks and data that name this puzzle find it from now on, in this process."""
+    """Let networks and data that name this puzzle find it from now on, in this process.
+
+    Raises PuzzleError if it is called like one of the course's.
+    """
+    if OURS.fullmatch(puzzle.name):
+        raise PuzzleError(f"'{puzzle.name}' is a puzzle of the course; call yours otherwise.")
     _LOADED[puzzle.name] = puzzle
 
 
