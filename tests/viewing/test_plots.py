@@ -155,6 +155,28 @@ def test_the_editor_says_at_once_what_is_wrong():
     assert "more than one solution" in editor.message.text
 
 
+def test_a_board_is_pasted_in_any_format():
+    edits = []
+    editor = widgets.BoardEditor(PUZZLE, edits.append)
+    other = sudoku.generate(1, 6, seed=8)[0][0]
+    rows = other.reshape(6, 6).tolist()
+    for text in (sudoku.render(other), f"{sudoku.to_line(other)} 1.2\r\n", str(rows)):
+        editor.set(PUZZLE)
+        editor.type(7, text)
+        assert (editor.board == other).all() and (edits[-1] == other).all()
+        assert "exactly one solution" in editor.message.text
+    count = len(edits)
+    for text, words in (
+        ("123", "this line has 3"),
+        ("." * 81, "room for a Sudoku of 6x6, but what was pasted is 9x9"),
+        ("<b>", "looks like HTML"),
+        (f"{sudoku.to_line(other)}\n{sudoku.to_line(PUZZLE)}", "holds 2 Sudokus"),
+    ):
+        editor.type(7, text)
+        assert words in editor.message.text and editor.message.tone == "bad"
+        assert (editor.board == other).all() and len(edits) == count
+
+
 def test_the_playground_thinks_about_what_is_typed(model):
     playground = widgets.Playground(model, {"a": PUZZLES[0], "b": PUZZLES[1]}, steps=2)
     assert (playground.thought.puzzle == PUZZLES[0]).all()

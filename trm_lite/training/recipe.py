@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from trm_lite.common.choices import Act, LossName
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.data.settings import DATA, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
 
@@ -35,6 +35,19 @@ class Recipe:
     eval_every: int = 5_000  # optimiser steps between two validations
     patience: int = 0  # stop after so many validations without improvement; 0 never stops
     official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours
+
+    def __post_init__(self):
+        """Raise UserError for numbers that make no sense."""
+        for name in ("steps", "batch_size", "max_steps", "eval_every"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("warmup_steps", "cooldown_steps", "patience", "official_epochs", "lr",
+                     "weight_decay", "puzzle_lr", "puzzle_weight_decay"):  # fmt: skip
+            check_range(name, getattr(self, name), 0)
+        for name in ("ema_rate", "min_lr_ratio", "exploration", "hints", "most_hints"):
+            check_range(name, getattr(self, name), 0, 1)
+        for beta in self.betas:
+            if not 0 <= beta < 1:
+                raise UserError(f"'betas' must be at least 0 and less than 1, not {beta}.", "betas")
 
     @property
     def forward_passes(self) -> int:
