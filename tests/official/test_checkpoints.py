@@ -224,7 +224,6 @@ BROKEN = {
                      "should be a matrix"),
     "no anchor": (lambda s: s.pop(f"{COMPILED}embed_tokens.embedding_weight"), "no TRM or HRM"),
     "no layers": (lambda s: [s.pop(n) for n in list(s) if "layers" in n], "no layers"),
-    "not tensors": (lambda s: s.update(step=3), "not a state dict"),
 }  # fmt: skip
 
 

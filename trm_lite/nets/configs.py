@@ -4,10 +4,29 @@ Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from functools import cache
+from types import NoneType
+from typing import Literal, get_args, get_type_hints
 
 from trm_lite.common.errors import UserError
+
+# The largest sensible value of a whole number in a configuration, by field. The sizes in an
+# untrusted file are held against these before anything of such a size is made.
+LARGEST = {
+    "vocab_size": 1_000_000,
+    "seq_len": 4_096,  # no file tells it of a network with attention, so its cost is not checked
+    "prefix_len": 4_096,
+    "num_puzzles": 100_000_000,
+    "puzzle_embedding_size": 1_000_000,
+    "num_latents": 100,
+    "num_layers": 256,
+    "H_layers": 256,
+    "L_layers": 256,
+}
+LARGEST_LENGTH = 16_384  # of everything else, such as widths and cells
+LARGEST_DEPTH = 10_000  # layers in one supervision step; the paper's TRM has 42
+MAY_BE_0 = {"prefix_len", "num_latents", "scratch_len", "puzzle_embedding_size"}
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -15,7 +34,38 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 
     The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
     """
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+    return math.ceil(max(1, round(expansion * width * 2 / 3)) / multiple_of) * multiple_of
+
+
+@cache
+def _kinds(config: type) -> dict[str, object]:
+    """The type of every field of a configuration, by name."""
+    hints = get_type_hints(config)
+    return {field.name: hints[field.name] for field in fields(config)}
+
+
+def _problem(name: str, value: object, kind) -> str:
+    """What is wrong with the `value` of a field whose type is `kind`, in words; "" if nothing."""
+    choices = get_args(kind)
+    if value is None and NoneType in choices:
+        return ""
+    if int in (kind, *choices):
+        least, most = int(name not in MAY_BE_0), LARGEST.get(name, LARGEST_LENGTH)
+        right = type(value) is int and least <= value <= most
+        wanted = f"a whole number from {least} to {most:,}"
+    elif kind is float:
+        right = type(value) in (int, float) and 0 <= value <= 1_000
+        wanted = "a number from 0 to 1,000"
+    elif kind is bool:
+        right, wanted = type(value) is bool, "true or false"
+    else:
+        right, wanted = type(value) is str and value in choices, f"one of {', '.join(choices)}"
+    return "" if right else f"{name}={_short(value)}, which must be {wanted}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 @dataclass(frozen=True)
@@ -28,6 +78,17 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
+
+    def __post_init__(self):
+        """Raise UserError if a field has no sensible value, so that none needs to be tried."""
+        for name, kind in _kinds(type(self)).items():
+            if problem := _problem(name, getattr(self, name), kind):
+                raise UserError(f"A {self.network} network cannot have {problem}.")
+        if self.effective_depth > LARGEST_DEPTH:
+            raise UserError(
+                f"A {self.network} network of {self.effective_depth:,} layers per step is deeper "
+                f"than {LARGEST_DEPTH:,}, the most that is built here."
+            )
 
     @property
     def effective_depth(self) -> int:
@@ -71,7 +132,7 @@ class ReasonerConfig(NetConfig):
     """What all reasoners have in common: networks that carry latents between supervision steps.
 
     Raises UserError if attention heads would have no features, or an odd number of them with
-    rotary positions.
+    rotary positions, and if a puzzle embedding would not fit in front of the tokens.
     """
 
     mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
@@ -81,6 +142,7 @@ class ReasonerConfig(NetConfig):
     puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
+        super().__post_init__()
         if self.mixing == "attention":
             head_dim = self.hidden_size // self.num_heads
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
@@ -88,6 +150,12 @@ class ReasonerConfig(NetConfig):
                     f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
                     "choose num_heads so that each head has an even number of features."
                 )
+        size, room = self.puzzle_embedding_size or 0, self.prefix_len * self.hidden_size
+        if 0 < room < size:
+            raise UserError(
+                f"A puzzle embedding of {size} numbers does not fit into {self.prefix_len} "
+                f"positions of {self.hidden_size} features; choose a longer prefix_len."
+            )
 
     @property
     def length(self) -> int:
@@ -271,6 +339,6 @@ def config_from_dict(fields: dict) -> NetConfig:
     """
     fields = dict(fields)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

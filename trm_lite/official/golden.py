@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.file_kinds import zip_parts
+from trm_lite.common.files import DAMAGED, in_words
+
+LARGEST = 100_000_000  # bytes of all arrays of a golden file; the authors' have a few million
 
 
 class Check(NamedTuple):
@@ -25,6 +29,41 @@ class Check(NamedTuple):
         return self.deviation <= self.tolerance
 
 
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; UserError if it cannot be read, or is too large."""
+    parts = zip_parts(path)
+    unpacked = sum(part.file_size for part in parts or ())
+    if unpacked > LARGEST:
+        raise UserError(
+            f"{path} unpacks to {in_words(unpacked)}, but golden files have less than "
+            f"{in_words(LARGEST)}; use another file."
+        )
+    try:
+        if parts is None:
+            raise ValueError("no table of contents")
+        with zipfile.ZipFile(path) as packed:
+            for part in parts:
+                _check_header(packed, part)
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (*DAMAGED, TypeError) as error:
+        raise UserError(
+            f"{path} is not a complete .npz file of plain arrays; copy it again."
+        ) from error
+
+
+def _check_header(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Raise ValueError unless an array has as many bytes as its header says."""
+    with packed.open(part) as file:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+            version, np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        if math.prod(shape) * dtype.itemsize != part.file_size - file.tell():
+            raise ValueError(f"{part.filename} is not as long as its header says")
+
+
 class Golden:
     """The arrays of a golden file, and the comparisons that have been made with them.
 
@@ -32,15 +71,9 @@ class Golden:
     """
 
     def __init__(self, path: Path):
-        try:
-            with np.load(path) as arrays:
-                self.arrays = {name: arrays[name] for name in arrays.files}
-        except FileNotFoundError as error:
-            raise UserError(f"There is no file {path}; check the path.") from error
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} is not a complete .npz file of plain arrays; copy it again."
-            ) from error
+        if not path.exists():
+            raise UserError(f"There is no file {path}; check the path.")
+        self.arrays = _read(path)
         self.unread = set(self.arrays)
         self.checks: list[Check] = []
 
@@ -57,7 +90,9 @@ class Golden:
         if name not in self.arrays:
             raise UserError(f"The golden file lacks '{name}'; use a complete one.")
         self.unread.discard(name)
-        return torch.from_numpy(np.asarray(self.arrays[name]))
+        if self.arrays[name].dtype.kind not in "biuf":
+            raise UserError(f"'{name}' in the golden file is not an array of numbers; use another.")
+        return torch.from_numpy(self.arrays[name])
 
     def check(self, name: str, ours, tolerance: float, *, relative: bool = False) -> None:
         """Compare one of our results with the authors'; does nothing if the file does not have it.

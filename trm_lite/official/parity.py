@@ -25,6 +25,7 @@ from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.official import checkpoints as official
 from trm_lite.official.config import config_from_settings, recipe_from_settings
 from trm_lite.official.golden import Check, Golden
+from trm_lite.official.state_dicts import find_network
 from trm_lite.official.units import UNITS
 from trm_lite.thinking import Carry, empty_carry, refill, think, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss
@@ -39,6 +40,7 @@ GRADIENT = 1e-3  # relative to the largest entry
 WEIGHTS = 2e-5  # absolute, after ten optimiser steps
 EXACT = 0.0
 RATE = 1e-9  # relative to the largest learning rate
+LARGEST_BATCH = 100_000  # cells, which are thought about at once
 
 
 def check_parity(path: Path, config_file: Path | None = None) -> Golden:
@@ -49,18 +51,24 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
     compare.
     """
     golden = Golden(path)
-    if golden.names("state/"):
-        entry = read_entry(config_file or path.with_name("model_configs.json"), path.stem)
-        try:
+    try:
+        if golden.names("state/"):
+            entry = read_entry(config_file or path.with_name("model_configs.json"), path.stem)
             _compare_model(golden, entry)
-        except KeyError as error:
-            raise UserError(
-                f"The configuration of {path.stem} lacks {error}; add it.", "config"
-            ) from error
-    else:
-        for prefix, compare_unit in UNITS.items():
-            if golden.names(prefix):
-                compare_unit(golden)
+        else:
+            for prefix, compare_unit in UNITS.items():
+                if golden.names(prefix):
+                    compare_unit(golden)
+    except KeyError as error:
+        raise UserError(
+            f"The configuration of {path.stem} lacks {error}; add it.", "config"
+        ) from error
+    except (ArithmeticError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} and its configuration do not fit together, so they cannot be compared "
+            f"({detail}); use a complete golden file."
+        ) from error
     if not golden.checks:
         raise UserError(f"{path} holds nothing that can be compared; use a golden file.")
     return golden
@@ -161,7 +169,12 @@ class _Trainer(Trainer):
 def _batch(golden: Golden, prefix: str, row: int | None = None) -> Batch:
     names = ("inputs", "labels", "puzzle_identifiers")
     arrays = [golden[prefix + name] for name in names]
-    return Batch(*((array if row is None else array[row]).long() for array in arrays))
+    batch = Batch(*((array if row is None else array[row]).long() for array in arrays))
+    if batch.inputs.dim() != 2 or batch.labels.shape != batch.inputs.shape:
+        raise ValueError(f"{prefix}inputs are {tuple(batch.inputs.shape)}")
+    if batch.inputs.numel() > LARGEST_BATCH or batch.puzzle_ids.shape != batch.inputs.shape[:1]:
+        raise ValueError(f"{prefix}puzzle_identifiers are {tuple(batch.puzzle_ids.shape)}")
+    return batch
 
 
 def _latents_by_name(latents: Latents, config: ReasonerConfig) -> dict[str, Tensor]:
@@ -180,7 +193,7 @@ def _latents_by_name(latents: Latents, config: ReasonerConfig) -> dict[str, Tens
 
 def _compare_model(golden: Golden, entry: dict) -> None:
     state = {name: golden[f"state/{name}"] for name in golden.names("state/")}
-    state, prefix = official.split_prefix(state, "The golden file")
+    state, prefix = find_network(state, "The golden file")[:2]
     config = config_from_settings(entry, state)
     ours = official.from_official(state, config)
 
