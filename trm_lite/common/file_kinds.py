@@ -83,8 +83,8 @@ def zip_parts(path: Path) -> list[zipfile.ZipInfo] | None:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 65_557))  # the end may have a comment
-            end = file.read().rpartition(b"PK\5\6")[2]
-            if int.from_bytes(end[8:12], "little") > LARGEST_DESCRIPTION:
+            _, found, end = file.read().rpartition(b"PK\5\6")
+            if found and int.from_bytes(end[8:12], "little") > LARGEST_DESCRIPTION:
                 raise UserError(f"{path} has too long a table of contents; use another file.")
         with zipfile.ZipFile(path) as packed:
             return packed.infolist()

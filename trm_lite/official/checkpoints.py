@@ -170,8 +170,9 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
         config = infer(state, **given)
     except UserError as error:
         raise UserError(f"{path} cannot be converted: {error}", *error.options) from error
+    ours = from_official(state, config)  # an error if the shapes do not fit; then none is built
     model = build_network(config)
-    model.load_state_dict(from_official(state, config))
+    model.load_state_dict(ours)
     about = {
         "official": {
             "file": Path(path).name,

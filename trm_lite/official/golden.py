@@ -90,9 +90,10 @@ class Golden:
         if name not in self.arrays:
             raise UserError(f"The golden file lacks '{name}'; use a complete one.")
         self.unread.discard(name)
-        if self.arrays[name].dtype.kind not in "biuf":
+        array = self.arrays[name]
+        if array.dtype.kind not in "biuf":
             raise UserError(f"'{name}' in the golden file is not an array of numbers; use another.")
-        return torch.from_numpy(self.arrays[name])
+        return torch.from_numpy(np.asarray(array, array.dtype.newbyteorder("=")))
 
     def check(self, name: str, ours, tolerance: float, *, relative: bool = False) -> None:
         """Compare one of our results with the authors'; does nothing if the file does not have it.

@@ -41,6 +41,7 @@ WEIGHTS = 2e-5  # absolute, after ten optimiser steps
 EXACT = 0.0
 RATE = 1e-9  # relative to the largest learning rate
 LARGEST_BATCH = 100_000  # cells, which are thought about at once
+MOST_STEPS = 1_000  # supervision steps, or optimiser steps
 
 
 def check_parity(path: Path, config_file: Path | None = None) -> Golden:
@@ -64,7 +65,7 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
             f"The configuration of {path.stem} lacks {error}; add it.", "config"
         ) from error
     except (ArithmeticError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        detail = " ".join(str(error).split())[:200]
+        detail = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(
             f"{path} and its configuration do not fit together, so they cannot be compared "
             f"({detail}); use a complete golden file."
@@ -143,6 +144,8 @@ class _Trainer(Trainer):
             batch = _batch(golden, "train/batch/" if golden.names("train/") else "eval/batch/")
         puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
         recipe = recipe_from_settings(entry)
+        if not 1 <= recipe.max_steps <= MOST_STEPS:
+            raise ValueError(f"halt_max_steps is {recipe.max_steps}")
         if recipe.exploration:
             raise UserError(
                 "A run with random exploration cannot be compared; use one without exploration."
@@ -289,6 +292,8 @@ def _compare_trajectory(golden: Golden, trainer: _Trainer, prefix: str) -> None:
     """Compare several optimiser steps: the numbers of each one, and the weights after the last."""
     model, config = trainer.model, trainer.model.config
     count = len(golden["traj/batches/inputs"])
+    if count > MOST_STEPS:
+        raise ValueError(f"there are {count} steps")
     seen: dict[str, list] = {}
     for step in range(count):
         loss = trainer.supervise(_batch(golden, "traj/batches/", step))

@@ -1,11 +1,8 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -35,6 +32,8 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
+from trm_lite.training.stop_requests import stop_requests
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -330,12 +329,16 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
@@ -358,7 +361,12 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
+            try:
+                self.load(state)
+            except UserError as error:
+                raise UserError(
+                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
+                ) from error
 
 
 def weights_for(config: NetConfig, name: str) -> dict:
@@ -375,24 +383,3 @@ def weights_for(config: NetConfig, name: str) -> dict:
 def detached(tensor: Tensor | None) -> Tensor | None:
     """The tensor without its gradient history; None stays None."""
     return None if tensor is None else tensor.detach()
-
-
-@contextmanager
-def stop_requests() -> Iterator[list]:
-    """Collect Ctrl-C and SIGTERM in the yielded list; only a second Ctrl-C stops at once."""
-    requests: list[int] = []
-
-    def note(number, frame):
-        if requests and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield requests  # only the main thread can catch signals, so this list stays empty
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
