@@ -217,6 +217,7 @@ def test_a_run_can_cool_down_at_its_end(tiny, tiny_splits, tmp_path):
         schedule(step, warmup_steps=2, total_steps=10, cooldown_steps=4) for step in range(1, 11)
     ]
     assert rates == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    tiny = replace(tiny, warmup_steps=2)
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(4)
     cooling = replace(tiny, steps=8, cooldown_steps=3)
     trainer = Trainer(cooling, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)

@@ -30,10 +30,13 @@ SIGNS = {
 def mistaken(path: Path) -> str:
     """What a file is if it cannot hold weights, and what to do: "is a web page; download ...".
 
-    Returns "" if it may hold weights. Raises UserError if there is no such file.
+    Returns "" if it may hold weights. Raises UserError if it cannot be read, or if it describes
+    more tensors than any network has.
     """
     if path.is_dir():
         return "is a folder; name a file in it"
+    if is_safetensors(path):  # whose first bytes are a number, and so can look like anything
+        return ""
     start = _start(path, 300)
     for sign, words in SIGNS.items():
         if re.match(sign, start, re.IGNORECASE | re.DOTALL):
@@ -55,7 +58,7 @@ def mistaken(path: Path) -> str:
 
 def written_by_torch(path: Path) -> bool:
     """Whether a file that is not `mistaken` is a pickle, alone or in the zip of torch.save."""
-    return _start(path, 2) in (b"PK", b"\x80\x02")
+    return not is_safetensors(path) and _start(path, 2) in (b"PK", b"\x80\x02")
 
 
 def is_safetensors(path: Path) -> bool:

@@ -10,11 +10,13 @@ from trm_lite.nets.configs import (
     HRMConfig,
     NetConfig,
     TRMConfig,
+    URMConfig,
 )
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.hrm import HRM
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.trm import TRM
+from trm_lite.nets.urm import URM
 
 Network = Reasoner | Autoregressive
 
@@ -22,6 +24,7 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
     TRMConfig: TRM,
     HRMConfig: HRM,
     DirectConfig: Direct,
+    URMConfig: URM,
     AutoregressiveConfig: Autoregressive,
 }
 

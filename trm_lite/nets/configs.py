@@ -4,29 +4,11 @@ Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size
 """
 
 import math
-from dataclasses import dataclass, fields
-from functools import cache
-from types import NoneType
-from typing import Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
 from trm_lite.common.errors import UserError
-
-# The largest sensible value of a whole number in a configuration, by field. The sizes in an
-# untrusted file are held against these before anything of such a size is made.
-LARGEST = {
-    "vocab_size": 1_000_000,
-    "seq_len": 4_096,  # no file tells it of a network with attention, so its cost is not checked
-    "prefix_len": 4_096,
-    "num_puzzles": 100_000_000,
-    "puzzle_embedding_size": 1_000_000,
-    "num_latents": 100,
-    "num_layers": 256,
-    "H_layers": 256,
-    "L_layers": 256,
-}
-LARGEST_LENGTH = 16_384  # of everything else, such as widths and cells
-LARGEST_DEPTH = 10_000  # layers in one supervision step; the paper's TRM has 42
-MAY_BE_0 = {"prefix_len", "num_latents", "scratch_len", "puzzle_embedding_size"}
+from trm_lite.nets.config_ranges import check_ranges
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -35,37 +17,6 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
     The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
     """
     return math.ceil(max(1, round(expansion * width * 2 / 3)) / multiple_of) * multiple_of
-
-
-@cache
-def _kinds(config: type) -> dict[str, object]:
-    """The type of every field of a configuration, by name."""
-    hints = get_type_hints(config)
-    return {field.name: hints[field.name] for field in fields(config)}
-
-
-def _problem(name: str, value: object, kind) -> str:
-    """What is wrong with the `value` of a field whose type is `kind`, in words; "" if nothing."""
-    choices = get_args(kind)
-    if value is None and NoneType in choices:
-        return ""
-    if int in (kind, *choices):
-        least, most = int(name not in MAY_BE_0), LARGEST.get(name, LARGEST_LENGTH)
-        right = type(value) is int and least <= value <= most
-        wanted = f"a whole number from {least} to {most:,}"
-    elif kind is float:
-        right = type(value) in (int, float) and 0 <= value <= 1_000
-        wanted = "a number from 0 to 1,000"
-    elif kind is bool:
-        right, wanted = type(value) is bool, "true or false"
-    else:
-        right, wanted = type(value) is str and value in choices, f"one of {', '.join(choices)}"
-    return "" if right else f"{name}={_short(value)}, which must be {wanted}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 @dataclass(frozen=True)
@@ -81,14 +32,7 @@ class NetConfig:
 
     def __post_init__(self):
         """Raise UserError if a field has no sensible value, so that none needs to be tried."""
-        for name, kind in _kinds(type(self)).items():
-            if problem := _problem(name, getattr(self, name), kind):
-                raise UserError(f"A {self.network} network cannot have {problem}.")
-        if self.effective_depth > LARGEST_DEPTH:
-            raise UserError(
-                f"A {self.network} network of {self.effective_depth:,} layers per step is deeper "
-                f"than {LARGEST_DEPTH:,}, the most that is built here."
-            )
+        check_ranges(self)
 
     @property
     def effective_depth(self) -> int:
@@ -211,7 +155,30 @@ class TRMConfig(ReasonerConfig):
     gradient: Literal["full", "one_step"] = "full"
     shared_net: bool = True  # False: answer updates use a second network, `answer_net`
     num_latents: int = 1  # 0: y is answer and latent at once; n: one latent per update
+    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488).
+    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
+    damping: float = 0.0  # share of the old state that an application keeps; theirs is 0.05
+    noise: float = 0.0  # standard deviation of the noise in every application; theirs is 0.01
     network: Literal["TRM"] = "TRM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.damping < 1 or self.noise < 0:
+            raise UserError(
+                f"Damping must be at least 0 and below 1, and noise at least 0; they are "
+                f"{self.damping} and {self.noise}.",
+                "damping",
+                "noise",
+            )
+        if self.num_latents != 1 and (self.random_start or self.damping or self.noise):
+            raise UserError(
+                f"A TRM with {self.num_latents} latents has no random start, damping or noise; "
+                "give it one latent, or leave them out.",
+                "num_latents",
+                "random_start",
+                "damping",
+                "noise",
+            )
 
     @property
     def effective_depth(self) -> int:
@@ -227,6 +194,11 @@ class TRMConfig(ReasonerConfig):
     @property
     def num_layers_in_all(self) -> int:
         return self.num_layers * (1 if self.shared_net else 2)
+
+    @property
+    def applications(self) -> int:
+        """Applications of the network in one supervision step."""
+        return self.T * (self.n + 1)
 
     @property
     def latent_updates(self) -> int:
@@ -293,6 +265,55 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class URMConfig(ReasonerConfig):
+    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
+
+    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
+    """
+
+    mixing: Literal["mlp", "attention"] = "attention"
+    prefix_len: int = 1
+    num_layers: int = 4
+    loops: int = 12  # applications of the network per supervision step
+    loops_with_gradient: int = 6  # the last ones
+    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
+    network: Literal["URM"] = "URM"  # names the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.loops_with_gradient <= self.loops:
+            raise UserError(
+                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
+                f"{self.loops_with_gradient}.",
+                "loops_with_gradient",
+            )
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers passed in one supervision step."""
+        return self.loops * self.num_layers
+
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through."""
+        return self.loops_with_gradient * self.num_layers
+
+    @property
+    def num_layers_in_all(self) -> int:
+        return self.num_layers
+
+    @property
+    def num_latents(self) -> int:
+        return 0
+
+    @property
+    def parameters(self) -> int:
+        inner = inner_width(self.hidden_size, self.expansion, self.multiple_of)
+        conv = inner * (self.conv_kernel + 1) if self.conv_kernel else 0
+        return super().parameters + self.num_layers * conv
+
+
+@dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
@@ -326,7 +347,8 @@ class AutoregressiveConfig(NetConfig):
 
 
 CONFIGS = {
-    config.network: config for config in (TRMConfig, HRMConfig, DirectConfig, AutoregressiveConfig)
+    config.network: config
+    for config in (TRMConfig, HRMConfig, DirectConfig, URMConfig, AutoregressiveConfig)
 }
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
 from trm_lite.common.errors import UserError
-from trm_lite.common.file_kinds import is_safetensors, mistaken, written_by_torch
+from trm_lite.common.file_kinds import mistaken, written_by_torch
 from trm_lite.common.files import ASSETS, write_atomically
 from trm_lite.nets.build import Network, build_network, shapes
 from trm_lite.nets.configs import NetConfig, config_from_dict
@@ -63,7 +63,6 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
             f"{path} is a checkpoint of PyTorch, as the authors' code writes them; convert it "
             f"first: trm-lite convert {path}"
         )
-    is_safetensors(path)  # raises an error if reading it would take too much memory
     try:
         with safe_open(path, "pt") as file:
             config, about = _description(path, file)

@@ -24,7 +24,8 @@ from torch import Tensor
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.nets.build import build_network, shapes
-from trm_lite.nets.configs import LARGEST, ReasonerConfig, TRMConfig
+from trm_lite.nets.config_ranges import LARGEST
+from trm_lite.nets.configs import ReasonerConfig, TRMConfig
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import ANCHOR, load_weights, save_weights
 from trm_lite.official.config import CELLS, infer, matrix

@@ -33,7 +33,7 @@ from trm_lite.training.optim import (
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
 from trm_lite.training.saved_state import check_state
-from trm_lite.training.stop_requests import stop_requests
+from trm_lite.training.signals import stop_requests
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -108,6 +108,9 @@ class Trainer:
     def prepare_slots(self) -> None:
         """Make empty slots, and the optimiser of the puzzle embeddings."""
         recipe = self.recipe
+        if self.model.draws:  # each process draws for its own slots
+            seed = self.preset.seed + 1_000_003 * self.ranks.rank
+            self.model.generator = torch.Generator(self.device).manual_seed(seed)
         self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
@@ -320,7 +323,10 @@ class Trainer:
     def slot_state(self) -> dict:
         """The slots of all processes, so that any number of processes can continue."""
         carry, gather = self.carry, self.ranks.gather
-        return {
+        drawn = {}
+        if self.model.draws:
+            drawn["draws"] = self.ranks.gather_objects(self.model.generator.get_state())
+        return drawn | {
             "puzzle_optimizer": self.puzzle_optimizer.state_dict(),
             "latents": tuple(gather(latent.contiguous()) for latent in carry.latents),
             "batch": tuple(map(gather, carry.batch)),
@@ -345,6 +351,8 @@ class Trainer:
     def load_slots(self, state: dict) -> None:
         """Restore this process's share of the slots that `slot_state` returned."""
         self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
+        if self.model.draws and self.ranks.size == len(state["draws"]):
+            self.model.generator.set_state(state["draws"][self.ranks.rank])
 
         def mine(tensor: Tensor) -> Tensor:
             return tensor[self.slots].to(self.device)

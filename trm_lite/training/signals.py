@@ -1,4 +1,4 @@
-"""Requests to stop a training, from the keyboard or from the system."""
+"""Ctrl-C and SIGTERM during training: a request to save and stop, not an end in mid-step."""
 
 import signal
 import threading
