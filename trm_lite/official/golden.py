@@ -58,7 +58,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 _check_header(packed, part)
         with np.load(path) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (*DAMAGED, TypeError) as error:
+    except (*DAMAGED, TypeError, RuntimeError) as error:  # RuntimeError: encrypted
         raise UserError(
             f"{path} is not a complete .npz file of plain arrays; copy it again."
         ) from error
