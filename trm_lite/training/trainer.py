@@ -32,6 +32,7 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
 from trm_lite.training.signals import stop_requests
 
 SAVE_EVERY_SECONDS = 60.0
@@ -336,12 +337,16 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
@@ -366,7 +371,12 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
+            try:
+                self.load(state)
+            except UserError as error:
+                raise UserError(
+                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
+                ) from error
 
 
 def weights_for(config: NetConfig, name: str) -> dict:
