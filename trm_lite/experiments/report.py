@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import markdown
+from trm_lite.evaluation.scoring import Share
 from trm_lite.experiments import paper
 from trm_lite.experiments.presets import PRESETS, usual_preset
 from trm_lite.training.recipe import Preset, from_dict
@@ -150,6 +151,7 @@ def read_exam(run: Path) -> dict:
     try:
         exam = json.loads((run / "test-last.json").read_text())
         best = run / "test-best.json"
+        _check(exam)
         return exam | {
             "preset": json.loads((run / "preset.json").read_text()),
             "best": json.loads(best.read_text())["exact"] if best.exists() else None,
@@ -160,10 +162,23 @@ def read_exam(run: Path) -> dict:
                 f"{run} was tested on tasks whose answers are not known, so it cannot be reported."
             ) from error
         raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
             f"The results in {run} are damaged; run again: trm-lite evaluate {run}"
         ) from error
+
+
+def _check(exam: dict) -> None:
+    """Raise TypeError, KeyError or AttributeError for results that `examine_run` did not write."""
+    for measured in (exam["exact"], exam.get("shortest_path") or exam["exact"]):
+        for name in Share._fields:
+            math.isnan(measured[name])
+    around = exam["circumstances"]
+    range(around["look"]["step"])
+    exam.get("drawn", {}).items()
+    if not isinstance(around["device"], str):
+        raise TypeError("a device has a name")
+    str(around["commit"])
 
 
 def as_markdown(lines: list[dict]) -> str:

@@ -1,4 +1,7 @@
-"""Build the network that a configuration describes."""
+"""Build the network that a configuration describes, or tell the shapes of its weights."""
+
+import torch
+from torch.overrides import TorchFunctionMode
 
 from trm_lite.common.errors import UserError
 from trm_lite.nets.autoregressive import Autoregressive
@@ -53,3 +56,23 @@ def puzzle_of(network: Network) -> Puzzle:
             "the puzzle that it was trained on."
         )
     return puzzle
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out the initialisation of weights."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call `func`, unless it initialises; see `TorchFunctionMode`."""
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def shapes(config: NetConfig) -> dict[str, torch.Size]:
+    """The shape of every tensor in the state dict of a network, without making the network.
+
+    An untrusted file can thus be compared with its configuration before it takes any memory.
+    Initialisation is left out, because on the meta device it imports a compiler, in a second.
+    """
+    with torch.device("meta"), _Uninitialised():
+        return {name: tensor.shape for name, tensor in build_network(config).state_dict().items()}

@@ -93,8 +93,9 @@ def name_of_earlier(family: str, length: int) -> str:
 
 def name_by_sizes(vocab_size: int, length: int) -> str:
     """Which puzzle the weights of earlier versions read, which do not say so; "" if none fits."""
-    side = math.isqrt(length)
-    if side * side != length:
+    whole = all(isinstance(size, int) and size > 0 for size in (vocab_size, length))
+    side = math.isqrt(length) if whole else 0
+    if side == 0 or side * side != length:
         return ""
     if vocab_size == side + 2 and side in (4, 6, 9):
         return name_of_earlier("sudoku", length)

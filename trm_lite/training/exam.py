@@ -27,7 +27,8 @@ from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
 from trm_lite.training.recipe import Preset, from_dict
-from trm_lite.training.run_folder import load_state, preset_of
+from trm_lite.training.run_folder import preset_of
+from trm_lite.training.saved_state import load_state, misfit
 
 DIFFERENCES = {
     "start": "each from another start",
@@ -249,6 +250,9 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
         state = load_state(run / "last.pt")
         preset = preset_of(run)
         model = build_network(preset.model)
+        own = {"model": model.state_dict(), "steps_done": 0}
+        if problem := misfit(state, own):
+            raise UserError(f"{run / 'last.pt'} is not the state of that run: {problem}.")
         model.load_state_dict(state["model"])
         return model.eval(), {"preset": asdict(preset), "look": {"step": state["steps_done"]}}
     if not run.is_dir():

@@ -44,6 +44,10 @@ class StepLoss(NamedTuple):
     correct: Tensor  # (B,) bool: every graded cell is right ("exact match")
     going_on: Tensor | None = None  # binary cross-entropy of the continue logit, in Q-learning
 
+    def detached(self) -> "StepLoss":
+        """The same numbers without their gradient history."""
+        return StepLoss(*(None if part is None else part.detach() for part in self))
+
 
 def together(losses: list[StepLoss]) -> StepLoss:
     """Combine the losses of the consecutive parts of a batch into that of the whole batch."""

@@ -128,5 +128,5 @@ def from_dict(described: dict) -> Preset:
             recipe=revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error

@@ -30,6 +30,7 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
 from trm_lite.training.signals import stop_requests
 from trm_lite.training.start import weights_for
 
@@ -83,7 +84,7 @@ class Trainer:
         if recipe.halt_on == "valid" and (puzzle is None or puzzle.breaks is None):
             raise UserError(
                 "No rules are known for these puzzles, so the halting head cannot learn from them; "
-                "let it learn from the label, or give the puzzle a function `breaks`.",
+                "let it learn from the label.",
                 "halt_on",
             )
         if recipe.start_from:
@@ -169,7 +170,7 @@ class Trainer:
             self.done(part, thought),
         )
         self.backward(loss)
-        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
+        return thought._replace(logits=None), loss.detached()
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""
@@ -358,12 +359,16 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
@@ -388,9 +393,9 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
-
-
-def detached(tensor: Tensor | None) -> Tensor | None:
-    """The tensor without its gradient history; None stays None."""
-    return None if tensor is None else tensor.detach()
+            try:
+                self.load(state)
+            except UserError as error:
+                raise UserError(
+                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
+                ) from error
