@@ -10,7 +10,9 @@ from trm_lite.nets import (
     build_network,
 )
 
-SMALL = dict(vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2)
+SMALL = dict(
+    vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2, puzzle="sudoku-6x6"
+)
 CONFIGS = {
     "trm": TRMConfig(**SMALL, prefix_len=2),
     "trm-attention": TRMConfig(**SMALL, mixing="attention"),

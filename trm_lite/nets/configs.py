@@ -7,7 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tyro.conf import Suppress
+
 from trm_lite.common.errors import UserError
+from trm_lite.nets.config_ranges import check_ranges
+from trm_lite.puzzles.known import name_by_sizes
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -15,7 +19,7 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 
     The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
     """
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+    return math.ceil(max(1, round(expansion * width * 2 / 3)) / multiple_of) * multiple_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
+    puzzle: Suppress[str] = ""  # name of the puzzle that it reads; "" if that does not matter
+
+    def __post_init__(self):
+        """Raise UserError if a field has no sensible value, so that none needs to be tried."""
+        check_ranges(self)
 
     @property
     def effective_depth(self) -> int:
@@ -71,7 +80,7 @@ class ReasonerConfig(NetConfig):
     """What all reasoners have in common: networks that carry latents between supervision steps.
 
     Raises UserError if attention heads would have no features, or an odd number of them with
-    rotary positions.
+    rotary positions, and if a puzzle embedding would not fit in front of the tokens.
     """
 
     mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
@@ -81,6 +90,7 @@ class ReasonerConfig(NetConfig):
     puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
+        super().__post_init__()
         if self.mixing == "attention":
             head_dim = self.hidden_size // self.num_heads
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
@@ -88,6 +98,12 @@ class ReasonerConfig(NetConfig):
                     f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
                     "choose num_heads so that each head has an even number of features."
                 )
+        size, room = self.puzzle_embedding_size or 0, self.prefix_len * self.hidden_size
+        if 0 < room < size:
+            raise UserError(
+                f"A puzzle embedding of {size} numbers does not fit into {self.prefix_len} "
+                f"positions of {self.hidden_size} features; choose a longer prefix_len."
+            )
 
     @property
     def length(self) -> int:
@@ -344,11 +360,14 @@ def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
-    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
-    that its class does not have.
+    knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
+    network, and TypeError for fields that its class does not have.
     """
     fields = dict(fields)
+    if "puzzle" not in fields:
+        sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
+        fields["puzzle"] = name_by_sizes(*sizes)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

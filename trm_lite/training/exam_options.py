@@ -22,8 +22,8 @@ class ExamOptions:
         bands: Also report exact match by difficulty.
         tries: Attempts at each puzzle, of which one is chosen.
         vary: How attempts differ: by the random "start" of a network that draws one, by "noise" on
-            the initial z, or by the "guise" of a Sudoku. By default the first of these that there
-            is.
+            the initial z, or by the "guise" of a puzzle with symmetries. By default the first of
+            these that there is.
         noise: Standard deviation of Gaussian noise on the initial z.
         choose: Which attempt counts: the one of which the halting head is most sure ("halting"),
             whose logits ("residual") or latents ("latent") changed least in the last steps, or
