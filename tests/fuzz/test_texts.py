@@ -17,7 +17,7 @@ from trm_lite.data.benchmarks import maze_hard, sudoku_extreme
 from trm_lite.data.benchmarks.csv_files import joined, pieces
 from trm_lite.evaluation import read_puzzles, solve_boards
 from trm_lite.nets import Latents, Thought
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import get_puzzle, maze, sudoku
 
 BOARDS = {
     size: sudoku.generate(6, size, seed=3, minimal=False, blanks=size * size // 2)
@@ -70,9 +70,10 @@ class Sometimes(torch.nn.Module):
 
     device, draws = torch.device("cpu"), False
 
-    def __init__(self, cells):
+    def __init__(self, size):
         super().__init__()
-        self.config = SimpleNamespace(seq_len=cells)
+        self.config = SimpleNamespace(seq_len=size * size, vocab_size=size + 2)
+        self.puzzle = get_puzzle(f"sudoku-{size}x{size}")
 
     def initial_latents(self, count):
         return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
@@ -82,7 +83,9 @@ class Sometimes(torch.nn.Module):
         said = sudoku.solve(boards).boards.copy()
         wrong = boards.sum(1) % 2 == 1
         said[wrong, 5] = said[wrong, 5] % 4 + 1
-        logits = torch.nn.functional.one_hot(torch.from_numpy(said).long() + 1, 11).float()
+        logits = torch.nn.functional.one_hot(
+            torch.from_numpy(said).long() + 1, self.config.vocab_size
+        ).float()
         sure = torch.full((len(boards),), 9.0)
         return Thought(latents, logits, sure, sure)
 
@@ -95,8 +98,9 @@ def solve_as_command(content: bytes) -> int:
         problem.encode()
     for size in {sudoku.size_of(board) for _, board in proper}:
         boards = np.stack([board for _, board in proper if board.size == size * size])
-        for said in solve_boards(Sometimes(size * size), boards, max_steps=1):
-            assert said.solved == obeys(said.puzzle.tolist(), said.solution.tolist())
+        for said in solve_boards(Sometimes(size), sudoku.to_tokens(boards), max_steps=1):
+            pair = (sudoku.from_tokens(tokens).tolist() for tokens in said[1:3])
+            assert said.solved == obeys(*pair)
     return len(proper)
 
 
