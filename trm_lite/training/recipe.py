@@ -51,6 +51,11 @@ class Recipe:
                 raise UserError(f"'betas' must be at least 0 and less than 1, not {beta}.", "betas")
 
     @property
+    def aim(self) -> str:
+        """The figure of a validation by which weights are better than others."""
+        return "any_valid" if self.halt_on == "valid" else "exact"
+
+    @property
     def forward_passes(self) -> int:
         """Forward passes per optimiser step. Q-learning needs a second one for its target."""
         return 2 if self.act == "q_learning" else 1

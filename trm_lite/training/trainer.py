@@ -278,13 +278,8 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look[self.aim] for look in self.history]
+        shares = [look[self.recipe.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
-
-    @property
-    def aim(self) -> str:
-        """The figure of a look by which weights are better than others."""
-        return "any_valid" if self.recipe.halt_on == "valid" else "exact"
 
     def look(self, loss: StepLoss) -> dict:
         """Validate the EMA weights, and record the result."""
@@ -309,10 +304,10 @@ class Trainer:
         }
         if result.valid is not None:
             look["any_valid"] = result.valid.float().mean().item()
-        best = max((earlier[self.aim] for earlier in self.history), default=-1.0)
+        best = max((earlier[self.recipe.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look[self.aim] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.recipe.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
