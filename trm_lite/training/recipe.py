@@ -120,18 +120,26 @@ def from_dict(described: dict) -> Preset:
 
     Raises UserError if it is not the description of a preset.
     """
-
-    def revive(dataclass: type, fields: dict):
-        return dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-
     try:
+        if not isinstance(described["name"], str) or not isinstance(described["seed"], int):
+            raise TypeError("it needs a name and a seed")
         return Preset(
             name=described["name"],
             about=described["about"],
-            data=revive(DATA[described["data"]["source"]], described["data"]),
+            data=_revive(DATA[described["data"]["source"]], described["data"]),
             model=config_from_dict(described["model"]),
-            recipe=revive(Recipe, described["recipe"]),
+            recipe=_revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error
+
+
+def _revive(dataclass: type, fields: dict):
+    """A part of a preset. Raises TypeError for a value of another type than the default's."""
+    made = dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    for part in dataclasses.fields(made):
+        value, usual = getattr(made, part.name), part.default
+        if not isinstance(value, int | float if isinstance(usual, float) else type(usual)):
+            raise TypeError(f"{part.name} is {value!a}")
+    return made

@@ -70,8 +70,7 @@ class Trainer:
         self.preset, self.recipe = preset, preset.recipe
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
-        self.splits = splits or preset.data.build()
-        self.splits.check()
+        self.splits = (splits or preset.data.build()).checked()
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         check_range("micro_batch", micro_batch, 0)
