@@ -3,6 +3,7 @@
 Each is a thin shell: the Python side holds what is to be seen, and `browser/*.js` draws it.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,20 +27,25 @@ COLOURS = {
 
 
 def _source(*names: str) -> str:
-    return "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    """Some of the modules as a single one, which need not import from each other any more."""
+    text = "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    return re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
 
 
-def _css() -> str:
-    """The style sheet, with the colours of the course."""
+def css() -> str:
+    """The style sheet of everything that is drawn in a browser, with the colours of the course."""
     colours = "".join(f"--trm-{name}: {colour};" for name, colour in COLOURS.items())
-    arc = "".join(f".trm-colour{i} {{ background: {c}; }}" for i, c in enumerate(ARC_COLOURS))
+    arc = "\n".join(
+        f".trm-colour{i}, .trm-look.trm-colour{i} {{ background: {colour}; }}"  # outweighs others
+        for i, colour in enumerate(ARC_COLOURS)
+    )
     return f":root {{ {colours} }}\n{arc}\n{_source('look.css')}"
 
 
 class Part(anywidget.AnyWidget):
     """Something drawn by a small script in the browser."""
 
-    _css = _css()
+    _css = css()
 
 
 class Message(Part):
