@@ -111,22 +111,24 @@ function offerBeside() {
 function takeExample(which = `${Math.min(desk.grade, grades().length - 1)}.0`) {
   $("another").hidden = !grades().length;
   if (!grades().length) return put(kind().blank(desk.side));
-  $("example").value = which;
   const [grade, number] = which.split(".").map(Number), example = grades()[grade].boards[number];
   if (desk.puzzle === "arc") put(arcTokens(example.question, desk.side), example);
   else put(kind().read(example, desk.side).board);
+  $("example").value = which;
 }
 
 /** Put a board on the desk, to be changed or thought about. */
 function put(newBoard, newTask = null) {
   stop();
   [board, task, cell] = [newBoard, newTask, null];
+  $("example").selectedIndex = -1;
   edit();
 }
 
 function edit() {
   stop();
   runs = [];
+  delete document.body.dataset.thinking;
   $("editor").hidden = $("how").hidden = $("think").hidden = false;
   $("view").hidden = $("edit").hidden = $("more").hidden = true;
   $("think").className = "main";
@@ -267,8 +269,7 @@ async function startBeside() {
   const choice = $("beside").value, [first] = runs;
   first.title = "";
   runs.length = 1;
-  if (!choice) return showFilm();
-  if (choice === "force") return;
+  if (!choice || choice === "force") return showFilm(); // what if: not before a cell is chosen
   first.title = choice in desk.networks ? desk.networks[first.name] : "as it is";
   if (choice in desk.networks) await start(choice, { title: desk.networks[choice], place: 1 });
   if (choice === "noise") {
@@ -335,6 +336,7 @@ function showFilm() {
   };
   if ($("view").hidden) {
     film = panel(filmWidget, $("view"), { ...values, frame: 0 }, ({ pick }) => choose(pick));
+    document.body.dataset.thinking = "";
     $("view").hidden = $("edit").hidden = false;
     $("editor").hidden = $("how").hidden = true;
     $("think").className = "";

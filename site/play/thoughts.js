@@ -130,7 +130,7 @@ export function legend({ puzzle, solution }, two) {
 // --- curves --------------------------------------------------------------------------------------
 
 // In units of the drawing: its width, the span of the steps, a plot's height and the space below.
-const WIDE = 480, LEFT = 62, END = 350, HIGH = 84, GAP = 22;
+const WIDE = 490, LEFT = 62, END = 350, HIGH = 84, GAP = 22;
 const PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#b59f00", "#56b4e9"];
 
 /** Wrong cells, change, belief, and the story of a cell, as SVG; `steps` are expected. */
