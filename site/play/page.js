@@ -86,8 +86,7 @@ async function sitDownAt(name, asWritten) {
   offerBeside();
   $("text-panel").hidden = $("clear").hidden = desk.puzzle === "arc";
   if ($("text").ariaExpanded !== "true") $("text-panel").hidden = true;
-  if (asWritten !== undefined) put(...fromLink(asWritten));
-  else takeExample();
+  await (asWritten === undefined ? takeExample() : put(...fromLink(asWritten)));
 }
 
 function fill(select, options) {
@@ -112,9 +111,9 @@ function takeExample(which = `${Math.min(desk.grade, grades().length - 1)}.0`) {
   $("another").hidden = !grades().length;
   if (!grades().length) return put(kind().blank(desk.side));
   const [grade, number] = which.split(".").map(Number), example = grades()[grade].boards[number];
-  if (desk.puzzle === "arc") put(arcTokens(example.question, desk.side), example);
-  else put(kind().read(example, desk.side).board);
+  const shown = desk.puzzle === "arc" ? put(arcTokens(example.question, desk.side), example) : put(kind().read(example, desk.side).board);
   $("example").value = which;
+  return shown;
 }
 
 /** Put a board on the desk, to be changed or thought about. */
@@ -122,7 +121,7 @@ function put(newBoard, newTask = null) {
   stop();
   [board, task, cell] = [newBoard, newTask, null];
   $("example").selectedIndex = -1;
-  edit();
+  return edit();
 }
 
 function edit() {
@@ -189,7 +188,7 @@ async function take(text) {
     const side = Math.sqrt(read.length);
     if (!other) throw new Error(`No network here reads a Sudoku of ${side}x${side}; open weights of your own that do.`);
     await sitDownAt(other, kind().write(read));
-  } else put(read, task);
+  } else await put(read, task);
   if (note) $("hint").textContent = note;
 }
 
@@ -314,9 +313,8 @@ function follow(frame) {
   clearInterval(timer);
   film?.show({ frame });
   timer = setInterval(() => {
-    if (!following || !film) return;
-    const last = film.get("frames");
-    if (film.get("frame") < last) film.show({ frame: calm.matches ? last : film.get("frame") + 1 });
+    const last = film?.get("frames"), frame = film?.get("frame");
+    if (following && frame < last) film.show({ frame: calm.matches ? last : frame + 1 });
     else if (runs.every((run) => run.done)) {
       clearInterval(timer);
       conclude();

@@ -106,13 +106,13 @@ def test_a_trained_network_says_the_same(page, name, puzzles):
 @pytest.mark.parametrize(
     "config",
     [
-        TRMConfig(**SMALL, num_latents=0),
-        TRMConfig(**SMALL, num_latents=6, shared_net=False),
-        TRMConfig(**SMALL | {"prefix_len": 0}, mixing="attention", positions="learned"),
-        TRMConfig(**SMALL, num_puzzles=3, puzzle_embedding_size=7),
+        TRMConfig(**SMALL, T=1, n=2, num_latents=0),
+        TRMConfig(**SMALL, T=2, n=3, num_latents=3, shared_net=False),
+        TRMConfig(**SMALL | {"prefix_len": 0}, T=1, n=1, mixing="attention", positions="learned"),
+        TRMConfig(**SMALL, T=1, n=1, num_puzzles=3, puzzle_embedding_size=7),
         DirectConfig(**SMALL | {"prefix_len": 2}, num_heads=3, positions="none", loops=2),
     ],
-    ids=["no latent", "six latents", "learned positions", "short embedding", "attention"],
+    ids=["no latent", "three latents", "learned positions", "short embedding", "attention"],
 )
 def test_any_network_says_the_same(page, tmp_path, config):
     torch.manual_seed(0)

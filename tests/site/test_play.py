@@ -44,7 +44,8 @@ def paste(page, text):
         """(field, text) => {
           const clipboardData = new DataTransfer();
           clipboardData.setData("text", text);
-          field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+          const how = { clipboardData, bubbles: true, cancelable: true };
+          field.dispatchEvent(new ClipboardEvent("paste", how));
         }""",
         text,
     )
@@ -159,15 +160,11 @@ def test_networks_guises_noise_and_what_if_stand_beside_it(small):
     wrong = "1" if SOLUTION[cell] != "1" else "2"
     small.locator("#view .trm-look").nth(cell).click()
     small.locator("#value").select_option(wrong)
-    small.locator("#view .trm-slider").evaluate(
-        "s => { s.value = 2; s.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
+    small.locator("#view .trm-slider").fill("2")
     small.locator("#put").click()
     small.locator("#view .trm-run").nth(1).wait_for()
     small.locator("#more").wait_for()
-    small.locator("#view .trm-slider").evaluate(
-        "s => { s.value = 2; s.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
+    small.locator("#view .trm-slider").fill("2")
     assert thought(small)[cell] != wrong and thought(small, 1)[cell] == wrong
     assert f"{SOLUTION[cell]} (right)" in small.locator("#view .trm-curves svg").text_content()
 
