@@ -15,8 +15,8 @@ export async function openFile(name, file, desks) {
   own[name] = { buffer };
   const deskName = deskOf(about), [puzzle, side] = deskName.split("-");
   const isNew = !(deskName in desks);
-  const people = `${about.parameters.toLocaleString("en")} parameters of your own`;
-  const desk = { tab: `${puzzle === "maze" ? "Maze" : "Sudoku"} ${side}×${side}`, puzzle, side: Number(side), steps: 16, grade: 0, people, networks: {} };
+  const lead = `${about.parameters.toLocaleString("en")} parameters of your own change their mind.`;
+  const desk = { tab: `${puzzle === "maze" ? "Maze" : "Sudoku"} ${side}×${side}`, puzzle, side: Number(side), steps: 16, grade: 0, lead, networks: {} };
   return { deskName, about, desk: isNew ? desk : null };
 }
 

@@ -19,19 +19,19 @@ const PACE = 350; // milliseconds that a step is seen at least
 // Where a puzzle lies: its sizes, and the networks that can think about it.
 const DESKS = {
   "sudoku-6": {
-    tab: "Sudoku 6×6", puzzle: "sudoku", side: 6, steps: 16, grade: 3, people: "Sixty-six thousand parameters",
+    tab: "Sudoku 6×6", puzzle: "sudoku", side: 6, steps: 16, grade: 3, lead: "Sixty-six thousand parameters change their mind until the board is right.",
     networks: { "sudoku-6x6": "TRM", "sudoku-6x6-hrm-ema": "HRM", "sudoku-6x6-direct": "direct prediction" },
   },
   "sudoku-9": {
-    tab: "Sudoku 9×9", puzzle: "sudoku", side: 9, steps: 16, grade: 1, people: "Three hundred and eighty-four thousand parameters",
+    tab: "Sudoku 9×9", puzzle: "sudoku", side: 9, steps: 16, grade: 1, lead: "Three hundred and eighty-four thousand parameters change their mind until the board is right.",
     networks: { "sudoku-extreme-laptop": "TRM" },
   },
   "maze-7": {
-    tab: "Maze", puzzle: "maze", side: 7, steps: 16, grade: 2, people: "Eighty-six thousand parameters",
+    tab: "Maze", puzzle: "maze", side: 7, steps: 16, grade: 2, lead: "Eighty-six thousand parameters look for the way from S to G.",
     networks: { "maze-7x7": "TRM" },
   },
   "arc-6": {
-    tab: "Mini-ARC", puzzle: "arc", side: 6, steps: 4, halts: true, grade: 0, people: "A hundred and four thousand parameters",
+    tab: "Mini-ARC", puzzle: "arc", side: 6, steps: 4, halts: true, grade: 0, lead: "A hundred and four thousand parameters apply a rule that they were shown a few times.",
     networks: { "mini-arc": "TRM" },
   },
 };
@@ -79,14 +79,17 @@ async function sitDownAt(name, asWritten) {
     tab.setAttribute("aria-checked", tab.value === name);
     tab.tabIndex = tab.value === name ? 0 : -1;
   }
-  $("lead").textContent = `${desk.people} change their mind until the board is right.`;
+  $("lead").textContent = desk.lead;
   fill($("example"), grades().map((grade, g) => [grade.name, grade.boards.map((_, b) => [`${g}.${b}`, `${grade.name} ${b + 1}`])]));
   fill($("network"), Object.entries(desk.networks));
   fill($("value"), kind().values(desk.side));
   offerBeside();
   $("text-panel").hidden = $("clear").hidden = desk.puzzle === "arc";
   if ($("text").ariaExpanded !== "true") $("text-panel").hidden = true;
-  await (asWritten === undefined ? takeExample() : put(...fromLink(asWritten)));
+  if (asWritten === undefined) return takeExample();
+  const written = fromLink(asWritten);
+  await put(written.board ?? kind().blank(desk.side), written.task);
+  if (written.problem) say(`The link holds no puzzle for this page. ${written.problem}`, "bad");
 }
 
 function fill(select, options) {
@@ -196,20 +199,25 @@ async function take(text) {
 
 const asLink = () => [deskName, ...(task ? [examples().indexOf(task)] : []), encodeURIComponent(kind().write(board))].join(":");
 
-/** The board, and of ARC the task, that the end of a link tells. */
+/** The board, and of ARC the task, that the end of a link tells; or what is wrong with it. */
 function fromLink(written) {
   if (desk.puzzle === "arc") {
     const [number, hex = ""] = written.split(":"), known = examples()[Number(number)] ?? examples()[0];
     const fits = /^[0-9a-b]{36}$/.test(hex);
-    return [fits ? [...hex].map((c) => parseInt(c, 16)) : arcTokens(known.question, desk.side), known];
+    return { board: fits ? [...hex].map((c) => parseInt(c, 16)) : arcTokens(known.question, desk.side), task: known };
   }
-  const { board: read } = kind().read(written, desk.side);
-  return [read?.length === desk.side ** 2 ? read : kind().blank(desk.side)];
+  const found = kind().read(written, desk.side);
+  return found.problem || found.board.length === desk.side ** 2 ? found : { problem: "Its board has another size." };
 }
 
 function followLink() {
-  const [name, ...rest] = decodeURIComponent(location.hash.slice(1)).split(":");
-  return DESKS[name] ? sitDownAt(name, rest.join(":")) : sitDownAt("sudoku-6");
+  const [, name, rest] = location.hash.match(/^#([a-z]+-\d+):(.*)$/) ?? [];
+  if (!DESKS[name]) return sitDownAt("sudoku-6");
+  try {
+    return sitDownAt(name, decodeURIComponent(rest));
+  } catch { // a percent sign that stands for nothing
+    return sitDownAt(name);
+  }
 }
 
 // --- thinking --------------------------------------------------------------------------------------
@@ -401,7 +409,7 @@ async function openOwn() {
   if (made) DESKS[fits] = made;
   DESKS[fits].networks[name] = name;
   makeTabs();
-  await sitDownAt(fits, fits === deskName ? asLink().split(":").slice(1).join(":") : undefined);
+  await sitDownAt(fits, fits === deskName ? decodeURIComponent(asLink().split(":").slice(1).join(":")) : undefined);
   $("network").value = name;
   offerBeside();
   say(`${file.name} is open: ${about.name}, ${about.parameters.toLocaleString("en")} parameters. Press “Think”.`, "good");
@@ -439,8 +447,9 @@ on("noise", "change", () => runs.length && startBeside());
 on("put", "click", force);
 on("file", "change", openOwn);
 on("link", "click", async () => {
-  await navigator.clipboard.writeText(location.href);
-  say("The link is copied. Whoever opens it finds this board.", "good");
+  await navigator.clipboard?.writeText(location.href);
+  const copied = navigator.clipboard ? "The link is copied." : "Copy the address of this page from the address bar.";
+  say(`${copied} Whoever opens it finds this board.`, "good");
 });
 for (const event of ["click", "input"])
   $("view").addEventListener(event, ({ target }) => target.closest(".trm-film") && (following = false));

@@ -113,7 +113,7 @@ def test_a_link_holds_the_board(small, browser, address):
     )
     says(other, "exactly one start S, but this one has 6")
     other.evaluate("location.hash = 'sudoku-6:nonsense'")
-    says(other, "more than one solution")
+    says(other, "The link holds no puzzle for this page.")
     other.close()
 
 
