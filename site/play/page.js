@@ -1,5 +1,6 @@
 // The page: which board is on the desk, who thinks about it, and what is shown of that.
 
+import { DESKS, HINTS } from "./desks.js";
 import editorWidget from "./editor.js";
 import { own, openFile } from "./own.js";
 import { painter } from "./painter.js";
@@ -8,7 +9,7 @@ import { PUZZLES, arcTokens } from "./puzzles.js";
 import { drawTask } from "./tasks.js";
 import { check, open, thinker } from "./thinker.js";
 import filmWidget from "./thought.js";
-import { addStep, asRun, beginAs, count, curves, faults, isSolved, legend, newThought } from "./thoughts.js";
+import { addStep, asRun, beginAs, conclusion, curves, legend, newThought } from "./thoughts.js";
 
 const $ = (id) => document.getElementById(id);
 const weights = (name) => ({ address: new URL(`weights/${name}.gz`, import.meta.url).href });
@@ -16,39 +17,12 @@ const course = await (await fetch(new URL("course.json", import.meta.url))).json
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const PACE = 350; // milliseconds that a step is seen at least
 
-// Where a puzzle lies: its sizes, and the networks that can think about it.
-const DESKS = {
-  "sudoku-6": {
-    tab: "Sudoku 6×6", puzzle: "sudoku", side: 6, steps: 16, grade: 3, lead: "Sixty-six thousand parameters change their mind until the board is right.",
-    networks: { "sudoku-6x6": "TRM", "sudoku-6x6-hrm-ema": "HRM", "sudoku-6x6-direct": "direct prediction" },
-  },
-  "sudoku-9": {
-    tab: "Sudoku 9×9", puzzle: "sudoku", side: 9, steps: 16, grade: 1, lead: "Three hundred and eighty-four thousand parameters change their mind until the board is right.",
-    networks: { "sudoku-extreme-laptop": "TRM" },
-  },
-  "maze-7": {
-    tab: "Maze", puzzle: "maze", side: 7, steps: 16, grade: 2, lead: "Eighty-six thousand parameters look for the way from S to G.",
-    networks: { "maze-7x7": "TRM" },
-  },
-  "arc-6": {
-    tab: "Mini-ARC", puzzle: "arc", side: 6, steps: 4, halts: true, grade: 0, lead: "A hundred and four thousand parameters apply a rule that they were shown a few times.",
-    networks: { "mini-arc": "TRM" },
-  },
-};
-const HINTS = {
-  "": "Choose a cell by a click, or by Enter, to follow it through time.",
-  guise: "The same puzzle with other digits, rows and columns; its answer is shown translated back. A fresh chance.",
-  turn: "The same puzzle turned or mirrored; its answer is shown translated back. A fresh chance.",
-  noise: "Its notes z begin in another, random state. Does it arrive at the same answer?",
-  force: "Choose a cell on the board, a step on the slider and a value. Its answer y is overwritten there, in mid-thought.",
-  network: "Another network thinks about the same puzzle. Cells in which the boards differ have a marked corner.",
-};
-
 let desk, deskName; // the chosen one of DESKS
 let board, task; // the puzzle, and of ARC the task that it belongs to
 let checked = { solution: null }; // what is known of the board
 let runs = []; // {title, thought, number, steps, done, guise}: the thought, and one beside it
 let film, editor, cell = null, numbers = 0, edits = 0, seed = 0, following = false, timer = null;
+let turn = 0; // counts whatever makes work that is still under way worthless
 
 // --- saying ------------------------------------------------------------------------------------
 
@@ -223,6 +197,7 @@ function followLink() {
 // --- thinking --------------------------------------------------------------------------------------
 
 function stop() {
+  turn++;
   thinker.stop();
   clearInterval(timer);
   timer = null;
@@ -232,19 +207,18 @@ function stop() {
 /** Who thinks about the board, and who beside it. */
 async function think() {
   stop();
-  const asked = board, found = await look();
-  if (asked !== board) return;
+  const mine = turn, found = await look();
+  if (mine !== turn) return;
   checked = found;
   runs = [];
-  await start($("network").value, { title: "" });
-  await startBeside();
-  showFilm();
+  if (await start($("network").value, { title: "" })) await startBeside();
 }
 
 /** A new run of a network; `more` may hold a guise, noise, or the run that it begins in. */
 async function start(name, { title, guise, place: at = runs.length, ...more }) {
   say("Fetching the network …");
-  const about = await open(name, own[name] ?? weights(name));
+  const mine = turn, about = await open(name, own[name] ?? weights(name));
+  if (mine !== turn) return null;
   say("It thinks …");
   const thought = newThought({ ...desk, board, solution: checked.solution, V: about.vocabulary });
   if (more.from) beginAs(thought, runs[0].thought, more.after - 1); // the step itself is read anew
@@ -273,7 +247,9 @@ async function advance(run, request) {
 }
 
 async function startBeside() {
-  const choice = $("beside").value, [first] = runs;
+  const choice = $("beside").value, [first, second] = runs;
+  turn++;
+  if (second) thinker.stop(second.number);
   first.title = "";
   runs.length = 1;
   if (!choice || choice === "force") return showFilm(); // what if: not before a cell is chosen
@@ -297,6 +273,7 @@ async function force() {
   if (!first) throw new Error("Press “Think” first; then choose a cell, a step and a value.");
   if (cell === null) throw new Error("Choose the cell to overwrite: click on it, or press Enter on it.");
   const value = Number($("value").value), push = { cell, token: kind().toTokens([value])[0] };
+  turn++;
   first.title = "as it was";
   await start(first.name, { title: `what if ${$("value").selectedOptions[0].text}`, place: 1, from: first.number, after, push });
   follow(after);
@@ -325,7 +302,7 @@ function follow(frame) {
     if (following && frame < last) film.show({ frame: calm.matches ? last : frame + 1 });
     else if (runs.every((run) => run.done)) {
       clearInterval(timer);
-      conclude();
+      say(...conclusion(runs[0].thought, desk));
     }
   }, PACE);
 }
@@ -349,23 +326,6 @@ function showFilm() {
     follow(0);
   } else film.show(values);
   $("more").hidden = !runs.every((run) => run.done);
-}
-
-/** Say how it ended. */
-function conclude() {
-  const { thought } = runs[0], last = thought.boards.length, wrong = count(faults(thought, last - 1));
-  const settled = thought.boards.findLastIndex((now, at) => at && String(now) !== String(thought.boards[at - 1])) + 1;
-  const sure = thought.halt[last - 1] > 0.5;
-  if (thought.puzzle === "arc" && !thought.solution) return say("This is its answer. Nobody knows whether it is right.");
-  if (isSolved(thought)) {
-    const when = desk.halts && last < desk.steps ? `It stopped by itself after ${last === 1 ? "one step" : `${last} steps`}`
-      : settled > 1 ? `It settled at step ${settled}` : "It wrote this in its first step";
-    const what = thought.solution ? "Solved." : "No rule is broken.";
-    return say(`${what} ${when}, and ${sure ? "believes that it is done" : "still doubts it"}.`, "good");
-  }
-  const cells = `${wrong} cell${wrong === 1 ? "" : "s"} ${thought.solution ? (wrong === 1 ? "is wrong" : "are wrong") : "break a rule"}`;
-  const advice = thought.solution ? " Let it think on, or put another guise beside it." : "";
-  say(`After ${last === 1 ? "one step" : `${last} steps`} ${cells}, and it ${sure ? "believes that it is done" : "knows that it is not done"}.${advice}`, "bad");
 }
 
 /** Follow one cell through time; the same one again: none. */

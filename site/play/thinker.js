@@ -19,7 +19,7 @@ function makeWorker() {
       waiting.set(id, { resolve, reject, tell });
       worker.postMessage({ ...data, id, task });
     }),
-    stop: () => worker.postMessage({ task: "stop" }),
+    stop: (thought) => worker.postMessage({ task: "stop", thought }), // that one, or all
   };
 }
 

@@ -39,14 +39,29 @@ function softmax(logits, V) {
 }
 
 /** Which cells are wrong after step `at + 1`: if no solution is known, those that break a rule. */
-export function faults(thought, at) {
+function faults(thought, at) {
   const board = thought.boards[at];
   if (thought.solution) return board.map((value, cell) => value !== thought.solution[cell]);
   return PUZZLES[thought.puzzle].breaks(board, thought.board);
 }
 
-export const count = (cells) => cells.filter(Boolean).length;
-export const isSolved = (thought, at = thought.boards.length - 1) => at >= 0 && !count(faults(thought, at));
+const count = (cells) => cells.filter(Boolean).length;
+
+/** How a thought ended, as a sentence and its tone; where it `halts`, it may take fewer `steps`. */
+export function conclusion(thought, { halts, steps }) {
+  if (thought.puzzle === "arc" && !thought.solution) return ["This is its answer. Nobody knows whether it is right."];
+  const last = thought.boards.length, wrong = count(faults(thought, last - 1)), sure = thought.halt[last - 1] > 0.5;
+  const changes = thought.boards.map((now, at) => at && String(now) !== String(thought.boards[at - 1]));
+  const settled = changes.findLastIndex(Boolean) + 1, length = last === 1 ? "one step" : `${last} steps`;
+  if (!wrong) {
+    const how = halts && last < steps ? `It stopped by itself after ${length}`
+      : settled ? `It settled at step ${settled}` : "It wrote this in its first step";
+    return [`${thought.solution ? "Solved." : "No rule is broken."} ${how}, and ${sure ? "believes that it is done" : "still doubts it"}.`, "good"];
+  }
+  const cells = `${wrong} cell${wrong === 1 ? "" : "s"} ${thought.solution ? (wrong === 1 ? "is wrong" : "are wrong") : "break a rule"}`;
+  const advice = thought.solution ? " Let it think on, or put another guise beside it." : "";
+  return [`After ${length} ${cells}, and it ${sure ? "believes that it is done" : "knows that it is not done"}.${advice}`, "bad"];
+}
 
 /** What is to be said of every cell at every frame, as bits in the order of `names`. */
 function marks(thought, other, names) {

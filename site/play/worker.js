@@ -12,7 +12,8 @@ const pause = () => new Promise((resolve) => setTimeout(resolve));
 const TASKS = { open, think, check: ({ puzzle, board }) => ({ sudoku, maze })[puzzle].check(board) };
 
 self.onmessage = async ({ data }) => {
-  if (data.task === "stop") return void thoughts.forEach((thought) => (thought.stopped = true));
+  if (data.task === "stop")
+    return thoughts.forEach((thought, number) => (thought.stopped ||= (data.thought ?? number) === number));
   try {
     const result = await TASKS[data.task](data, (step) => self.postMessage({ id: data.id, step }));
     self.postMessage({ id: data.id, result });
