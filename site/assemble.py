@@ -104,7 +104,7 @@ def mazes() -> list[dict]:
     order = np.argsort((answers == maze.PATH).sum(1), kind="stable")
     parts = {"short way": order[:EACH], "medium": order[27:][:EACH], "long way": order[-EACH:]}
     return [
-        {"name": name, "boards": ["".join(maze.CHARACTERS[c] for c in cells[row]) for row in rows]}
+        {"name": name, "boards": [maze.render(cells[row]).replace("\n", "") for row in rows]}
         for name, rows in parts.items()
     ]
 

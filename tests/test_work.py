@@ -7,7 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trm_lite.common.device import cpu_prefers_bfloat16
-from trm_lite.data import Splits, sudoku_set
+from trm_lite.data import sudoku_set
+from trm_lite.data.dataset import Splits
 from trm_lite.evaluation.solving import HALT_ABOVE
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.experiments.memory import peak_bytes
@@ -92,7 +93,7 @@ def test_a_network_compiles_without_a_graph_break(name, gradient):
     tokens = torch.randint(1, network.config.vocab_size, (2, network.config.seq_len))
     if isinstance(network, Reasoner):
         x = network.embed(tokens, torch.zeros(2, dtype=torch.long))
-        arguments = (x, network.initial_latents(2))
+        arguments = (x, network.initial_latents(2), *network.draw(2))
     else:
         arguments = (tokens,)
     work = getattr(network, network.hot)

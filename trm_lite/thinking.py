@@ -16,6 +16,7 @@ are in progress as there are slots. Evaluation needs no slots: there, `think` is
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def refill(model: Reasoner, carry: Carry, fresh: Batch) -> Carry:
         carry: the slots after `advance`, or from `empty_carry`.
         fresh: B new puzzles.
     """
-    start = model.initial_latents(len(carry.steps))
+    start = model.initial_latents(len(carry.steps), carry.halted)
     return Carry(
         Latents(*(where(carry.halted, *pair) for pair in zip(start, carry.latents, strict=True))),
         Batch(*(where(carry.halted, *pair) for pair in zip(fresh, carry.batch, strict=True))),
@@ -135,6 +136,19 @@ def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS)
     return torch.where(must_halt, later.halt_logit, better).sigmoid()
 
 
+@contextmanager
+def seeded(model: Reasoner, seed: int) -> Iterator[None]:
+    """A context in which what a network draws is repeatable, and its own generator rests."""
+    if not model.draws:
+        yield
+        return
+    own, model.generator = model.generator, torch.Generator(model.device).manual_seed(seed)
+    try:
+        yield
+    finally:
+        model.generator = own
+
+
 def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:
     """Initial latents, one row per seed, with Gaussian noise added to z.
 
@@ -196,6 +210,7 @@ def answer(
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = 0.0,
+    start: Latents | None = None,
 ) -> Answer:
     """Think about each puzzle until the model believes in its answer, at most `max_steps` steps.
 
@@ -207,6 +222,7 @@ def answer(
         puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         max_steps: the most supervision steps per puzzle.
         halt_above: stop as soon as the halt logit exceeds this; None never stops early.
+        start: latents to begin with; `initial_latents` if None.
     """
     count = len(inputs)
     if puzzle_ids is None:
@@ -215,7 +231,7 @@ def answer(
     used = torch.zeros(count, dtype=torch.long, device=inputs.device)
     confidence = torch.zeros(count, device=inputs.device)
     thinking = torch.arange(count, device=inputs.device)  # the rows that have not halted yet
-    latents = model.initial_latents(count)
+    latents = model.initial_latents(count) if start is None else start
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])
         tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)

@@ -117,7 +117,7 @@ function edit() {
     }, guarded(typed));
   } else {
     painter({
-      el: $("editor"), board, side: desk.side, paints: kind().paints, kind: desk.puzzle, text: kind().text,
+      el: $("editor"), board, side: desk.side, paints: kind().paints, palette: kind().palette, text: kind().text,
       canPaint: (value) => desk.puzzle === "maze" || value > 1, onPaint: guarded(changed),
     });
   }
@@ -312,7 +312,7 @@ function showFilm() {
   const names = course.marks, [first, second] = runs;
   const frames = Math.max(...runs.map((run) => run.thought.boards.length));
   const values = {
-    kind: desk.puzzle, columns: desk.side, boxes: kind().boxes(desk.side), marks: names, pickable: true,
+    palette: kind().palette ?? [], columns: desk.side, boxes: kind().boxes(desk.side), marks: names, pickable: true,
     legend: legend(first.thought, Boolean(second)), frames, chosen: cell ?? -1,
     runs: runs.map((run, i) => asRun(run.title, run.thought, runs[1 - i]?.thought, cell, names)),
     curves: curves(runs, Math.max(...runs.map((run) => run.steps)), cell),
@@ -389,13 +389,6 @@ on("text", "click", () => {
   if (!$("text-panel").hidden) $("pasted").focus();
 });
 on("read", "click", () => take($("pasted").value));
-on("editor", "paste", (event) => {
-  const text = event.clipboardData.getData("text");
-  if (text.trim().length < 2) return; // a digit is typed
-  event.preventDefault();
-  event.stopPropagation();
-  return take(text);
-});
 on("think", "click", think);
 on("edit", "click", edit);
 on("more", "click", thinkOn);

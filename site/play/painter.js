@@ -2,10 +2,10 @@
 
 import { make, makeGrid, place } from "./grid.js";
 
-/** `paints` are [value, name, key]; `look(value)` is the class of a cell, `text` what it shows. */
-export function painter({ el, board, side, paints, kind, text, canPaint, onPaint }) {
+/** `paints` are [value, name, key]; `palette` has the colours of values, `text` says what they show. */
+export function painter({ el, board, side, paints, palette: colours, text, canPaint, onPaint }) {
   const { board: grid, cells } = makeGrid({ columns: side, count: board.length, boxes: [], name: "your puzzle" });
-  grid.classList.add("trm-editor", "trm-pickable", `trm-${kind}`);
+  grid.classList.add("trm-editor", "trm-pickable", "trm-painted");
   const palette = make("div", "paints", { role: "radiogroup", "aria-label": "paint" });
   let chosen = paints[0][0];
   const choose = (value) => {
@@ -15,7 +15,9 @@ export function painter({ el, board, side, paints, kind, text, canPaint, onPaint
   };
   for (const [value, name, key] of paints) {
     const button = make("button", "paint", { type: "button", role: "radio", value, title: `key: ${key === " " ? "space" : key}` });
-    button.append(make("span", `trm-look ${look(value)}`, { "aria-hidden": "true" }), name.length > 1 ? name : { S: "start", G: "goal" }[name]);
+    const sample = make("span", "trm-look", { "aria-hidden": "true" });
+    sample.style.backgroundColor = colours[value];
+    button.append(sample, name.length > 1 ? name : { S: "start", G: "goal" }[name]);
     if (name.length === 1) button.firstChild.textContent = name;
     button.addEventListener("click", () => choose(value));
     palette.append(button);
@@ -30,19 +32,15 @@ export function painter({ el, board, side, paints, kind, text, canPaint, onPaint
   });
   choose(chosen);
 
-  function look(value) {
-    if (kind === "arc") return `trm-colour${value}`;
-    return value === 0 ? "trm-wall" : "";
-  }
   const draw = () => cells.forEach((cell, i) => {
     const name = paints.find(([value]) => value === board[i])?.[1] ?? "outside";
-    cell.className = `trm-look ${look(board[i])}`;
+    cell.style.backgroundColor = colours[board[i]];
     cell.textContent = text(board[i]);
     cell.setAttribute("aria-label", `${place(i, side)}: ${name}`);
   });
   const paint = (cell, value) => {
     if (cell < 0 || !canPaint(board[cell]) || board[cell] === value) return;
-    if (kind === "maze" && "SG".includes(text(value)) && text(value)) // there is one of each
+    if (text(value)) // S or G: there is one of each
       board = board.map((old) => (old === value ? paints[1][0] : old));
     board = board.map((old, i) => (i === cell ? value : old));
     draw();

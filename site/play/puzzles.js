@@ -48,6 +48,7 @@ const MAZE = {
   boxes: () => [],
   breaks: (board, puzzle) => board.map((cell, i) => cell !== puzzle[i] && !(cell === maze.PATH && puzzle[i] === maze.OPEN)),
   text: (value) => ({ [maze.START]: "S", [maze.GOAL]: "G" })[value] ?? "",
+  palette: ["var(--wall)", "var(--trm-paper)", "var(--trm-paper)", "var(--trm-paper)", "var(--trm-right)"],
   values: () => [[maze.PATH, "path"], [maze.OPEN, "open"]],
   paints: [[maze.WALL, "wall", "#"], [maze.OPEN, "open", " "], [maze.START, "S", "S"], [maze.GOAL, "G", "G"]],
   write: (board) => board.map((cell) => maze.CHARACTERS[cell]).join("").replaceAll(" ", "."),
@@ -63,6 +64,9 @@ const TURNS = ["as it is", "turned left", "turned by 180 degrees", "turned right
   "mirrored top to bottom", "transposed", "transposed about the other diagonal"];
 
 const ARC = {
+  // By token: outside, border, and the ten colours in which ARC is usually shown.
+  palette: ["var(--trm-paper)", "var(--border)", "#000000", "#1e78d2", "#ff4136", "#2ecc40", "#ffdc00", "#9a9a9a", "#e53aa3",
+    "#ff851b", "#87d8f1", "#921231"],
   toTokens: (tokens) => tokens,
   /** Only the grid counts; beyond it the network was never told what to write. */
   fromTokens(tokens) {

@@ -1,6 +1,7 @@
 // The demonstrations of an ARC task, drawn for the reader.
 
 import { make } from "./grid.js";
+import { PUZZLES } from "./puzzles.js";
 
 export function drawTask(el, { task, shown }) {
   const title = make("h2", "");
@@ -21,6 +22,6 @@ const inWords = (grid) => grid.map((row) => row.join("")).join(" ");
 function drawGrid(grid) {
   const board = make("div", "tiny");
   board.style.setProperty("--n", grid[0].length);
-  for (const colour of grid.flat()) board.append(make("span", `trm-colour${colour + 2}`));
+  for (const colour of grid.flat()) board.append(make("span", "", { style: `background: ${PUZZLES.arc.palette[colour + 2]}` }));
   return board;
 }

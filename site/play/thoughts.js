@@ -65,17 +65,15 @@ export function conclusion(thought, { halts, steps }) {
 
 /** What is to be said of every cell at every frame, as bits in the order of `names`. */
 function marks(thought, other, names) {
-  const kind = PUZZLES[thought.puzzle], { board, puzzle } = thought;
-  const given = board.map((value) => value !== (puzzle === "maze" ? OPEN : 0));
+  const kind = PUZZLES[thought.puzzle], { board } = thought, blank = thought.puzzle === "maze" ? OPEN : 0;
+  const given = board.map((value) => value !== blank), clue = kind.palette ? [] : given;
   const bits = (seen) => board.map((_, cell) =>
     names.reduce((sum, [name], bit) => sum | (seen[name]?.[cell] ? 1 << bit : 0), 0));
-  const always = { clue: puzzle === "sudoku" ? given : [], wall: puzzle === "maze" ? board.map((value) => value === WALL) : [] };
   const frames = thought.boards.map((now, at) => {
     const beside = other?.boards[Math.min(at, other.boards.length - 1)], before = thought.boards[at - 1];
     const quarter = (q) => thought.confidence[at].map((sure, cell) => !given[cell] && Math.floor(4 * sure) === q);
     return bits({
-      ...always,
-      path: puzzle === "maze" ? now.map((value) => value === PATH) : [],
+      clue,
       wrong: thought.solution ? faults(thought, at) : [],
       against: kind.breaks(now, board),
       changed: before ? now.map((value, cell) => value !== before[cell]) : [],
@@ -83,19 +81,21 @@ function marks(thought, other, names) {
       sure0: quarter(0), sure1: quarter(1), sure2: quarter(2),
     });
   });
-  return [bits(always), ...frames];
+  return [bits({ clue }), ...frames];
 }
 
 /** A thought as the film needs it, frame by frame; frame 0 is the puzzle. */
 export function asRun(title, thought, other, cell, names) {
   const kind = PUZZLES[thought.puzzle], shown = [thought.board, ...thought.boards];
   const captions = shown.map((_, frame) => caption(thought, frame, cell));
-  const crossed = (frame, i) => thought.puzzle === "maze" && frame && faults(thought, frame - 1)[i];
+  const texts = shown.map((board, frame) => {
+    const crossed = kind.palette && frame ? faults(thought, frame - 1) : [];
+    return board.map((value, i) => (crossed[i] ? "×" : kind.text(value)));
+  });
   return {
-    title,
-    texts: shown.map((board, frame) => board.map((value, i) => (crossed(frame, i) ? "×" : kind.text(value)))),
+    title, texts,
     marks: marks(thought, other, names),
-    paints: thought.puzzle === "arc" ? shown : [],
+    paints: kind.palette ? shown : [],
     captions: captions.map((text) => (title ? `${title}: ${text}` : text)),
   };
 }
@@ -129,17 +129,17 @@ function valueName(thought, value) {
   return ["outside", "border"][value] ?? PUZZLES.arc.paints[value - 2][1];
 }
 
-/** What the marks mean: classes of a sample, its text, and words. */
+/** What the marks mean: classes of a sample, its text, words and, where it is painted, its colour. */
 export function legend({ puzzle, solution }, two) {
-  const known = Boolean(solution);
+  const known = Boolean(solution), { palette } = PUZZLES[puzzle], crossed = known && ["trm-wrong trm-cross", "×", "wrong, or missing"];
   const entries = {
     sudoku: [["trm-clue", "5", "clue"], ["", "5", known ? "right" : "answer"], known && ["trm-wrong", "5", "wrong"],
       ["trm-against", "5", "breaks a rule"], ["trm-sure0", "5", "fainter: less sure"]],
-    maze: [["trm-wall", "", "wall"], ["trm-path", "", "path"], known && ["trm-wrong trm-cross", "×", "wrong, or missing"],
-      ["trm-path trm-sure0", "", "fainter: less sure"]],
-    arc: [known && ["trm-wrong trm-dot", "", "wrong"]],
+    maze: [["", "", "wall", palette?.[WALL]], ["", "", "path", palette?.[PATH]], crossed, ["trm-against", "", "breaks a rule"]],
+    arc: [crossed],
   }[puzzle];
-  return [...entries, ["trm-changed", "", "just changed"], two && ["trm-differs", "", "boards differ"], ["trm-chosen", "", "followed"]].filter(Boolean);
+  const all = [...entries, ["trm-changed", "", "just changed"], two && ["trm-differs", "", "boards differ"], ["trm-chosen", "", "followed"]];
+  return all.filter(Boolean).map((entry) => (entry[3] ? entry : [...entry, "var(--trm-paper)"]));
 }
 
 // --- curves --------------------------------------------------------------------------------------

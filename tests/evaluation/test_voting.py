@@ -11,8 +11,8 @@ from trm_lite.common import UserError
 from trm_lite.data.benchmarks.arc_agi import build_arc
 from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.data.folder import read_split
-from trm_lite.evaluation import Votes, evaluate_arc
-from trm_lite.evaluation.voting import PASS_KS, votes_for
+from trm_lite.evaluation import Votes
+from trm_lite.evaluation.voting import PASS_KS, evaluate_arc, votes_for
 from trm_lite.nets import TRMConfig, build_network
 from trm_lite.puzzles import arc
 
@@ -169,6 +169,7 @@ class Knowing(torch.nn.Module):
     def __init__(self, wrong: int = 0):
         super().__init__()
         self.config = TRMConfig(vocab_size=12, seq_len=900, num_puzzles=25)
+        self.draws = False
         self.device, self.wrong, self.seen = torch.device("cpu"), wrong, []
 
     def initial_latents(self, count):

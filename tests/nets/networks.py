@@ -10,7 +10,9 @@ from trm_lite.nets import (
     build_network,
 )
 
-SMALL = dict(vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2)
+SMALL = dict(
+    vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2, puzzle="sudoku-6x6"
+)
 CONFIGS = {
     "trm": TRMConfig(**SMALL, prefix_len=2),
     "trm-attention": TRMConfig(**SMALL, mixing="attention"),
@@ -20,6 +22,7 @@ CONFIGS = {
     "trm-single": TRMConfig(**SMALL, num_latents=0),
     "trm-multi": TRMConfig(**SMALL, num_latents=6),
     "trm-no-prefix": TRMConfig(**SMALL, prefix_len=0),
+    "eqr": TRMConfig(**SMALL, random_start=True, damping=0.05, noise=0.01),
     "hrm": HRMConfig(**SMALL, H_layers=1, L_layers=2),
     "direct": DirectConfig(**SMALL, num_layers=3, loops=2),
     "tokens": AutoregressiveConfig(**SMALL, num_layers=2, scratch_len=61),

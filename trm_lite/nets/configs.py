@@ -7,7 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tyro.conf import Suppress
+
 from trm_lite.common.errors import UserError
+from trm_lite.nets.config_ranges import check_ranges
+from trm_lite.puzzles.known import name_by_sizes
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -15,7 +19,7 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 
     The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
     """
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+    return math.ceil(max(1, round(expansion * width * 2 / 3)) / multiple_of) * multiple_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
+    puzzle: Suppress[str] = ""  # name of the puzzle that it reads; "" if that does not matter
+
+    def __post_init__(self):
+        """Raise UserError if a field has no sensible value, so that none needs to be tried."""
+        check_ranges(self)
 
     @property
     def effective_depth(self) -> int:
@@ -71,7 +80,7 @@ class ReasonerConfig(NetConfig):
     """What all reasoners have in common: networks that carry latents between supervision steps.
 
     Raises UserError if attention heads would have no features, or an odd number of them with
-    rotary positions.
+    rotary positions, and if a puzzle embedding would not fit in front of the tokens.
     """
 
     mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
@@ -81,6 +90,7 @@ class ReasonerConfig(NetConfig):
     puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
+        super().__post_init__()
         if self.mixing == "attention":
             head_dim = self.hidden_size // self.num_heads
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
@@ -88,6 +98,12 @@ class ReasonerConfig(NetConfig):
                     f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
                     "choose num_heads so that each head has an even number of features."
                 )
+        size, room = self.puzzle_embedding_size or 0, self.prefix_len * self.hidden_size
+        if 0 < room < size:
+            raise UserError(
+                f"A puzzle embedding of {size} numbers does not fit into {self.prefix_len} "
+                f"positions of {self.hidden_size} features; choose a longer prefix_len."
+            )
 
     @property
     def length(self) -> int:
@@ -143,7 +159,30 @@ class TRMConfig(ReasonerConfig):
     gradient: Literal["full", "one_step"] = "full"
     shared_net: bool = True  # False: answer updates use a second network, `answer_net`
     num_latents: int = 1  # 0: y is answer and latent at once; n: one latent per update
+    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488).
+    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
+    damping: float = 0.0  # share of the old state that an application keeps; theirs is 0.05
+    noise: float = 0.0  # standard deviation of the noise in every application; theirs is 0.01
     network: Literal["TRM"] = "TRM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.damping < 1 or self.noise < 0:
+            raise UserError(
+                f"Damping must be at least 0 and below 1, and noise at least 0; they are "
+                f"{self.damping} and {self.noise}.",
+                "damping",
+                "noise",
+            )
+        if self.num_latents != 1 and (self.random_start or self.damping or self.noise):
+            raise UserError(
+                f"A TRM with {self.num_latents} latents has no random start, damping or noise; "
+                "give it one latent, or leave them out.",
+                "num_latents",
+                "random_start",
+                "damping",
+                "noise",
+            )
 
     @property
     def effective_depth(self) -> int:
@@ -159,6 +198,11 @@ class TRMConfig(ReasonerConfig):
     @property
     def num_layers_in_all(self) -> int:
         return self.num_layers * (1 if self.shared_net else 2)
+
+    @property
+    def applications(self) -> int:
+        """Applications of the network in one supervision step."""
+        return self.T * (self.n + 1)
 
     @property
     def latent_updates(self) -> int:
@@ -225,6 +269,55 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class URMConfig(ReasonerConfig):
+    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
+
+    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
+    """
+
+    mixing: Literal["mlp", "attention"] = "attention"
+    prefix_len: int = 1
+    num_layers: int = 4
+    loops: int = 12  # applications of the network per supervision step
+    loops_with_gradient: int = 6  # the last ones
+    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
+    network: Literal["URM"] = "URM"  # names the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.loops_with_gradient <= self.loops:
+            raise UserError(
+                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
+                f"{self.loops_with_gradient}.",
+                "loops_with_gradient",
+            )
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers passed in one supervision step."""
+        return self.loops * self.num_layers
+
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through."""
+        return self.loops_with_gradient * self.num_layers
+
+    @property
+    def num_layers_in_all(self) -> int:
+        return self.num_layers
+
+    @property
+    def num_latents(self) -> int:
+        return 0
+
+    @property
+    def parameters(self) -> int:
+        inner = inner_width(self.hidden_size, self.expansion, self.multiple_of)
+        conv = inner * (self.conv_kernel + 1) if self.conv_kernel else 0
+        return super().parameters + self.num_layers * conv
+
+
+@dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
@@ -258,7 +351,8 @@ class AutoregressiveConfig(NetConfig):
 
 
 CONFIGS = {
-    config.network: config for config in (TRMConfig, HRMConfig, DirectConfig, AutoregressiveConfig)
+    config.network: config
+    for config in (TRMConfig, HRMConfig, DirectConfig, URMConfig, AutoregressiveConfig)
 }
 
 
@@ -266,11 +360,14 @@ def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
-    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
-    that its class does not have.
+    knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
+    network, and TypeError for fields that its class does not have.
     """
     fields = dict(fields)
+    if "puzzle" not in fields:
+        sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
+        fields["puzzle"] = name_by_sizes(*sizes)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

@@ -16,13 +16,15 @@ from trm_lite.nets.configs import inner_width
 TRUNCATION_STD_CORRECTION = 1.1368472343385565
 
 
-def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
+def truncated_normal_(
+    tensor: Tensor, std: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Fill `tensor`, in place, from a normal distribution truncated at two sigmas.
 
     `std` is the standard deviation *after* the truncation.
     """
     sigma = std * TRUNCATION_STD_CORRECTION
-    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma)
+    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator)
 
 
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
@@ -126,10 +128,13 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int, length: int, base: float = 10_000.0):
         super().__init__()
-        frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
-        angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
-        self.register_buffer("cos", angles.cos(), persistent=False)  # (L, head_dim)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos = sin = torch.empty(length, head_dim)
+        if not cos.is_meta:  # where only the shapes matter
+            frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
+            angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
+            cos, sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", cos, persistent=False)  # (L, head_dim)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotate queries or keys by their positions, (B, H, L, head_dim) to the same shape."""

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
+from trm_lite.nets.weights import ANCHOR
+from trm_lite.puzzles.known import name_by_sizes
 from trm_lite.training.recipe import Recipe
 
-ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
-SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
+# Cells of Sudokus, of Maze-Hard and of ARC-AGI by vocabulary size, the authors' puzzles first.
+CELLS = {6: (900, 16), 8: (36,), 11: (81,), 12: (900,), 18: (256,)}
+EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
 
 
 def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
@@ -27,41 +30,51 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
         state: tensors by the authors' names, without prefix.
         given: fields of the configuration that are known already.
     """
-    H_layers = _count(state, r"H_level\.layers\.(\d+)\.")
-    L_layers = _count(state, r"L_level\.layers\.(\d+)\.")
+    H_layers = _count(state, r"H_level\.layers\.([0-9]+)\.")
+    L_layers = _count(state, r"L_level\.layers\.([0-9]+)\.")
     network: type[ReasonerConfig]
     fields: dict
     if H_layers and L_layers:
         network, fields = HRMConfig, {"H_layers": H_layers, "L_layers": L_layers}
     elif L_layers:
-        multi_scale = _count(state, r"L(\d+)_init") - 1  # their numbers begin with 1
-        num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
+        multi_scale = _count(state, r"L([0-9]+)_init", first=1)
+        num_latents = multi_scale or int("H_init" in state)
         network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
+        if multi_scale < 1 and "L_init" not in state:  # EqR draws its initial latents
+            fields |= {"num_latents": 1} | EQR
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
     else:
         raise UserError("The state dict holds no layers of a TRM or HRM; use another file.")
-    tokens = _matrix(state, ANCHOR)
+    tokens = matrix(state, ANCHOR)
     fields["vocab_size"], fields["hidden_size"] = tokens
     fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
     fields |= _lengths(state, network, tokens, fields["mixing"], given)
     if fields["mixing"] == "attention":
         fields["num_heads"] = _heads(state, network, tokens[1])
     if network is TRMConfig:
-        fields["T"], fields["n"] = 3, 6 if fields["seq_len"] == 81 else 4
+        fields["T"], fields["n"] = 3, 4 if fields["seq_len"] == 900 else 6
     fields |= given
+    fields.setdefault("puzzle", name_by_sizes(fields["vocab_size"], fields["seq_len"]))
     try:
         return network(**(fields | _inner_widths(state, fields)))
     except TypeError as error:
         raise UserError(f"A {network.network} has no such field ({error}); omit it.") from error
 
 
-def _count(state: dict[str, Tensor], pattern: str) -> int:
-    """One more than the largest number that `pattern` finds in a name; 0 if it finds none."""
-    return max((int(m[1]) + 1 for m in (re.match(pattern, name) for name in state) if m), default=0)
+def _count(state: dict[str, Tensor], pattern: str, first: int = 0) -> int:
+    """How many different numbers `pattern` finds in names; they must go up from `first`."""
+    found = {match[1] for name in state if (match := re.match(pattern, name))}
+    wanted = {str(first + number) for number in range(len(found))}
+    if found != wanted:
+        raise UserError(
+            f"The state dict has a layer or latent with the number {max(found - wanted)[:20]} but "
+            f"none with the number {min(wanted - found)}; use another file."
+        )
+    return len(found)
 
 
-def _matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
+def matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
     """The shape of the first matrix whose name ends with `end`."""
     for name, tensor in state.items():
         if name.endswith(end):
@@ -76,34 +89,51 @@ def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: d
     vocab_size, hidden_size = tokens
     fields: dict = {"prefix_len": 0}
     if "puzzle_emb.weights" in state:
-        fields["num_puzzles"], size = _matrix(state, "puzzle_emb.weights")
+        fields["num_puzzles"], size = matrix(state, "puzzle_emb.weights")
         fields["puzzle_embedding_size"] = size
         fields["prefix_len"] = 16 if network is TRMConfig else math.ceil(size / hidden_size)
     length = None
     if mixing == "mlp":
-        length = _matrix(state, "mlp_t.down_proj.weight")[0]
+        length = matrix(state, "mlp_t.down_proj.weight")[0]
     if "embed_pos.embedding_weight" in state:
         fields["positions"] = "learned"
-        length = _matrix(state, "embed_pos.embedding_weight")[0]
-    seq_len = given.get("seq_len", SEQ_LENS.get(vocab_size))
-    if length is not None:  # prefix and puzzle together, so that either one gives the other
-        if "prefix_len" in given:
-            seq_len = given.get("seq_len", length - given["prefix_len"])
-        elif seq_len is None:
-            seq_len = length - fields["prefix_len"]
-        fields["prefix_len"] = length - seq_len
-    if seq_len is None:
+        length = matrix(state, "embed_pos.embedding_weight")[0]
+    fields |= {name: given[name] for name in ("seq_len", "prefix_len") if name in given}
+    if length is None:
+        if "seq_len" not in fields:
+            fields["seq_len"] = _usual_cells(vocab_size, hidden_size)
+        return fields
+    # Prefix and puzzle together, so that either one gives the other.
+    if "seq_len" not in fields:
+        fields["seq_len"] = length - fields["prefix_len"]
+        for cells in CELLS.get(vocab_size, ()):
+            if "prefix_len" not in given and 0 <= length - cells <= 16:
+                fields["seq_len"] = cells
+    if not 1 <= fields["seq_len"] <= length:
         raise UserError(
-            f"The shapes do not tell how long puzzles of {vocab_size} tokens are; say how many "
-            "cells they have.",
+            f"The network works on {length} positions, which cannot hold {fields['seq_len']} cells "
+            f"and {fields['prefix_len']} positions before them; say how many cells a puzzle has.",
             "seq_len",
         )
-    return fields | {"seq_len": seq_len}
+    return fields | {"prefix_len": length - fields["seq_len"]}
+
+
+def _usual_cells(vocab_size: int, hidden_size: int) -> int:
+    """The cells of a puzzle of a network with attention, whose shapes do not tell."""
+    usual = CELLS.get(vocab_size, ())
+    if len(usual) == 1 or (usual and hidden_size == 512):  # as in all of the authors' settings
+        return usual[0]
+    which = f"may have {' or '.join(map(str, usual))} cells" if usual else "may have any length"
+    raise UserError(
+        f"The shapes do not tell how long puzzles are, and those of {vocab_size} tokens {which}; "
+        "say how many cells they have.",
+        "seq_len",
+    )
 
 
 def _heads(state, network: type[ReasonerConfig], hidden_size: int) -> int:
     """The number of attention heads: the authors' if it fits, else heads of 64 features."""
-    width = _matrix(state, "self_attn.o_proj.weight")[1]
+    width = matrix(state, "self_attn.o_proj.weight")[1]
     likely = (network.num_heads if hidden_size == 512 else max(1, hidden_size // 64), 12, 8)
     for heads in (*likely, *range(1, hidden_size // 2 + 1)):
         size = hidden_size // heads
@@ -123,7 +153,7 @@ def _inner_widths(state, fields: dict) -> dict:
     if "expansion" in fields:
         return {}
     ends = (".mlp.down_proj.weight", ".mlp_t.down_proj.weight")
-    shapes = [_matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
+    shapes = [matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
     for multiple_of in (256, 128, 64, 32, 16, 8, 4, 2, 1):
         for expansion in (4.0, 1.0, 2.0, 3.0, 6.0, 8.0):
             if all(inner_width(w, expansion, multiple_of) == inner for w, inner in shapes):
@@ -147,7 +177,7 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
     prefix_len = arch.get("puzzle_emb_len")
     given = {
         "seq_len": settings["seq_len"],
-        "prefix_len": prefix_len or math.ceil(arch["puzzle_emb_ndim"] / arch["hidden_size"]),
+        "prefix_len": prefix_len or math.ceil(arch.get("puzzle_emb_ndim", 0) / arch["hidden_size"]),
         "num_heads": arch["num_heads"],
         "expansion": float(arch["expansion"]),
         "mixing": "mlp" if arch.get("mlp_t") else "attention",
@@ -162,6 +192,8 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
         given |= {"H_layers": arch["H_layers"], "L_layers": arch["L_layers"]}
     elif network is TRMConfig:
         given |= {"num_layers": arch["L_layers"]}
+    if "lambda_" in arch:
+        given |= {"damping": 1 - arch["lambda_"], "noise": arch["noise_scale"]}
     return infer(state, **given)
 
 
@@ -176,12 +208,12 @@ def recipe_from_settings(settings: dict) -> Recipe:
         min_lr_ratio=hyper["lr_min_ratio"],
         weight_decay=hyper["weight_decay"],
         betas=(hyper["beta1"], hyper["beta2"]),
-        puzzle_lr=hyper["puzzle_emb_lr"],
-        puzzle_weight_decay=hyper["puzzle_emb_weight_decay"],
+        puzzle_lr=hyper.get("puzzle_emb_lr", 0.0),
+        puzzle_weight_decay=hyper.get("puzzle_emb_weight_decay", 0.0),
         ema_rate=hyper["ema_rate"] if hyper["ema"] else 0.0,
         loss="stablemax" if "stablemax" in arch["loss"]["loss_type"] else "softmax",
         max_steps=arch["halt_max_steps"],
-        act="halt" if arch.get("no_ACT_continue") else "q_learning",
+        act="halt" if arch.get("no_ACT_continue") or "lambda_" in arch else "q_learning",
         exploration=arch["halt_exploration_prob"],
         bfloat16=False,
     )

@@ -3,9 +3,9 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from trm_lite.common.choices import Act, LossName
-from trm_lite.common.errors import UserError
-from trm_lite.data.settings import DATA, Data
+from trm_lite.common.choices import Act, HaltOn, LossName
+from trm_lite.common.errors import UserError, check_range
+from trm_lite.data.settings import DATA, BuiltData, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
 
 
@@ -28,6 +28,7 @@ class Recipe:
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
     max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done
+    halt_on: HaltOn = "exact"  # what the halting head learns: the label is met, or all rules are
     exploration: float = 0.1  # probability that a slot must take a random number of steps first
     hints: float = 0.0  # share of training puzzles in which some cells are filled in
     most_hints: float = 1.0  # fill in at most this share of their cells
@@ -35,6 +36,19 @@ class Recipe:
     eval_every: int = 5_000  # optimiser steps between two validations
     patience: int = 0  # stop after so many validations without improvement; 0 never stops
     official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours
+
+    def __post_init__(self):
+        """Raise UserError for numbers that make no sense."""
+        for name in ("steps", "batch_size", "max_steps", "eval_every"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("warmup_steps", "cooldown_steps", "patience", "official_epochs", "lr",
+                     "weight_decay", "puzzle_lr", "puzzle_weight_decay"):  # fmt: skip
+            check_range(name, getattr(self, name), 0)
+        for name in ("ema_rate", "min_lr_ratio", "exploration", "hints", "most_hints"):
+            check_range(name, getattr(self, name), 0, 1)
+        for beta in self.betas:
+            if not 0 <= beta < 1:
+                raise UserError(f"'betas' must be at least 0 and less than 1, not {beta}.", "betas")
 
     @property
     def forward_passes(self) -> int:
@@ -54,13 +68,17 @@ class Preset:
     seed: int = 0  # seed of the initial weights, the order of the puzzles and all random choices
 
     def __post_init__(self):
-        """Raise UserError if the network does not have the size of the puzzles."""
+        """Name the network's puzzle; UserError if it does not have the size of the puzzles."""
+        if not isinstance(self.data, BuiltData):  # whose folder need not be there yet
+            model = dataclasses.replace(self.model, puzzle=self.data.puzzle_name)
+            object.__setattr__(self, "model", model)
         if (self.model.vocab_size, self.model.seq_len) != (self.data.vocab_size, self.data.seq_len):
             raise UserError(
                 f"The network of '{self.name}' reads {self.model.seq_len} cells of "
                 f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
-                f"of {self.data.vocab_size} tokens; make the two agree."
-            )
+                f"of {self.data.vocab_size} tokens; give the network the sizes of the puzzles.",
+                "seq_len", "vocab_size",
+            )  # fmt: skip
 
 
 def replace(preset: Preset, **changes) -> Preset:
@@ -81,10 +99,13 @@ def replace(preset: Preset, **changes) -> Preset:
 
 
 def fit_to_data(preset: Preset) -> Preset:
-    """A copy of `preset` whose network has as many puzzle identifiers as the data.
+    """A copy of `preset` whose network has the puzzle and the puzzle identifiers of its data.
 
-    Only ARC has more than one, and how many depends on its settings.
+    The data can be found from any folder.
+    Only ARC has more than one identifier, and how many depends on its settings.
     """
+    preset = dataclasses.replace(preset, data=preset.data.settled())
+    preset = replace(preset, puzzle=preset.data.puzzle_name)
     identifiers = preset.data.identifiers
     return preset if identifiers == 1 else replace(preset, num_puzzles=identifiers)
 
@@ -107,5 +128,5 @@ def from_dict(described: dict) -> Preset:
             recipe=revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error

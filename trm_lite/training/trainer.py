@@ -1,11 +1,8 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,17 +10,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from trm_lite.common.device import pick_device, precision
-from trm_lite.common.errors import UserError
+from trm_lite.common.device import compiled, pick_device, precision
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.common.ranks import Wishes, join
 from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
-from trm_lite.evaluation.scoring import evaluate
+from trm_lite.evaluation.scoring import evaluate, keeps_rules
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss, together
 from trm_lite.training.optim import (
@@ -35,6 +30,9 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
+from trm_lite.training.signals import stop_requests
+from trm_lite.training.start import weights_for
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -73,13 +71,22 @@ class Trainer:
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
         self.splits = splits or preset.data.build()
+        self.splits.check()
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
+        check_range("micro_batch", micro_batch, 0)
         self.micro_batch = micro_batch or recipe.batch_size
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
+        self.model.puzzle = puzzle = self.splits.train.puzzle
+        if recipe.halt_on == "valid" and (puzzle is None or puzzle.breaks is None):
+            raise UserError(
+                "No rules are known for these puzzles, so the halting head cannot learn from them; "
+                "let it learn from the label.",
+                "halt_on",
+            )
         if recipe.start_from:
             self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
@@ -88,7 +95,7 @@ class Trainer:
                 module.recompute = recompute
         if compile:
             hot = self.model.hot
-            setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
+            setattr(self.model, hot, compiled(getattr(self.model, hot)))
         self.optimizer = AdamAtan2(
             self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
         )
@@ -109,6 +116,9 @@ class Trainer:
     def prepare_slots(self) -> None:
         """Make empty slots, and the optimiser of the puzzle embeddings."""
         recipe = self.recipe
+        if self.model.draws:  # each process draws for its own slots
+            seed = self.preset.seed + 1_000_003 * self.ranks.rank
+            self.model.generator = torch.Generator(self.device).manual_seed(seed)
         self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
@@ -157,9 +167,10 @@ class Trainer:
             self.recipe.loss,
             thought.continue_logit,
             continue_target,
+            self.done(part, thought),
         )
         self.backward(loss)
-        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
+        return thought._replace(logits=None), loss.detached()
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""
@@ -167,6 +178,13 @@ class Trainer:
             return None
         later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
         return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def done(self, part: Carry, thought: Thought) -> Tensor | None:
+        """The target (B,) of the halt logit where it is validity; otherwise None."""
+        if self.recipe.halt_on == "exact":
+            return None
+        answers = thought.logits.argmax(-1)
+        return keeps_rules(self.splits.train.puzzle, part.batch, answers).to(self.device)
 
     def backward(self, loss: StepLoss) -> None:
         """Add the gradients of a part of the batch to those of the other parts."""
@@ -260,8 +278,13 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look["exact"] for look in self.history]
+        shares = [look[self.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
+
+    @property
+    def aim(self) -> str:
+        """The figure of a look by which weights are better than others."""
+        return "any_valid" if self.recipe.halt_on == "valid" else "exact"
 
     def look(self, loss: StepLoss) -> dict:
         """Validate the EMA weights, and record the result."""
@@ -271,6 +294,7 @@ class Trainer:
             steps=self.recipe.max_steps,
             bfloat16=self.recipe.bfloat16,
             ranks=self.ranks,
+            rules=True,
         )
         halting, mean_steps = result.when_halting()
         look = {
@@ -283,10 +307,12 @@ class Trainer:
             "exact_when_halting": halting.value,
             "steps_when_halting": mean_steps,
         }
-        best = max((earlier["exact"] for earlier in self.history), default=-1.0)
+        if result.valid is not None:
+            look["any_valid"] = result.valid.float().mean().item()
+        best = max((earlier[self.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -321,7 +347,10 @@ class Trainer:
     def slot_state(self) -> dict:
         """The slots of all processes, so that any number of processes can continue."""
         carry, gather = self.carry, self.ranks.gather
-        return {
+        drawn = {}
+        if self.model.draws:
+            drawn["draws"] = self.ranks.gather_objects(self.model.generator.get_state())
+        return drawn | {
             "puzzle_optimizer": self.puzzle_optimizer.state_dict(),
             "latents": tuple(gather(latent.contiguous()) for latent in carry.latents),
             "batch": tuple(map(gather, carry.batch)),
@@ -330,18 +359,24 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
     def load_slots(self, state: dict) -> None:
         """Restore this process's share of the slots that `slot_state` returned."""
         self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
+        if self.model.draws and self.ranks.size == len(state["draws"]):
+            self.model.generator.set_state(state["draws"][self.ranks.rank])
 
         def mine(tensor: Tensor) -> Tensor:
             return tensor[self.slots].to(self.device)
@@ -358,41 +393,9 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
-
-
-def weights_for(config: NetConfig, name: str) -> dict:
-    """The weights of a file or of the course; UserError if they are for another `config`."""
-    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
-    if model.config != config:
-        raise UserError(
-            f"{name} holds a different network ({model.config}) from the one to train "
-            f"({config}); choose the preset that it was trained with."
-        )
-    return model.state_dict()
-
-
-def detached(tensor: Tensor | None) -> Tensor | None:
-    """The tensor without its gradient history; None stays None."""
-    return None if tensor is None else tensor.detach()
-
-
-@contextmanager
-def stop_requests() -> Iterator[list]:
-    """Collect Ctrl-C and SIGTERM in the yielded list; only a second Ctrl-C stops at once."""
-    requests: list[int] = []
-
-    def note(number, frame):
-        if requests and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield requests  # only the main thread can catch signals, so this list stays empty
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            try:
+                self.load(state)
+            except UserError as error:
+                raise UserError(
+                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
+                ) from error
