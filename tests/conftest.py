@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 class AtOnce(torch.nn.Module):
     """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
 
-    config, device = SimpleNamespace(seq_len=36), torch.device("cpu")
+    config, device, draws = SimpleNamespace(seq_len=36), torch.device("cpu"), False
 
     def __init__(self, says):
         super().__init__()

@@ -92,7 +92,7 @@ def test_a_network_compiles_without_a_graph_break(name, gradient):
     tokens = torch.randint(1, network.config.vocab_size, (2, network.config.seq_len))
     if isinstance(network, Reasoner):
         x = network.embed(tokens, torch.zeros(2, dtype=torch.long))
-        arguments = (x, network.initial_latents(2))
+        arguments = (x, network.initial_latents(2), *network.draw(2))
     else:
         arguments = (tokens,)
     work = getattr(network, network.hot)

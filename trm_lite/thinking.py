@@ -16,6 +16,7 @@ are in progress as there are slots. Evaluation needs no slots: there, `think` is
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def refill(model: Reasoner, carry: Carry, fresh: Batch) -> Carry:
         carry: the slots after `advance`, or from `empty_carry`.
         fresh: B new puzzles.
     """
-    start = model.initial_latents(len(carry.steps))
+    start = model.initial_latents(len(carry.steps), carry.halted)
     return Carry(
         Latents(*(where(carry.halted, *pair) for pair in zip(start, carry.latents, strict=True))),
         Batch(*(where(carry.halted, *pair) for pair in zip(fresh, carry.batch, strict=True))),
@@ -133,6 +134,19 @@ def worth_of_going_on(model: Reasoner, carry: Carry, max_steps: int = MAX_STEPS)
     better = torch.maximum(later.halt_logit, later.continue_logit)
     must_halt = carry.steps >= max_steps
     return torch.where(must_halt, later.halt_logit, better).sigmoid()
+
+
+@contextmanager
+def seeded(model: Reasoner, seed: int) -> Iterator[None]:
+    """A context in which what a network draws is repeatable, and its own generator rests."""
+    if not model.draws:
+        yield
+        return
+    own, model.generator = model.generator, torch.Generator(model.device).manual_seed(seed)
+    try:
+        yield
+    finally:
+        model.generator = own
 
 
 def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:

@@ -57,6 +57,7 @@ def test_command_line_picture(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["solve", "--choose", "residual", "--tries", "1"], "single attempt"),
         (["train", "sudoku-6x7"], "no preset 'sudoku-6x7'; did you mean sudoku-6x6"),
         (["train"], "Say which preset"),
         (["demo", "--device", "cuda"], "no device 'cuda'"),

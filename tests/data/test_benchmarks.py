@@ -541,5 +541,5 @@ def test_any_shortest_path_counts():
     asked = np.stack([maze.parse(text) for text in (*[question] * 4, detour[0])])
     given = np.stack([maze.parse(text) for text in (*answers, detour[1])])
     puzzles = PuzzleSet(*(torch.from_numpy(maze.to_tokens(asked)),) * 2, torch.zeros(5))
-    result = Evaluation(*(torch.zeros(1, 5),) * 3, torch.from_numpy(maze.to_tokens(given)))
+    result = Evaluation(*(torch.zeros(1, 5),) * 6, torch.from_numpy(maze.to_tokens(given)))
     assert shortest_paths(puzzles, result)[::3] == (0.4, 5)

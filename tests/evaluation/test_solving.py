@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trm_lite.evaluation import read_puzzles, solve_boards
-from trm_lite.nets import WEIGHTS_FOLDER, shipped_weights
+from trm_lite.nets import WEIGHTS_FOLDER, TRMConfig, build_network, shipped_weights
 from trm_lite.puzzles import sudoku
 
 PUZZLES, SOLUTIONS = sudoku.generate(5, 6, seed=1)
@@ -79,3 +79,27 @@ def test_the_shipped_weights_solve_fresh_puzzles():
     solved = solve_boards(shipped_weights(6)[0], puzzles)
     right = [s.solved and (s.solution == t).all() for s, t in zip(solved, solutions, strict=True)]
     assert np.mean(right) >= 0.98
+
+
+def test_an_answer_is_chosen_without_the_rules():
+    torch.manual_seed(0)
+    config = TRMConfig(8, 36, hidden_size=16, multiple_of=8, T=1, n=1, random_start=True)
+    model = build_network(config).eval()
+    options = {"max_steps": 3, "tries": 4, "choose": "residual"}
+    first, again, other = (solve_boards(model, PUZZLES, **options, seed=seed) for seed in (0, 0, 9))
+    assert [said.to_json() for said in first] == [said.to_json() for said in again]
+    assert any((a.solution != b.solution).any() for a, b in zip(first, other, strict=True))
+    assert {(said.steps, said.tries) for said in first} == {(12, 4)}
+    rules = solve_boards(model, PUZZLES, max_steps=3, tries=2)
+    assert {said.tries for said in rules} == {2}
+
+
+def test_guises_of_a_choice_are_turned_back(at_once):
+    """A network that always knows the answer solves every board in every guise."""
+
+    def solver(inputs):
+        boards = sudoku.solve(sudoku.from_tokens(inputs.numpy())).boards
+        return torch.from_numpy(sudoku.to_tokens(boards)).long()
+
+    said = solve_boards(at_once(solver), PUZZLES, max_steps=1, tries=3, choose="majority")
+    assert all(one.solved for one in said)

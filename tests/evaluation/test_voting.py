@@ -169,6 +169,7 @@ class Knowing(torch.nn.Module):
     def __init__(self, wrong: int = 0):
         super().__init__()
         self.config = TRMConfig(vocab_size=12, seq_len=900, num_puzzles=25)
+        self.draws = False
         self.device, self.wrong, self.seen = torch.device("cpu"), wrong, []
 
     def initial_latents(self, count):

@@ -20,6 +20,7 @@ CONFIGS = {
     "trm-single": TRMConfig(**SMALL, num_latents=0),
     "trm-multi": TRMConfig(**SMALL, num_latents=6),
     "trm-no-prefix": TRMConfig(**SMALL, prefix_len=0),
+    "eqr": TRMConfig(**SMALL, random_start=True, damping=0.05, noise=0.01),
     "hrm": HRMConfig(**SMALL, H_layers=1, L_layers=2),
     "direct": DirectConfig(**SMALL, num_layers=3, loops=2),
     "tokens": AutoregressiveConfig(**SMALL, num_layers=2, scratch_len=61),

@@ -15,6 +15,7 @@ from trm_lite.nets import (
     Direct,
     DirectConfig,
     HRMConfig,
+    Latents,
     Linear,
     SwiGLU,
     TRMConfig,
@@ -22,6 +23,7 @@ from trm_lite.nets import (
     save_weights,
 )
 from trm_lite.nets.configs import config_from_dict
+from trm_lite.thinking import seeded
 
 
 @pytest.mark.parametrize("name", REASONERS)
@@ -64,7 +66,10 @@ def test_files_keep_the_class(name, tmp_path):
         if name == "tokens":
             said = [m.write(puzzles()) for m in (model, loaded)]
         else:
-            said = [m(m.initial_latents(4), puzzles()) for m in (model, loaded)]
+            said = []
+            for m in (model, loaded):
+                with seeded(m, 0):
+                    said.append(m(m.initial_latents(4), puzzles()))
     assert torch.equal(said[0].logits, said[1].logits)
 
 
@@ -132,6 +137,38 @@ def test_one_step_gradient_flows_through_one_thought_and_one_answer():
     seen = applications(fresh(TRMConfig(**SMALL, T=2, n=3, gradient="one_step", shared_net=False)))
     recursion = [("net", False)] * 3 + [("answer_net", False)]
     assert seen == [*recursion, *[("net", False)] * 2, ("net", True), ("answer_net", True)]
+
+
+def test_equilibrium_reasoners_start_anywhere():
+    model = fresh(CONFIGS["eqr"])
+    assert "y_init" not in model.state_dict()
+    needed = torch.tensor([True, False, True, True])
+    start = model.initial_latents(4, needed)
+    drawn = torch.stack(start)[:, needed]
+    assert not drawn.flatten(0, 2).unique(dim=0).shape[0] < drawn.flatten(0, 2).shape[0]
+    assert drawn.std().item() == pytest.approx(1, abs=0.05) and drawn.abs().max() < 2.28
+
+
+def test_equilibrium_reasoners_are_damped_and_shaken_in_every_application():
+    config = TRMConfig(**SMALL, T=1, n=1, damping=0.25, noise=0.5, random_start=True)
+    model = fresh(config).eval()
+    y, z = model.initial_latents(2)
+    x, (noise,) = model.embed(puzzles(2)), model.draw(2)
+    thought = model.recurse(x, Latents(y, z), noise)
+    after = 0.25 * z + 0.75 * model.net(z + y + x) + 0.5 * noise[0]
+    torch.testing.assert_close(thought.z, after)
+    answer = 0.25 * y + 0.75 * model.net(y + after) + 0.5 * noise[1]
+    torch.testing.assert_close(thought.y, answer)
+    calm = dataclasses.replace(config, damping=0.0, noise=0.0, random_start=False)
+    assert fresh(calm).draw(2) == () and not fresh(calm).draws
+
+
+@pytest.mark.parametrize("options", [{"damping": 1.0}, {"noise": -0.1},
+                                     {"num_latents": 0, "noise": 0.1},
+                                     {"num_latents": 6, "random_start": True}])  # fmt: skip
+def test_impossible_equilibrium_reasoners_are_refused(options):
+    with pytest.raises(UserError, match=r"at least 0|one latent"):
+        TRMConfig(**options)
 
 
 def test_hrm_gradient_flows_through_the_last_of_each_module():

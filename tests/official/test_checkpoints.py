@@ -31,7 +31,8 @@ ARCH = {n: e["arch"] for n, e in json.loads((GOLDEN / "model_configs.json").read
 MODELS = list(ARCH)
 
 
-def state_of(stem: str) -> dict[str, torch.Tensor]:
+def state_of(name: str) -> dict[str, torch.Tensor]:
+    stem = name.removesuffix("_mlp") if name in ("eqr_mlp", "rsm_mlp") else name
     arrays = np.load(GOLDEN / f"{stem}.npz")
     names = [name for name in arrays.files if name.startswith("state/")]
     return {name.removeprefix("state/"): torch.from_numpy(arrays[name]) for name in names}
@@ -64,6 +65,7 @@ def test_round_trip_is_exact(stem, prefix, tmp_path):
     back = official.to_official(model, prefix)
     assert back.keys() == state.keys()
     assert all(torch.equal(back[name], state[name]) for name in state)
+    assert getattr(model.config, "random_start", False) == (stem == "eqr_mlp")
 
 
 def test_command_line_round_trip(checkpoint, tmp_path, capsys):

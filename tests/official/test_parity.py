@@ -12,7 +12,8 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import layers, reasoner, trm
+from trm_lite.nets import Latents, layers, reasoner, trm
+from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
 from trm_lite.official.parity import check_parity
@@ -20,10 +21,8 @@ from trm_lite.training import losses, optim
 from trm_lite.training import trainer as training
 
 FOLDER = Path(__file__).parents[1] / "golden"
-MODELS = [
-    FOLDER / f"{name}.npz" for name in json.loads((FOLDER / "model_configs.json").read_text())
-]
-FILES = [*MODELS, FOLDER / "units.npz"]
+OTHER = ("arc_evaluator", "datasets", "sampler")  # golden files that other tests read
+FILES = [path for path in sorted(FOLDER.glob("*.npz")) if path.stem not in OTHER]
 
 
 def failed(path: Path) -> set[str]:
@@ -164,6 +163,18 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "noise scaled by lambda": (
+        "eqr", trm.TRM, "update",
+        lambda model, net, state, seen, draw=None: APPLY(model, net, state, seen,
+                                                          None if draw is None else 0.95 * draw),
+        "eval/step1/z_H"),
+    "the first start for y, the second for z": (
+        "eqr", trm.TRM, "initial_latents",
+        lambda model, count, needed=None: Latents(*reversed(START(model, count, needed))),
+        "eval/step1/z_H"),
+    "residual over all steps": (
+        "eqr", breadth_checks, "residual", lambda changes, window=3: changes.mean(0),
+        "units/residual/window1/scores"),
     "gradient through all recursions": (
         "trm_mlp", trm.TRM, "recurse", gradient_through_everything, "train/grad_l2/"),
     "loss in float32": ("trm_att", losses, "log_stablemax", float32_stablemax, "train/loss_dtype"),
@@ -183,6 +194,7 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+APPLY, START = trm.TRM.update, trm.TRM.initial_latents
 EMBED = reasoner.Reasoner.embed
 
 

@@ -1,5 +1,6 @@
 """The exam of a run: on a sample, with raw weights, with several attempts."""
 
+import dataclasses
 import os
 from contextlib import nullcontext
 
@@ -56,7 +57,7 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
     trainer.train()
     exam = examine_run(tmp_path, ExamOptions(steps=2, tries=3, noise=0.3), device="cpu")
     assert (exam["tries"], exam["noise"]) == (3, 0.3)
-    assert "noise of 0.3\n  3 attempts; the halting head" in exam_text(exam)
+    assert "noise of 0.3\n  3 attempts, each with other noise; the most" in exam_text(exam)
     assert not (tmp_path / "test-last.json").exists(), "not the exam of the papers"
     asked = []
 
@@ -69,8 +70,38 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
     assert asked == [(False, 0.0), (True, 0.0), (True, 0.0)]
     assert "3 attempts, the puzzle in another guise each" in exam_text(exam)
     assert exam["exact_by_try"][3] == exam["exact"] and list(exam["exact_by_try"]) == [1, 2, 3]
-    with pytest.raises(UserError, match="at least 1"):
-        examine_run(tmp_path, ExamOptions(tries=0), device="cpu")
+    with pytest.raises(UserError, match="always starts from the same"):
+        examine_run(tmp_path, ExamOptions(tries=2, vary="start"), device="cpu")
+
+
+def test_a_network_that_draws_its_starts_is_tried_from_several(tiny, tiny_splits, tmp_path):
+    preset = replace(tiny, random_start=True, damping=0.05, noise=0.01, steps=4)
+    Trainer(preset, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train()
+    options = ExamOptions(steps=3, tries=4, choose="residual")
+    exam, again, other = (
+        examine_run(tmp_path, replaced, device="cpu")
+        for replaced in (options, options, dataclasses.replace(options, seed=5))
+    )
+    assert exam["vary"] == "start" and exam["cells"] == again["cells"] != other["cells"]
+    assert "4 attempts, each from another start; the one with the most settled" in exam_text(exam)
+    assert exam["exact"] == exam["exact_by_choice"]["residual"]
+    assert list(exam["exact_by_choice"]) == ["halting", "residual", "latent", "majority", "any"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tries": 0}, "at least 1"),
+        ({"choose": "residual"}, "single attempt"),
+        ({"choose": "latent", "tries": 2, "steps": 1}, "between two supervision steps"),
+        ({"window": -1}, "at least 0"),
+        ({"vary": "guise", "noise": 0.3}, "leave one out"),
+        ({"vary": "noise"}, "noise of 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(UserError, match=words):
+        ExamOptions(**options)
 
 
 def test_attempts_at_what_has_no_guises_need_noise(tmp_path):

@@ -69,7 +69,7 @@ def test_a_frame_marks_its_step_on_both_curves(thought):
 
 def test_exact_match_by_step_is_drawn_with_its_interval():
     correct = torch.tensor([[True, False, False, False], [True, True, True, False]])
-    evaluation = Evaluation(correct, correct.float(), torch.zeros(2, 4))
+    evaluation = Evaluation(correct, correct.float(), *(torch.zeros(2, 4),) * 4)
     ax = plots.exact_by_step({"TRM": evaluation}).axes[0]
     assert ax.lines[0].get_ydata().tolist() == [0.25, 0.75]
     low, high = evaluation.exact(1).low, evaluation.exact(1).high

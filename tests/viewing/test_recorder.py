@@ -16,10 +16,11 @@ from trm_lite.nets import (
     HRMConfig,
     Thought,
     TRMConfig,
+    URMConfig,
     build_network,
 )
 from trm_lite.puzzles import maze, sudoku
-from trm_lite.thinking import think
+from trm_lite.thinking import seeded, think
 from trm_lite.viewing import Push, Trace, record, trace
 from trm_lite.viewing.traces import load_traces, save_traces
 
@@ -33,14 +34,21 @@ CONFIGS = {
     "multi-scale": TRMConfig(**SMALL, T=2, n=3, num_latents=3),
     "HRM": HRMConfig(**SMALL, **ATTENTION, H_layers=1, L_layers=2),
     "direct": DirectConfig(**SMALL, mixing="mlp", num_layers=1, loops=3),
+    "EqR": TRMConfig(**SMALL, T=2, n=3, random_start=True, damping=0.05, noise=0.1),
+    "URM": URMConfig(**SMALL, num_heads=2, num_layers=1, loops=4, loops_with_gradient=2),
 }
 APPLICATIONS = {"TRM": 8, "attention": 6, "two nets": 6, "single": 6, "multi-scale": 8, "HRM": 6,
-                "direct": 3}  # fmt: skip
+                "direct": 3, "EqR": 8, "URM": 4}  # fmt: skip
 
 
 def build(name: str):
     torch.manual_seed(0)
     return build_network(CONFIGS[name]).eval()
+
+
+def repeatable(model, inputs) -> list[Thought]:
+    with seeded(model, 0):
+        return list(think(model, inputs, steps=3))
 
 
 @pytest.fixture(params=CONFIGS)
@@ -51,7 +59,7 @@ def name(request):
 @pytest.mark.parametrize("grain", ["step", "recursion", "application"])
 def test_traced_and_untraced_runs_are_equal_bit_for_bit(name, grain):
     model, inputs = build(name), torch.from_numpy(sudoku.to_tokens(PUZZLES)).long()
-    untraced = list(think(model, inputs, steps=3))
+    untraced = repeatable(model, inputs)
     traces = record(model, PUZZLES, steps=3, grain=grain, latents="whole", probabilities=True)
     last = {int(place[0]): f for f, place in enumerate(traces[0].places)}  # frames that end a step
     for step, thought in enumerate(untraced, start=1):
@@ -68,14 +76,14 @@ def test_traced_and_untraced_runs_are_equal_bit_for_bit(name, grain):
             assert (recorded.probabilities[frame] == chances[b].half().numpy()).all()
     # And afterwards the model is as it was: no hook is left behind.
     assert all(not part._forward_hooks for part in model.modules())
-    again = list(think(model, inputs, steps=3))
+    again = repeatable(model, inputs)
     assert torch.equal(again[-1].logits, untraced[-1].logits)
 
 
 def test_every_application_is_a_frame(name):
     model = build(name)
     frames = {g: len(trace(model, PUZZLES[0], 2, grain=g)) for g in ("step", "recursion")}
-    recursions = CONFIGS[name].loops if name == "direct" else CONFIGS[name].T
+    recursions = getattr(CONFIGS[name], "loops", None) or CONFIGS[name].T
     assert frames == {"step": 2, "recursion": 2 * recursions}
     assert len(trace(model, PUZZLES[0], 2, grain="application")) == 2 * APPLICATIONS[name]
 

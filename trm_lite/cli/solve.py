@@ -2,17 +2,20 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tyro.conf import Positional
 
 from trm_lite.cli.options import Device
+from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.evaluation.solving import MAX_STEPS, Solved, read_puzzles, solve_boards
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import sudoku
+from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
@@ -24,6 +27,8 @@ def solve(
     weights: Path | None = None,
     max_steps: int = 64,
     tries: int = 8,
+    choose: Choice | Literal["rules"] = "rules",
+    seed: int = 0,
     picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
@@ -41,6 +46,10 @@ def solve(
         max_steps: The most supervision steps of an attempt.
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
             same puzzle in another guise: digits renamed, rows and columns moved.
+        choose: Which attempt counts: the first that keeps the rules, or of all attempts, without
+            a look at the rules, the one of which the network is most sure ("halting"), whose
+            logits ("residual") or latents ("latent") have settled most, or the "majority".
+        seed: Seed of guises, and of the random starts of a network that has them.
         picture: Save a picture of the first attempt at the first puzzle, step by step. The ending
             is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
@@ -51,6 +60,8 @@ def solve(
         weights=weights,
         max_steps=max_steps,
         tries=tries,
+        choose=choose,
+        seed=seed,
         device=device,
         as_json=json,
         picture=picture,
@@ -63,6 +74,8 @@ def solve_files(
     weights: Path | None = None,
     max_steps: int = MAX_STEPS,
     tries: int = 1,
+    choose: Choice | Literal["rules"] = "rules",
+    seed: int = 0,
     device: str = "auto",
     as_json: bool = False,
     picture: Path | None = None,
@@ -76,12 +89,15 @@ def solve_files(
         weights: a weights file to use instead of the course's.
         max_steps: the most supervision steps of an attempt.
         tries: the most attempts per puzzle.
+        choose: which attempt counts, see `solve_boards`.
+        seed: see `solve_boards`.
         device: see `pick_device`.
         as_json: print JSON instead of boards.
         picture: file for a picture of the thought about the first puzzle.
     """
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
+    check_choice(choose, tries, max_steps)
     target = pick_device(device)
     status = 0
     models: dict[int, Reasoner] = {}  # by size of board
@@ -97,7 +113,9 @@ def solve_files(
             if size not in models:
                 models[size] = _solver(size, weights).to(target)
             boards = np.stack([board for _, board in group])
-            solved = solve_boards(models[size], boards, max_steps=max_steps, tries=tries)
+            solved = solve_boards(
+                models[size], boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
+            )
             if picture is not None:
                 draw_thought(models[size], boards[0], picture, max_steps)
                 picture = None

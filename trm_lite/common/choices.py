@@ -8,3 +8,6 @@ MAX_STEPS = 16  # supervision steps per puzzle, N_sup in the paper
 Act = Literal["halt", "q_learning", "off"]
 
 LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities
+
+# Which of several attempts at a puzzle counts; see `trm_lite.evaluation.breadth`.
+Choice = Literal["halting", "residual", "latent", "majority"]

@@ -8,12 +8,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trm_lite.common.choices import Choice
 from trm_lite.common.device import precision
 from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
+from trm_lite.evaluation.breadth import WINDOW, changes, choose, fingerprint
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network
-from trm_lite.thinking import MAX_STEPS, noisy_start, think
+from trm_lite.puzzles import sudoku
+from trm_lite.thinking import MAX_STEPS, noisy_start, seeded, think
+
+SEEN = ("halt_logits", "logit_changes", "latent_changes", "prints")  # without knowing the label
 
 
 class Share(NamedTuple):
@@ -49,6 +54,9 @@ class Evaluation:
     correct: Tensor  # (S, N) bool: every graded cell is right
     cells: Tensor  # (S, N) share of the graded cells that are right
     halt_logits: Tensor  # (S, N) above 0 means that the network believes its answer
+    logit_changes: Tensor  # (S, N) of each step, see `breadth.logit_change`; the first is infinite
+    latent_changes: Tensor  # (S, N) the same of the latents
+    prints: Tensor  # (S, N) fingerprints of the answers
     answers: Tensor | None = None  # (N, L) uint8 tokens after the last step, if they were kept
 
     def exact(self, step: int = -1) -> Share:
@@ -57,22 +65,37 @@ class Evaluation:
         return share(int(row.sum()), len(row))
 
     @classmethod
-    def most_confident(cls, attempts: Sequence["Evaluation"]) -> "Evaluation":
-        """Combine several attempts at the same puzzles by choosing the most confident one.
+    def best_of(
+        cls, attempts: Sequence["Evaluation"], by: Choice = "halting", window: int = WINDOW
+    ) -> "Evaluation":
+        """Combine several attempts at the same puzzles, choosing one for each puzzle and step.
 
-        The choice is made for each puzzle and each step by the highest halt logit, without knowing
-        the answer: "thinking wider" (arXiv 2605.19943).
+        The choice is made without knowing the right answer.
+
+        Args:
+            attempts: evaluations with equal steps.
+            by: how to choose, see `trm_lite.evaluation.breadth`.
+            window: of the residual.
         """
-        parts = [
-            torch.stack([getattr(attempt, name) for attempt in attempts])
-            for name in ("correct", "cells", "halt_logits")
-        ]  # (A, S, N) each
-        chosen = parts[-1].argmax(0, keepdim=True)
-        result = cls(*(part.gather(0, chosen)[0] for part in parts))
+        parts = {
+            name: torch.stack([getattr(attempt, name) for attempt in attempts])
+            for name in ("correct", "cells", *SEEN)
+        }  # (A, S, N) each
+        chosen = choose(by, window=window, **{name: parts[name] for name in SEEN})
+        result = cls(**{name: part.gather(0, chosen[None])[0] for name, part in parts.items()})
         if attempts[0].answers is not None:
             answers = torch.stack([attempt.answers for attempt in attempts])  # (A, N, L)
-            result.answers = answers[chosen[0, -1], torch.arange(answers.shape[1])]
+            result.answers = answers[chosen[-1], torch.arange(answers.shape[1])]
         return result
+
+    @staticmethod
+    def any_right(attempts: Sequence["Evaluation"]) -> Share:
+        """How often at least one attempt is right after the last step (pass@K).
+
+        No way of choosing can do better.
+        """
+        right = torch.stack([attempt.correct[-1] for attempt in attempts]).any(0)
+        return share(int(right.sum()), len(right))
 
     def slowest(self) -> int:
         """The row of the puzzle that took the most steps to be solved for good.
@@ -123,50 +146,98 @@ def evaluate(
         ranks: processes that share the puzzles; each gets the whole result.
         keep_answers: keep the answers after the last step.
         noise: standard deviation of Gaussian noise on the initial z.
-        guises: show each puzzle under a random symmetry.
-        seed: seed of the guises; puzzle i draws its noise with `seed` + i.
+        guises: show each Sudoku under a random symmetry.
+        seed: seed of the guises, and of what the network itself draws; puzzle i draws its noise
+            with `seed` + i.
     """
     model.eval()
-    device = model.device
-    parts: list[Tensor] = []
-    answers: list[Tensor] = []
+    parts: dict[str, list[Tensor]] = {}
     batches = list(range(0, len(puzzles), batch_size))
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
-        drawn = torch.Generator().manual_seed(seed + start) if guises else None
-        batch = puzzles.batch(slice(start, start + batch_size), drawn).to(device)
-        graded = batch.labels != IGNORE
-        rows = []
-        seeds = range(seed + start, seed + start + len(graded))
-        with precision(device, bfloat16):
-            for tokens, belief in _answers(model, batch, steps, noise, seeds):
-                right = (tokens == batch.labels) | ~graded
-                share_right = (right & graded).sum(-1) / graded.sum(-1).clamp(min=1)
-                rows.append(torch.stack((right.all(-1), share_right, belief)))
-        parts.append(torch.stack(rows).cpu())  # (S, 3, B)
+        batch = puzzles.batch(slice(start, start + batch_size)).to(model.device)
+        count, cells = batch.inputs.shape
+        guise = None
+        if guises:
+            drawn = torch.Generator().manual_seed(seed + start)
+            guise = sudoku.random_symmetry(count, math.isqrt(cells), drawn)
+        seeds = range(seed + start, seed + start + count)
+        with precision(model.device, bfloat16):
+            steps_seen = list(observe(model, batch, steps, noise, seeds, guise))
+        columns = stacked(steps_seen) | _graded(steps_seen, batch.labels)
         if keep_answers:
-            answers.append(tokens.to(torch.uint8).cpu())
-    parts = [part for said in ranks.gather_objects(parts) for part in said]
-    correct, cells, halt_logits = torch.cat(parts, dim=-1).unbind(1)
-    result = Evaluation(correct.bool(), cells, halt_logits)
-    if keep_answers:
-        result.answers = torch.cat(
-            [part for said in ranks.gather_objects(answers) for part in said]
-        )
-    return result
+            columns["answers"] = steps_seen[-1].tokens.to(torch.uint8)
+        for name, column in columns.items():
+            parts.setdefault(name, []).append(column.cpu())
+    gathered = [said for said in ranks.gather_objects(parts) if said]
+    whole = {}
+    for name in gathered[0]:
+        pieces = [piece for said in gathered for piece in said[name]]
+        whole[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
+    return Evaluation(**whole)
 
 
-def _answers(
-    model: Network, batch: Batch, steps: int, noise: float, seeds: Sequence[int]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The answer's tokens (B, L) after each step, and the logit (B,) of the belief in it."""
+class Step(NamedTuple):
+    """What can be seen of a supervision step on B puzzles, without knowing the right answers."""
+
+    tokens: Tensor  # (B, L) the answers
+    halt_logits: Tensor  # (B,) the belief in them
+    logit_changes: Tensor  # (B,) see `breadth.logit_change`
+    latent_changes: Tensor  # (B,) see `breadth.latent_change`
+
+    @property
+    def prints(self) -> Tensor:
+        """Fingerprints (B,) of the answers."""
+        return fingerprint(self.tokens)
+
+
+def stacked(steps: Sequence[Step]) -> dict[str, Tensor]:
+    """What `breadth.choose` needs of S steps, (S, B) each."""
+    return {name: torch.stack([getattr(step, name) for step in steps]) for name in SEEN}
+
+
+def observe(
+    model: Network,
+    batch: Batch,
+    steps: int,
+    noise: float,
+    seeds: Sequence[int],
+    guise: sudoku.Symmetry | None = None,
+) -> Iterator[Step]:
+    """Yield what can be seen of each of `steps` supervision steps on a batch.
+
+    Args:
+        model: the network; one that writes token by token takes a single step.
+        batch: B puzzles.
+        steps: how many.
+        noise: standard deviation of Gaussian noise on the initial z.
+        seeds: B seeds of that noise; the first also starts what the network itself draws.
+        guise: the symmetry under which the network sees each puzzle. Answers are turned back.
+    """
+    inputs = batch.inputs if guise is None else sudoku.apply(guise, batch.inputs)
+
+    def turned_back(tokens: Tensor) -> Tensor:
+        return tokens if guise is None else sudoku.undo(guise, tokens)
+
     if isinstance(model, Autoregressive):
-        written = model.write(batch.inputs)
-        yield written.answer, written.log_odds
+        written = model.write(inputs)
+        never = torch.full_like(written.log_odds, torch.inf)
+        yield Step(turned_back(written.answer), written.log_odds, never, never)
         return
-    start = noisy_start(model, noise, seeds)
-    for thought in think(model, batch.inputs, batch.puzzle_ids, steps=steps, start=start):
-        yield thought.logits.argmax(-1), thought.halt_logit
+    with seeded(model, seeds[0]):
+        start, before = noisy_start(model, noise, seeds), None
+        for thought in think(model, inputs, batch.puzzle_ids, steps=steps, start=start):
+            tokens = turned_back(thought.logits.argmax(-1))
+            yield Step(tokens, thought.halt_logit, *changes(before, thought))
+            before = thought
+
+
+def _graded(steps: Sequence[Step], labels: Tensor) -> dict[str, Tensor]:
+    """The fields of an `Evaluation` that compare S steps with the labels (B, L), (S, B) each."""
+    graded = labels != IGNORE
+    right = [(step.tokens == labels) | ~graded for step in steps]
+    cells = [(row & graded).sum(-1) / graded.sum(-1).clamp(min=1) for row in right]
+    return {"correct": torch.stack(right).all(-1), "cells": torch.stack(cells)}
 
 
 def first_mistake(written: Tensor, right: Tensor) -> Tensor:

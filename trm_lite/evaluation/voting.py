@@ -24,7 +24,7 @@ from trm_lite.evaluation.scoring import Share, share
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import arc
 from trm_lite.puzzles.arc import Pair
-from trm_lite.thinking import MAX_STEPS, think
+from trm_lite.thinking import MAX_STEPS, seeded, think
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
 ATTEMPTS = 2  # how many grids ARC allows per test input
@@ -315,7 +315,7 @@ def evaluate_arc(
             batch = slice(start, start + batch_size)
             inputs, puzzle_ids = test.inputs[rows[batch]], identifiers[batch]
             tokens = torch.from_numpy(inputs).long().to(model.device)
-            with precision(model.device, bfloat16):
+            with precision(model.device, bfloat16), seeded(model, start):
                 ids = torch.from_numpy(puzzle_ids).long().to(model.device)
                 for thought in think(model, tokens, ids, steps=steps):  # noqa: B007 (the last counts)
                     pass

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "configs": ["AutoregressiveConfig", "DirectConfig", "HRMConfig", "TRMConfig"],
+        "configs": ["AutoregressiveConfig", "DirectConfig", "HRMConfig", "TRMConfig", "URMConfig"],
         "autoregressive": ["Autoregressive"],
         "direct": ["Direct"],
         "hrm": ["HRM"],

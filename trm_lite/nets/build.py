@@ -7,11 +7,13 @@ from trm_lite.nets.configs import (
     HRMConfig,
     NetConfig,
     TRMConfig,
+    URMConfig,
 )
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.hrm import HRM
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.trm import TRM
+from trm_lite.nets.urm import URM
 
 Network = Reasoner | Autoregressive
 
@@ -19,6 +21,7 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
     TRMConfig: TRM,
     HRMConfig: HRM,
     DirectConfig: Direct,
+    URMConfig: URM,
     AutoregressiveConfig: Autoregressive,
 }
 

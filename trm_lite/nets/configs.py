@@ -143,7 +143,30 @@ class TRMConfig(ReasonerConfig):
     gradient: Literal["full", "one_step"] = "full"
     shared_net: bool = True  # False: answer updates use a second network, `answer_net`
     num_latents: int = 1  # 0: y is answer and latent at once; n: one latent per update
+    # The additions of Equilibrium Reasoners (EqR, arXiv 2605.21488).
+    random_start: bool = False  # draw y and z anew for every puzzle ("RI")
+    damping: float = 0.0  # share of the old state that an application keeps; theirs is 0.05
+    noise: float = 0.0  # standard deviation of the noise in every application; theirs is 0.01
     network: Literal["TRM"] = "TRM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.damping < 1 or self.noise < 0:
+            raise UserError(
+                f"Damping must be at least 0 and below 1, and noise at least 0; they are "
+                f"{self.damping} and {self.noise}.",
+                "damping",
+                "noise",
+            )
+        if self.num_latents != 1 and (self.random_start or self.damping or self.noise):
+            raise UserError(
+                f"A TRM with {self.num_latents} latents has no random start, damping or noise; "
+                "give it one latent, or leave them out.",
+                "num_latents",
+                "random_start",
+                "damping",
+                "noise",
+            )
 
     @property
     def effective_depth(self) -> int:
@@ -159,6 +182,11 @@ class TRMConfig(ReasonerConfig):
     @property
     def num_layers_in_all(self) -> int:
         return self.num_layers * (1 if self.shared_net else 2)
+
+    @property
+    def applications(self) -> int:
+        """Applications of the network in one supervision step."""
+        return self.T * (self.n + 1)
 
     @property
     def latent_updates(self) -> int:
@@ -225,6 +253,55 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class URMConfig(ReasonerConfig):
+    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
+
+    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
+    """
+
+    mixing: Literal["mlp", "attention"] = "attention"
+    prefix_len: int = 1
+    num_layers: int = 4
+    loops: int = 12  # applications of the network per supervision step
+    loops_with_gradient: int = 6  # the last ones
+    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
+    network: Literal["URM"] = "URM"  # names the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 1 <= self.loops_with_gradient <= self.loops:
+            raise UserError(
+                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
+                f"{self.loops_with_gradient}.",
+                "loops_with_gradient",
+            )
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers passed in one supervision step."""
+        return self.loops * self.num_layers
+
+    @property
+    def gradient_depth(self) -> int:
+        """How many of these gradient flows through."""
+        return self.loops_with_gradient * self.num_layers
+
+    @property
+    def num_layers_in_all(self) -> int:
+        return self.num_layers
+
+    @property
+    def num_latents(self) -> int:
+        return 0
+
+    @property
+    def parameters(self) -> int:
+        inner = inner_width(self.hidden_size, self.expansion, self.multiple_of)
+        conv = inner * (self.conv_kernel + 1) if self.conv_kernel else 0
+        return super().parameters + self.num_layers * conv
+
+
+@dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
@@ -258,7 +335,8 @@ class AutoregressiveConfig(NetConfig):
 
 
 CONFIGS = {
-    config.network: config for config in (TRMConfig, HRMConfig, DirectConfig, AutoregressiveConfig)
+    config.network: config
+    for config in (TRMConfig, HRMConfig, DirectConfig, URMConfig, AutoregressiveConfig)
 }
 
 

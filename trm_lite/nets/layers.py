@@ -16,13 +16,15 @@ from trm_lite.nets.configs import inner_width
 TRUNCATION_STD_CORRECTION = 1.1368472343385565
 
 
-def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
+def truncated_normal_(
+    tensor: Tensor, std: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Fill `tensor`, in place, from a normal distribution truncated at two sigmas.
 
     `std` is the standard deviation *after* the truncation.
     """
     sigma = std * TRUNCATION_STD_CORRECTION
-    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma)
+    return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator)
 
 
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:

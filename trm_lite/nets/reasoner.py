@@ -77,6 +77,7 @@ class Reasoner(nn.Module):
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()
         self.config = config
+        self.generator: torch.Generator | None = None  # of `draw`; None is torch's own
         for name, stack in stacks.items():
             self.add_module(name, stack)
         D = config.hidden_size
@@ -113,8 +114,20 @@ class Reasoner(nn.Module):
         """The device that the weights are on."""
         return self.y_init.device
 
-    def initial_latents(self, batch_size: int) -> Latents:
-        """The latents y and z before the first step, the same for all puzzles and positions."""
+    @property
+    def draws(self) -> bool:
+        """Whether its thoughts are random, so that two about the same puzzle differ."""
+        return False
+
+    def draw(self, batch_size: int) -> tuple[Tensor, ...]:
+        """The random numbers of one supervision step, further arguments of `recurse`."""
+        return ()
+
+    def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
+        """The latents y and z before the first step, the same for all puzzles and positions.
+
+        Rows that are not `needed` (B,) may have any value; they matter where latents are drawn.
+        """
         length, D = self.config.length, self.config.hidden_size
         y = self.y_init.expand(batch_size, length, D)
         z = self.z_init.unsqueeze(-2)  # (1, D), or (K, 1, D)
@@ -156,4 +169,5 @@ class Reasoner(nn.Module):
             inputs: (B, L) token ids of the puzzles.
             puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         """
-        return self.read(self.recurse(self.embed(inputs, puzzle_ids), latents))
+        x = self.embed(inputs, puzzle_ids)
+        return self.read(self.recurse(x, latents, *self.draw(len(inputs))))

@@ -76,6 +76,8 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
         state = build_network(config).state_dict()
     found = {}
     for name, tensor in state.items():
+        if tensor.numel() == 0:
+            continue  # a table of puzzle embeddings that is not there
         if name == "z_init" and tensor.dim() == 2:
             rows = enumerate(tensor)
             found |= {f"L{i + 1}_init": Place(name, i, row.shape) for i, row in rows}
@@ -126,6 +128,8 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
             stacked.setdefault(place.name, {})[place.row] = tensor.float()
     for name, rows in stacked.items():
         ours[name] = torch.stack([rows[row] for row in sorted(rows)])
+    if not config.prefix_len:
+        ours["puzzle_embedding.table"] = torch.zeros(config.num_puzzles, 0)
     return ours
 
 

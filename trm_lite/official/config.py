@@ -14,6 +14,7 @@ from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMCo
 from trm_lite.training.recipe import Recipe
 
 ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
+EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
 SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
 
 
@@ -37,6 +38,8 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
         multi_scale = _count(state, r"L(\d+)_init") - 1  # their numbers begin with 1
         num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
         network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
+        if multi_scale < 1 and "L_init" not in state:  # EqR draws its initial latents
+            fields |= {"num_latents": 1} | EQR
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
     else:
@@ -147,7 +150,7 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
     prefix_len = arch.get("puzzle_emb_len")
     given = {
         "seq_len": settings["seq_len"],
-        "prefix_len": prefix_len or math.ceil(arch["puzzle_emb_ndim"] / arch["hidden_size"]),
+        "prefix_len": prefix_len or math.ceil(arch.get("puzzle_emb_ndim", 0) / arch["hidden_size"]),
         "num_heads": arch["num_heads"],
         "expansion": float(arch["expansion"]),
         "mixing": "mlp" if arch.get("mlp_t") else "attention",
@@ -162,6 +165,8 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
         given |= {"H_layers": arch["H_layers"], "L_layers": arch["L_layers"]}
     elif network is TRMConfig:
         given |= {"num_layers": arch["L_layers"]}
+    if "lambda_" in arch:
+        given |= {"damping": 1 - arch["lambda_"], "noise": arch["noise_scale"]}
     return infer(state, **given)
 
 
@@ -176,12 +181,12 @@ def recipe_from_settings(settings: dict) -> Recipe:
         min_lr_ratio=hyper["lr_min_ratio"],
         weight_decay=hyper["weight_decay"],
         betas=(hyper["beta1"], hyper["beta2"]),
-        puzzle_lr=hyper["puzzle_emb_lr"],
-        puzzle_weight_decay=hyper["puzzle_emb_weight_decay"],
+        puzzle_lr=hyper.get("puzzle_emb_lr", 0.0),
+        puzzle_weight_decay=hyper.get("puzzle_emb_weight_decay", 0.0),
         ema_rate=hyper["ema_rate"] if hyper["ema"] else 0.0,
         loss="stablemax" if "stablemax" in arch["loss"]["loss_type"] else "softmax",
         max_steps=arch["halt_max_steps"],
-        act="halt" if arch.get("no_ACT_continue") else "q_learning",
+        act="halt" if arch.get("no_ACT_continue") or "lambda_" in arch else "q_learning",
         exploration=arch["halt_exploration_prob"],
         bfloat16=False,
     )

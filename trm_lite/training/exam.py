@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
+from trm_lite.common.choices import Choice
 from trm_lite.common.device import circumstances, pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
@@ -25,6 +27,19 @@ from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
 from trm_lite.training.recipe import Preset, from_dict
 from trm_lite.training.run_folder import load_state, preset_of
+
+DIFFERENCES = {
+    "start": "each from another start",
+    "noise": "each with other noise",
+    "guise": "the puzzle in another guise each",
+}
+CHOICES = {
+    "halting": "the most confident one",
+    "residual": "the one with the most settled logits",
+    "latent": "the one with the most settled latents",
+    "majority": "the most frequent answer",
+    "any": "a right one",
+}
 
 
 def examine_run(
@@ -124,14 +139,20 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
     """Test by exact match, with the further measures that these puzzles allow."""
     data = preset.data
     puzzles = exam_puzzles(data, options)
-    attempts = _attempts(model, puzzles, preset, options, ranks)
-    result = Evaluation.most_confident(attempts)
-    exam = {"tries": options.tries, "noise": options.noise} | summary(result)
+    vary, by = _how_attempts_differ(model, preset, puzzles, options), options.choose
+    attempts = _attempts(model, puzzles, preset, options, ranks, vary)
+    result = Evaluation.best_of(attempts, by, options.window)
+    exam = {"tries": options.tries, "noise": options.noise, "choose": by} | summary(result)
     if options.tries > 1:
-        so_far = range(1, options.tries + 1)
+        exam["vary"] = vary
         exam["exact_by_try"] = {
-            k: Evaluation.most_confident(attempts[:k]).exact()._asdict() for k in so_far
+            k: Evaluation.best_of(attempts[:k], by, options.window).exact()._asdict()
+            for k in range(1, options.tries + 1)
         }
+        exam["exact_by_choice"] = {
+            choice: Evaluation.best_of(attempts, choice, options.window).exact()._asdict()
+            for choice in get_args(Choice)
+        } | {"any": Evaluation.any_right(attempts)._asdict()}
     if data.puzzle == "maze":
         exam["shortest_path"] = shortest_paths(puzzles, result)._asdict()
     if options.bands:
@@ -149,17 +170,36 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
     return sample(getattr(data.build(), options.split), options.count)
 
 
-def _attempts(
-    model: Network, puzzles: PuzzleSet, preset: Preset, options: ExamOptions, ranks: Ranks
-) -> list[Evaluation]:
-    """The evaluation of each attempt. In the first, no puzzle is in another guise."""
-    in_guises = options.tries > 1 and options.noise == 0
+def _how_attempts_differ(
+    model: Network, preset: Preset, puzzles: PuzzleSet, options: ExamOptions
+) -> str:
+    """What varies between attempts: "start", "noise" or "guise"; UserError if it cannot."""
+    draws = getattr(model, "draws", False)
+    vary = options.vary or ("noise" if options.noise else "start" if draws else "guise")
+    if vary == "start" and not draws:
+        raise UserError(
+            "This network always starts from the same latents; let the attempts differ otherwise.",
+            "vary",
+        )
+    in_guises = options.tries > 1 and vary == "guise"
     if in_guises and (preset.data.puzzle != "sudoku" or puzzles.augment is None):
         raise UserError(
             "Only Sudokus that are not stored in several guises already can be tried in several; "
             "let the attempts differ by noise instead, such as 0.3.",
             "noise",
         )
+    return vary
+
+
+def _attempts(
+    model: Network,
+    puzzles: PuzzleSet,
+    preset: Preset,
+    options: ExamOptions,
+    ranks: Ranks,
+    vary: str,
+) -> list[Evaluation]:
+    """The evaluation of each attempt. In the first, no puzzle is in another guise."""
     return [
         evaluate(
             model,
@@ -170,8 +210,8 @@ def _attempts(
             ranks=ranks,
             keep_answers=preset.data.puzzle == "maze",
             noise=options.noise,
-            guises=in_guises and attempt > 0,
-            seed=attempt * len(puzzles),
+            guises=vary == "guise" and attempt > 0,
+            seed=options.seed + attempt * len(puzzles),
         )
         for attempt in range(options.tries)
     ]
@@ -248,8 +288,8 @@ def exam_text(exam: dict) -> str:
     if exam["noise"]:
         lines.append(f"  from a start with noise of {exam['noise']}")
     if exam["tries"] > 1:
-        differ = "" if exam["noise"] else ", the puzzle in another guise each"
-        lines.append(f"  {exam['tries']} attempts{differ}; the halting head chooses")
+        differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
+        lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")
     last = list(exam["exact_by_step"])[-1]
     rows = [
         (
@@ -261,6 +301,8 @@ def exam_text(exam: dict) -> str:
     halting = exam["when_halting"]
     pace = f"after {halting['mean_steps']:.2f} steps on average"
     rows.append(("when it halts itself", shown(halting), pace))
+    for choice, measured in exam.get("exact_by_choice", {}).items():
+        rows.append((f"if {CHOICES[choice]} counts", shown(measured)))
     if "shortest_path" in exam:
         rows.append(("any shortest path", shown(exam["shortest_path"])))
     lines.append(columns(rows, indent="  "))

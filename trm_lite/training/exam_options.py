@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from trm_lite.common.choices import MAX_STEPS
+from trm_lite.common.choices import MAX_STEPS, Choice
 from trm_lite.common.errors import UserError
 
 
@@ -20,9 +20,16 @@ class ExamOptions:
         count: Number of puzzles. By default all, or 1000 new ones. For ARC it is the number of
             augmentations that vote, by default all.
         bands: Also report exact match by difficulty.
-        tries: Attempts at each puzzle, of which the halting head chooses one. Every attempt but
-            the first shows the Sudoku in another guise, or differs by noise if there is any.
+        tries: Attempts at each puzzle, of which one is chosen.
+        vary: How attempts differ: by the random "start" of a network that draws one, by "noise" on
+            the initial z, or by the "guise" of a Sudoku. By default the first of these that there
+            is.
         noise: Standard deviation of Gaussian noise on the initial z.
+        choose: Which attempt counts: the one of which the halting head is most sure ("halting"),
+            whose logits ("residual") or latents ("latent") changed least in the last steps, or
+            with which most others agree ("majority").
+        window: The last steps whose changes count for a residual; 0 for all.
+        seed: Seed of everything that is drawn.
         batch_size: Puzzles in the network at once.
     """
 
@@ -33,7 +40,11 @@ class ExamOptions:
     count: int | None = None
     bands: bool = False
     tries: int = 1
+    vary: Literal["start", "noise", "guise"] | None = None
     noise: float = 0.0
+    choose: Choice = "halting"
+    window: int = 3
+    seed: int = 0
     batch_size: int = 256
 
     def __post_init__(self):
@@ -46,6 +57,18 @@ class ExamOptions:
             raise UserError(f"Each puzzle needs at least 1 attempt, not {self.tries}.", "tries")
         if self.noise < 0:
             raise UserError(f"The noise must be 0 or more, not {self.noise}.", "noise")
+        check_choice(self.choose, self.tries, self.steps)
+        if self.window < 0:
+            raise UserError(f"A window has at least 0 steps, not {self.window}.", "window")
+        if self.vary not in (None, "noise") and self.noise:
+            raise UserError(
+                f"Attempts differ either by noise or by {self.vary}; leave one out.",
+                "vary", "noise",
+            )  # fmt: skip
+        if self.vary == "noise" and not self.noise:
+            raise UserError(
+                "Attempts cannot differ by a noise of 0; give it a size, such as 0.3.", "noise"
+            )
         if self.count is not None and self.count < 0:
             raise UserError(f"An exam needs at least 1 puzzle, not {self.count}.", "count")
 
@@ -60,6 +83,26 @@ class ExamOptions:
         return (
             self.as_in_the_papers and self.split == "test" and not self.kinds and self.count is None
         )
+
+
+def check_choice(choose: str, tries: int, steps: int) -> None:
+    """Raise UserError for a choice between attempts that there is nothing to choose by.
+
+    Args:
+        choose: how to choose.
+        tries: the number of attempts.
+        steps: supervision steps of each one.
+    """
+    if choose not in ("halting", "rules") and tries < 2:
+        raise UserError(
+            f"There is nothing to choose by {choose} with a single attempt; try at least 2.",
+            "choose", "tries",
+        )  # fmt: skip
+    if choose in ("residual", "latent") and steps < 2:
+        raise UserError(
+            "A residual is the change between two supervision steps; take at least 2.",
+            "choose", "steps",
+        )  # fmt: skip
 
 
 USUAL = ExamOptions()

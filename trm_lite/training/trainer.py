@@ -1,11 +1,8 @@
 """The trainer: one loop for a laptop and for many GPUs, which can stop and continue exactly."""
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -35,6 +32,7 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.signals import stop_requests
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -109,6 +107,9 @@ class Trainer:
     def prepare_slots(self) -> None:
         """Make empty slots, and the optimiser of the puzzle embeddings."""
         recipe = self.recipe
+        if self.model.draws:  # each process draws for its own slots
+            seed = self.preset.seed + 1_000_003 * self.ranks.rank
+            self.model.generator = torch.Generator(self.device).manual_seed(seed)
         self.carry = empty_carry(self.model, self.next_batch(step=0, symmetric=False))
         self.puzzle_optimizer = SignSGD(
             self.model.puzzle_embedding, recipe.puzzle_lr, recipe.puzzle_weight_decay, self.ranks
@@ -321,7 +322,10 @@ class Trainer:
     def slot_state(self) -> dict:
         """The slots of all processes, so that any number of processes can continue."""
         carry, gather = self.carry, self.ranks.gather
-        return {
+        drawn = {}
+        if self.model.draws:
+            drawn["draws"] = self.ranks.gather_objects(self.model.generator.get_state())
+        return drawn | {
             "puzzle_optimizer": self.puzzle_optimizer.state_dict(),
             "latents": tuple(gather(latent.contiguous()) for latent in carry.latents),
             "batch": tuple(map(gather, carry.batch)),
@@ -342,6 +346,8 @@ class Trainer:
     def load_slots(self, state: dict) -> None:
         """Restore this process's share of the slots that `slot_state` returned."""
         self.puzzle_optimizer.load_state_dict(state["puzzle_optimizer"])
+        if self.model.draws and self.ranks.size == len(state["draws"]):
+            self.model.generator.set_state(state["draws"][self.ranks.rank])
 
         def mine(tensor: Tensor) -> Tensor:
             return tensor[self.slots].to(self.device)
@@ -375,24 +381,3 @@ def weights_for(config: NetConfig, name: str) -> dict:
 def detached(tensor: Tensor | None) -> Tensor | None:
     """The tensor without its gradient history; None stays None."""
     return None if tensor is None else tensor.detach()
-
-
-@contextmanager
-def stop_requests() -> Iterator[list]:
-    """Collect Ctrl-C and SIGTERM in the yielded list; only a second Ctrl-C stops at once."""
-    requests: list[int] = []
-
-    def note(number, frame):
-        if requests and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield requests  # only the main thread can catch signals, so this list stays empty
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.nets.configs import NetConfig
-from trm_lite.nets.direct import Direct
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
+from trm_lite.nets.trm import TRM
 from trm_lite.puzzles.by_sizes import FROM_TOKENS, SOLVERS, TO_TOKENS, puzzle_name_of
-from trm_lite.thinking import MAX_STEPS, noisy_start
+from trm_lite.thinking import MAX_STEPS, noisy_start, seeded
 from trm_lite.viewing.traces import Grain, Trace
 
 Keep = Literal["none", "projected", "whole"]  # how much is stored of the latents themselves
@@ -55,7 +55,7 @@ class Recording:
         probabilities: store the probability of every token in every cell.
         noise: standard deviation of Gaussian noise on the initial z.
         seed: puzzle b gets the noise of `seed` + b, so that several copies of one puzzle become
-            different thoughts.
+            different thoughts. A network that draws its own starts and noise begins with `seed`.
         push: an intervention in the thought.
         batch_size: puzzles in the network at once; if None, as many as have latents of at most
             256 MiB together.
@@ -136,8 +136,9 @@ def record(
         inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzles[rows.start : rows.stop]))
         inputs = inputs.long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
-        first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
-        frames = list(_frames(model, inputs, ids, first, recording))
+        with seeded(model, recording.seed + rows.start):
+            first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
+            frames = list(_frames(model, inputs, ids, first, recording))
         written = _write_down(puzzle_name, first, frames, recording)
         for b, puzzle in enumerate(rows):
             traces.append(
@@ -209,7 +210,7 @@ def _batches(config: NetConfig, count: int, frames: int, recording: Recording) -
 def _schedule(model: Reasoner) -> list[tuple[int, int]]:
     """The applications of a network in a supervision step, as (recursion, application in it)."""
     config = model.config
-    if isinstance(model, Direct):
+    if hasattr(config, "loops"):
         return [(loop, 1) for loop in range(1, config.loops + 1)]
     return [(r, a) for r in range(1, config.T + 1) for a in range(1, config.n + 2)]
 
@@ -224,6 +225,19 @@ def _is_seen(place: tuple[int, int], schedule: list[tuple[int, int]], grain: Gra
 @contextmanager
 def applications(model: Reasoner, see: Callable[[Tensor], None]) -> Iterator[None]:
     """A context in which `see` is called with the output of every application of a network."""
+    if isinstance(model, TRM):  # its applications can be damped and noisy, after the stack
+
+        def watched(*arguments: Tensor) -> Tensor:
+            new = TRM.update(model, *arguments)
+            see(new)
+            return new
+
+        model.update = watched
+        try:
+            yield
+        finally:
+            del model.update
+        return
     stacks = [part for part in model.children() if isinstance(part, Stack)]
     hooks = [part.register_forward_hook(lambda _, __, out: see(out)) for part in stacks]
     try:

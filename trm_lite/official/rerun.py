@@ -1,0 +1,92 @@
+"""The package's trainer, started from golden weights and slots, with the authors' random draws."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trm_lite.common.errors import UserError
+from trm_lite.data.dataset import Batch, PuzzleSet, Splits
+from trm_lite.nets.configs import ReasonerConfig
+from trm_lite.nets.direct import Direct
+from trm_lite.nets.reasoner import Latents, Thought
+from trm_lite.official.config import recipe_from_settings
+from trm_lite.official.golden import Golden
+from trm_lite.thinking import Carry, empty_carry
+from trm_lite.training.losses import StepLoss
+from trm_lite.training.recipe import Preset
+from trm_lite.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """In place of the data of a preset, of which only these sizes matter here."""
+
+    vocab_size: int
+    seq_len: int
+
+
+class GoldenTrainer(Trainer):
+    """The package's trainer, started from golden weights, which records its network's thoughts.
+
+    Args:
+        golden: the file, of which some batch is taken for the shapes.
+        entry: the authors' settings.
+        config: the network.
+        state: its weights.
+    """
+
+    def __init__(self, golden: Golden, entry: dict, config: ReasonerConfig, state: dict):
+        if golden.names("traj/batches/"):
+            batch = golden.batch("traj/batches/", 0)
+        else:
+            batch = golden.batch("train/batch/" if golden.names("train/") else "eval/batch/")
+        puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
+        recipe = recipe_from_settings(entry)
+        if recipe.exploration:
+            raise UserError(
+                "A run with random exploration cannot be compared; use one without exploration."
+            )
+        data = _Shape(config.vocab_size, config.seq_len)
+        preset = Preset(config.network, "", data, config, recipe)
+        splits = Splits(puzzles, puzzles, puzzles)
+        super().__init__(preset, splits=splits, device="cpu", progress=False)
+        for model in (self.model, self.ema.module):
+            model.load_state_dict(state)
+        self.carry = empty_carry(self.model, batch)
+        self.heard: list[Thought] = []
+        self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
+
+    def supervise(self, fresh: Batch) -> StepLoss:
+        """As usual, but only the thoughts of this step are remembered."""
+        self.heard = []
+        return super().supervise(fresh)
+
+    def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
+        """As usual, but the authors' baseline never trains the continue logit that it asks."""
+        return None if isinstance(self.model, Direct) else super().continue_target(part, thought)
+
+    def fill_slots(self, golden: Golden) -> None:
+        """Put the slots of the file's training step in mid-thought into the trainer."""
+        names = latents_by_name(self.carry.latents, self.model.config)
+        first, *rest = (golden[f"train/carry_in/{name}"] for name in names)
+        z = self.carry.latents.z
+        if rest:
+            z = rest[0] if len(rest) == 1 else torch.stack(rest, dim=1)
+        self.carry = Carry(
+            Latents(first, z),
+            golden.batch("train/carry_in/current_data/"),
+            golden["train/carry_in/steps"].long(),
+            golden["train/carry_in/halted"].bool(),
+        )
+
+
+def latents_by_name(latents: Latents, config: ReasonerConfig) -> dict[str, Tensor]:
+    """The latents by the names that they have in the authors' code."""
+    match config.num_latents:
+        case 0:
+            return {"z_H" if config.network == "Direct" else "z_L": latents.y}
+        case 1:
+            return {"z_H": latents.y, "z_L": latents.z}
+        case count:
+            return {"z_H": latents.y} | {f"z_L{i + 1}": latents.z[:, i] for i in range(count)}
