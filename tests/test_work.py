@@ -69,7 +69,7 @@ def test_a_training_step_never_waits(tiny, tiny_splits, act, micro_batch):
 
 # What makes a network another program; sizes and numbers of rounds and layers above 1 do not.
 SHRUNK = {"hidden_size": 32, "seq_len": 16, "vocab_size": 9, "num_puzzles": 3, "prefix_len": 2}
-SHRUNK |= {"puzzle_embedding_size": None, "multiple_of": 16}
+SHRUNK |= {"puzzle_embedding_size": None, "multiple_of": 16, "loops_with_gradient": 1}
 ROUNDS = ("T", "n", "loops", "num_layers", "H_layers", "L_layers")
 
 

@@ -7,6 +7,7 @@ from trm_lite.nets import (
     DirectConfig,
     HRMConfig,
     TRMConfig,
+    URMConfig,
     build_network,
 )
 
@@ -23,6 +24,7 @@ CONFIGS = {
     "eqr": TRMConfig(**SMALL, random_start=True, damping=0.05, noise=0.01),
     "hrm": HRMConfig(**SMALL, H_layers=1, L_layers=2),
     "direct": DirectConfig(**SMALL, num_layers=3, loops=2),
+    "urm": URMConfig(**SMALL, num_layers=2, loops=4, loops_with_gradient=2),
     "tokens": AutoregressiveConfig(**SMALL, num_layers=2, scratch_len=61),
 }
 WRITER = AutoregressiveConfig(**SMALL, num_layers=2)

@@ -19,10 +19,12 @@ from trm_lite.nets import (
     Linear,
     SwiGLU,
     TRMConfig,
+    URMConfig,
     load_weights,
     save_weights,
 )
 from trm_lite.nets.configs import config_from_dict
+from trm_lite.nets.urm import ConvSwiGLU
 from trm_lite.thinking import seeded
 
 
@@ -182,6 +184,25 @@ def test_hrm_gradient_flows_through_the_last_of_each_module():
 def test_tied_recursion_has_gradient_throughout():
     seen = applications(fresh(DirectConfig(**SMALL, num_layers=1, loops=5)))
     assert seen == [("net", True)] * 5
+
+
+def test_the_gradient_of_a_urm_flows_through_its_last_loops():
+    seen = applications(fresh(URMConfig(**SMALL, num_layers=1, loops=5, loops_with_gradient=2)))
+    assert seen == [("net", False)] * 3 + [("net", True)] * 2
+    with pytest.raises(UserError, match="Of 4 loops, 5 cannot"):
+        URMConfig(loops=4, loops_with_gradient=5)
+
+
+@pytest.mark.parametrize(("kernel", "seen"), [(2, {3, 4}), (3, {2, 3, 4}), (4, {2, 3, 4, 5})])
+def test_the_convolution_of_a_urm_looks_at_its_neighbours(kernel, seen):
+    """Which positions notice a change at position 3: with a kernel of 2, itself and the next."""
+    torch.manual_seed(0)
+    layer = ConvSwiGLU(8, 4.0, 8, kernel)
+    x = torch.randn(1, 8, 8)
+    moved = x.clone()
+    moved[:, 3] += 1
+    different = (layer(x) != layer(moved)).any(-1)[0]
+    assert set(different.nonzero().flatten().tolist()) == seen
 
 
 def test_no_gradient_in_evaluation():

@@ -12,7 +12,7 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import Latents, layers, reasoner, trm
+from trm_lite.nets import Latents, layers, reasoner, trm, urm
 from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
@@ -163,6 +163,18 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "a convolution that looks ahead": (
+        "urm", urm.ConvSwiGLU, "forward",
+        lambda layer, x: CONVOLVED(layer, x.flip(1)).flip(1), "eval/step1/logits"),
+    "gradient through all loops": (
+        "urm", urm, "looped",
+        lambda net, state, seen, loops, with_gradient: LOOPED(net, state, seen, loops, loops),
+        "train/grad"),
+    "the learning rate counted from 1": (
+        "urm", training, "schedule",
+        lambda step, **options: optim.schedule(step + 1, **options), "traj/lr"),
+    "Muon without rounding": (
+        "urm", torch.Tensor, "bfloat16", torch.Tensor.float, "units/muon/p_after/wide"),
     "noise scaled by lambda": (
         "eqr", trm.TRM, "update",
         lambda model, net, state, seen, draw=None: APPLY(model, net, state, seen,
@@ -194,6 +206,7 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+CONVOLVED, LOOPED = urm.ConvSwiGLU.forward, reasoner.looped
 APPLY, START = trm.TRM.update, trm.TRM.initial_latents
 EMBED = reasoner.Reasoner.embed
 
@@ -249,6 +262,11 @@ OURS = {
     "hrm_maze": "maze-hard-hrm",
     "hrm_arc1": "arc-agi-1-hrm",
     "hrm_arc2": "arc-agi-2-hrm",
+    "eqr_sudoku": "sudoku-extreme-eqr",
+    "eqr_sudoku_attention": "sudoku-extreme-eqr-att",
+    "urm_sudoku": "sudoku-extreme-urm",
+    "urm_arc1": "arc-agi-1-urm",
+    "urm_arc2": "arc-agi-2-urm",
     "transformers_baseline_sudoku": "sudoku-extreme-direct",
     "transformers_baseline_maze": "maze-hard-direct",
     "transformers_baseline_arc1": "arc-agi-1-direct",

@@ -7,6 +7,8 @@ MAX_STEPS = 16  # supervision steps per puzzle, N_sup in the paper
 # How a slot decides to stop before the last step ("adaptive computation time"). "off" means never.
 Act = Literal["halt", "q_learning", "off"]
 
+OptimizerName = Literal["adam_atan2", "muon"]  # what trains the network
+
 LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities
 
 # Which of several attempts at a puzzle counts; see `trm_lite.evaluation.breadth`.

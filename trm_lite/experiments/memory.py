@@ -17,16 +17,23 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig
+from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, LoopedConfig, ReasonerConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
 from trm_lite.training.losses import step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.token_trainer import next_token_loss, trainer_for
 
-# Changes of the config that leave out all applications without a gradient. Autograd keeps nothing
-# of them, so the prediction is the same, and faster.
-GRADIENT_ALONE = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}
+
+def gradient_alone(config: ReasonerConfig) -> ReasonerConfig:
+    """The config without the applications that have no gradient.
+
+    Autograd keeps nothing of them, so the prediction is the same, and faster.
+    """
+    changes: dict[str, int] = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}.get(config.network, {})
+    if isinstance(config, LoopedConfig):
+        changes = {"loops": config.loops_with_gradient}
+    return dataclasses.replace(config, num_puzzles=1, **changes)
 
 
 def activation_bytes(preset: Preset, recompute: bool = False) -> int:
@@ -36,8 +43,7 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
     """
     config, recipe = preset.model, preset.recipe
     if isinstance(config, ReasonerConfig):
-        changes = GRADIENT_ALONE.get(config.network, {})
-        config = dataclasses.replace(config, num_puzzles=1, **changes)
+        config = gradient_alone(config)
     model = build_network(config).train()
     for module in model.modules():
         if isinstance(module, Stack):

@@ -6,8 +6,8 @@ from collections.abc import Container, Iterable
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData, MazeData, SmallArcData, SudokuData
-from trm_lite.experiments import paper
-from trm_lite.nets.configs import TRMConfig
+from trm_lite.experiments import paper, year_after
+from trm_lite.nets.configs import TRMConfig, URMConfig
 from trm_lite.training.recipe import Preset, Recipe, replace
 
 
@@ -31,7 +31,7 @@ MINI = Recipe(
 def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     """The rows called `names` of the paper's tables, as variants of the small TRM in `base`."""
     made = []
-    for row in paper.ROWS:
+    for row in (*paper.ROWS, *year_after.ROWS):
         if row.name in names:
             model = paper.mini_model(row, base.model)
             # On a CPU, attention is slow in bfloat16.
@@ -45,7 +45,7 @@ def _ablation(row: paper.Row) -> Preset:
     """A row of the paper's tables at full size, on Sudoku-Extreme."""
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
     data = BuiltData(paper.SUDOKU.name)
-    recipe = dataclasses.replace(Recipe(), **row.recipe)
+    recipe = dataclasses.replace(Recipe(), **row.recipe | row.full)
     return Preset(paper.ablation_name(row), about, data, paper.full_model(row), recipe)
 
 
@@ -62,6 +62,19 @@ def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
         about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[network]} %"
         recipe = dataclasses.replace(Recipe(), **changes)
         made.append(Preset(benchmark.preset_name(network), about, data, model, recipe))
+    return made
+
+
+def _urm_on_arc() -> list[Preset]:
+    """URM on the two ARC benchmarks, as in its authors' scripts."""
+    made = []
+    for benchmark in paper.BENCHMARKS[2:]:
+        figure, changes = year_after.URM_ON_ARC[benchmark.name]
+        data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
+        recipe = dataclasses.replace(Recipe(), **changes)
+        about = f"Universal Reasoning Model; its paper {figure} % (pass@1)"
+        model = URMConfig(**benchmark.shape)
+        made.append(Preset(f"{benchmark.name}-urm", about, data, model, recipe))
     return made
 
 
@@ -172,10 +185,12 @@ PRESETS = {
         MINIMAL_9X9,
         MAZE_7X7,
         MINI_ARC,
-        *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
+        *_variants(MINI_6X6, [row.name for row in (*paper.ROWS, *year_after.ROWS) if row.name]),
         *_variants(EASY_9X9, paper.CORE),
-        *_variants(MINIMAL_9X9, paper.CORE),
-        *(_ablation(row) for row in paper.ROWS),
+        *_variants(MINIMAL_9X9, year_after.COMPARED),
+        *_variants(MAZE_7X7, year_after.COMPARED),
+        *(_ablation(row) for row in (*paper.ROWS, *year_after.ROWS)),
+        *_urm_on_arc(),
         *(
             preset
             for benchmark in paper.BENCHMARKS

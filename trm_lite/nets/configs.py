@@ -253,37 +253,34 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
-class URMConfig(ReasonerConfig):
-    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
+class LoopedConfig(ReasonerConfig):
+    """What URM and SE-RRM have in common: one state, and loops of which the last have a gradient.
 
-    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
+    Raises UserError for an impossible number of loops.
     """
 
     mixing: Literal["mlp", "attention"] = "attention"
-    prefix_len: int = 1
-    num_layers: int = 4
+    num_layers: int = 2  # blocks of the network
     loops: int = 12  # applications of the network per supervision step
-    loops_with_gradient: int = 6  # the last ones
-    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
-    network: Literal["URM"] = "URM"  # names the class in files
+    loops_with_gradient: int = 6  # the last of them, which have a gradient
 
     def __post_init__(self):
         super().__post_init__()
         if not 1 <= self.loops_with_gradient <= self.loops:
             raise UserError(
-                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
-                f"{self.loops_with_gradient}.",
+                f"Of {self.loops} loops, {self.loops_with_gradient} cannot have a gradient; "
+                f"choose 1 to {self.loops}.",
                 "loops_with_gradient",
             )
 
     @property
     def effective_depth(self) -> int:
-        """Layers passed in one supervision step."""
+        """Layers applied in one supervision step."""
         return self.loops * self.num_layers
 
     @property
     def gradient_depth(self) -> int:
-        """How many of these gradient flows through."""
+        """How many of these layers the gradient flows through: those of the last loops."""
         return self.loops_with_gradient * self.num_layers
 
     @property
@@ -293,6 +290,19 @@ class URMConfig(ReasonerConfig):
     @property
     def num_latents(self) -> int:
         return 0
+
+
+@dataclass(frozen=True)
+class URMConfig(LoopedConfig):
+    """The configuration of a URM. The defaults are those of the authors' code: 14 million numbers.
+
+    Their paper has 8 loops, of which the last 6 have a gradient.
+    """
+
+    prefix_len: int = 1
+    num_layers: int = 4
+    conv_kernel: int = 2  # positions that the convolution inside the SwiGLU spans; 0: none
+    network: Literal["URM"] = "URM"  # the name of the class in files
 
     @property
     def parameters(self) -> int:

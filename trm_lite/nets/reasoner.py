@@ -63,6 +63,24 @@ def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:
     return Stack(blocks, Rotary(head_dim, config.length) if with_rotary else None)
 
 
+def looped(net: Stack, state: Tensor, seen: Tensor, loops: int, with_gradient: int) -> Tensor:
+    """state <- net(state + seen), again and again, with a gradient only at the end.
+
+    Args:
+        net: the network.
+        state: where it starts.
+        seen: what it sees in every loop, of the same shape.
+        loops: how often.
+        with_gradient: in how many of the last loops.
+    """
+    with torch.no_grad():
+        for _ in range(loops - with_gradient):
+            state = net(state + seen)
+    for _ in range(with_gradient):
+        state = net(state + seen)
+    return state
+
+
 class Reasoner(nn.Module):
     """A network that thinks in supervision steps; subclasses define how, in `recurse`.
 

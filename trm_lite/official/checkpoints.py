@@ -1,12 +1,13 @@
-"""Read and write checkpoints in the layout of the authors' code of TRM and HRM.
+"""Read and write checkpoints in the layout of the authors' code of TRM, HRM, EqR and URM.
 
 `load` turns a state dict of the authors' code, or of a fork, into a network of this package, and
 `to_official` turns a network back into one. Names there and here:
 
-    H_init, L_init                   y_init, z_init
+    H_init, L_init                   y_init, z_init                   (URM: init_hidden is y_init)
     L_level.layers.0.mlp_t...        net.blocks.0.mixer.swiglu...     (HRM: f_L.blocks...)
     L_level.layers.0.self_attn...    net.blocks.0.mixer...
     H_level.layers.0...              f_H.blocks.0...                  (baseline: net.blocks...)
+    layers.0.mlp.dwconv...           net.blocks.0.swiglu.conv...      (URM)
     puzzle_emb.weights               puzzle_embedding.table
 
 A state dict does not tell everything, such as the number of heads and recursions. What its shapes
@@ -36,8 +37,12 @@ COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # prefixes of all na
 INIT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 
-LEVELS = {"TRM": {"net": "L_level"}, "Direct": {"net": "H_level"}}
-LEVELS["HRM"] = {"f_H": "H_level", "f_L": "L_level"}
+LEVELS = {
+    "TRM": {"net": "L_level."},
+    "Direct": {"net": "H_level."},
+    "HRM": {"f_H": "H_level.", "f_L": "L_level."},
+    "URM": {"net": ""},
+}
 NAMES = {
     "token_embedding.weight": ANCHOR,
     "position_embedding.weight": "embed_pos.embedding_weight",
@@ -50,6 +55,8 @@ NAMES = {
     "mixer.swiglu.gate_up.weight": "mlp_t.gate_up_proj.weight",
     "mixer.swiglu.down.weight": "mlp_t.down_proj.weight",
     "swiglu.gate_up.weight": "mlp.gate_up_proj.weight",
+    "swiglu.conv.weight": "mlp.dwconv.weight",
+    "swiglu.conv.bias": "mlp.dwconv.bias",
     "swiglu.down.weight": "mlp.down_proj.weight",
 }
 
@@ -87,12 +94,14 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
 
 
 def _official_name(name: str, config: ReasonerConfig) -> str:
+    if name == "y_init" and config.network == "URM":
+        return "init_hidden"
     if name in ("y_init", "z_init"):
         single = isinstance(config, TRMConfig) and config.num_latents == 0
         return "L_init" if name == "z_init" or single else "H_init"
     if match := re.fullmatch(r"(\w+)\.blocks\.(\d+)\.(.+)", name):
         stack, layer, rest = match.groups()
-        return f"{LEVELS[config.network][stack]}.layers.{layer}.{NAMES[rest]}"
+        return f"{LEVELS[config.network][stack]}layers.{layer}.{NAMES[rest]}"
     return NAMES[name]
 
 
@@ -141,16 +150,21 @@ def to_official(
     Args:
         model: the network.
         prefix: text before every name.
-        init_dtype: type of the initial latents. The authors keep them in their `forward_dtype`, so
-            give torch.bfloat16, their default, if the network is to run in that type there.
+        init_dtype: type of the tensors that the authors keep in their `forward_dtype`: initial
+            latents, and URM's convolutions. Give torch.bfloat16, their default, if the network is
+            to run in that type there.
     """
     state = model.state_dict()
     exported = {}
     for name, place in places(model.config).items():
         tensor = state[place.name] if place.row is None else state[place.name][place.row]
-        dtype = init_dtype if name.endswith("_init") else tensor.dtype
+        dtype = init_dtype if _is_in_forward_dtype(name) else tensor.dtype
         exported[prefix + name] = tensor.detach().to("cpu", dtype, copy=True)
     return exported
+
+
+def _is_in_forward_dtype(name: str) -> bool:
+    return name.endswith("_init") or name == "init_hidden" or ".dwconv." in name
 
 
 def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Reasoner, dict]:
@@ -167,7 +181,8 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
             `num_heads`, `T` and `n`. The others are as in the authors' settings.
     """
     state, prefix = split_prefix(read_state(path), path)
-    init_dtype = next((t.dtype for n, t in state.items() if n.endswith("_init")), torch.float32)
+    kept = (tensor.dtype for name, tensor in state.items() if _is_in_forward_dtype(name))
+    init_dtype = next(kept, torch.float32)
     if "puzzle_emb.weights" in state:
         state["puzzle_emb.weights"] = _resized(state["puzzle_emb.weights"], puzzles)
     config = infer(state, **given)
@@ -193,7 +208,7 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     """
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
-    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n")
+    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n", "loops", "loops_with_gradient")
     if config.mixing == "mlp":
         open_fields = ("seq_len", "prefix_len", "T", "n")  # their sum is known, not each one
     guessed = [

@@ -10,9 +10,18 @@ import re
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
+from trm_lite.nets.configs import (
+    DirectConfig,
+    HRMConfig,
+    ReasonerConfig,
+    TRMConfig,
+    URMConfig,
+    inner_width,
+)
 from trm_lite.training.recipe import Recipe
 
+# Settings of networks whose continue logit is not trained: TRM's, EqR's and URM's.
+WITHOUT_CONTINUE = ("no_ACT_continue", "lambda_", "loops")
 ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
 EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
 SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
@@ -42,8 +51,11 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
             fields |= {"num_latents": 1} | EQR
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
+    elif layers := _count(state, r"layers\.(\d+)\."):
+        network, fields = URMConfig, {"num_layers": layers, "conv_kernel": _kernel(state)}
+        given = _in_loops(given)
     else:
-        raise UserError("The state dict holds no layers of a TRM or HRM; use another file.")
+        raise UserError("The state dict holds no layers of a TRM, HRM or URM; use another file.")
     tokens = _matrix(state, ANCHOR)
     fields["vocab_size"], fields["hidden_size"] = tokens
     fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
@@ -62,6 +74,23 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
 def _count(state: dict[str, Tensor], pattern: str) -> int:
     """One more than the largest number that `pattern` finds in a name; 0 if it finds none."""
     return max((int(m[1]) + 1 for m in (re.match(pattern, name) for name in state) if m), default=0)
+
+
+def _kernel(state: dict[str, Tensor]) -> int:
+    """The size of URM's convolutions; 0 if it has none."""
+    kernels = [t.shape[-1] for name, t in state.items() if name.endswith("dwconv.weight")]
+    return kernels[0] if kernels else 0
+
+
+def _in_loops(given: dict) -> dict:
+    """The fields with T cycles of n loops each, of which the last has a gradient, as loops."""
+    given = dict(given)
+    cycles, loops = given.pop("T", None), given.pop("n", None)
+    if (cycles is None) != (loops is None):
+        raise UserError("The loops are T times n; give both.", "T", "n")
+    if cycles is not None:
+        given |= {"loops": cycles * loops, "loops_with_gradient": loops}
+    return given
 
 
 def _matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
@@ -159,6 +188,10 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
     network = type(infer(state, **given))
     if network is DirectConfig:
         given |= {"num_layers": arch["H_layers"], "loops": arch["H_cycles"]}
+    elif network is URMConfig:
+        given |= {"num_layers": arch["num_layers"]} | _in_loops(
+            {"T": arch["H_cycles"], "n": arch["L_cycles"]}
+        )
     else:
         given |= {"T": arch["H_cycles"], "n": arch["L_cycles"]}
     if network is HRMConfig:
@@ -185,8 +218,9 @@ def recipe_from_settings(settings: dict) -> Recipe:
         puzzle_weight_decay=hyper.get("puzzle_emb_weight_decay", 0.0),
         ema_rate=hyper["ema_rate"] if hyper["ema"] else 0.0,
         loss="stablemax" if "stablemax" in arch["loss"]["loss_type"] else "softmax",
-        max_steps=arch["halt_max_steps"],
-        act="halt" if arch.get("no_ACT_continue") or "lambda_" in arch else "q_learning",
-        exploration=arch["halt_exploration_prob"],
+        max_steps=arch["loops"] if "loops" in arch else arch["halt_max_steps"],
+        act="halt" if any(name in arch for name in WITHOUT_CONTINUE) else "q_learning",
+        exploration=arch.get("halt_exploration_prob", 0.0),
+        first_step=0 if "loops" in arch else 1,
         bfloat16=False,
     )

@@ -19,7 +19,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.common.tables import columns
 from trm_lite.nets.reasoner import Latents
 from trm_lite.official import checkpoints as official
-from trm_lite.official import eqr
+from trm_lite.official import eqr, urm
 from trm_lite.official.config import config_from_settings
 from trm_lite.official.golden import EXACT, GRADIENT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
 from trm_lite.official.metrics import check_metrics, latent_metrics, metrics
@@ -133,6 +133,11 @@ def _compare_model(golden: Golden, entry: dict) -> None:
         _compare_gradients(golden, trainer(), prefix)
     if golden.names("traj/"):
         _compare_trajectory(golden, trainer(), prefix)
+    for name, tolerance in urm.IN_BFLOAT16.items():
+        if golden.names(f"{name}/eval/"):
+            urm.compare_roughly(golden, name, trainer(), tolerance)
+    if golden.names("units/muon/"):
+        urm.compare_units(golden)
     if golden.names("rollouts/"):
         eqr.compare_rollouts(golden, trainer())
     if golden.names("units/explore/"):
@@ -243,6 +248,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
         for name, value in logged.items():  # they log means over the slots that halted
             log_name = "log_steps_metric" if name == "steps" else f"log_{name}"
             measured[log_name] = value / logged["count"].clamp(min=1)
+        if config.network == "URM":  # but its code logs the count itself
+            measured["log_count"] = logged["count"]
         for name, value in latent_metrics(carry.latents).items():  # and means over all slots
             measured[f"log_{name}"] = value / len(carry.steps)
         for name, value in measured.items():

@@ -1,9 +1,9 @@
 """Count the floating-point operations of a training step from the sizes of the network.
 
-Only matrix products are counted, as 2 operations per multiply-add.
+Only matrix products and convolutions are counted, as 2 operations per multiply-add.
 """
 
-from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, inner_width
+from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, URMConfig, inner_width
 from trm_lite.training.recipe import Preset
 
 
@@ -12,7 +12,11 @@ def block_flops(config: NetConfig) -> int:
     D, L = config.hidden_size, config.length
     if isinstance(config, AutoregressiveConfig):
         L -= 1  # the last token is only predicted, never read
-    features = 2 * L * 3 * D * inner_width(D, config.expansion, config.multiple_of)
+    inner = inner_width(D, config.expansion, config.multiple_of)
+    features = 2 * L * 3 * D * inner
+    if isinstance(config, URMConfig) and config.conv_kernel:
+        # An even kernel computes one position too many.
+        features += 2 * (L + 1 - config.conv_kernel % 2) * config.conv_kernel * inner
     if config.mixing == "mlp":
         return features + 2 * D * 3 * L * inner_width(L, config.expansion, config.multiple_of)
     width = config.num_heads * (D // config.num_heads)

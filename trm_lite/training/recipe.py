@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from trm_lite.common.choices import Act, LossName
+from trm_lite.common.choices import Act, LossName, OptimizerName
 from trm_lite.common.errors import UserError
 from trm_lite.data.settings import DATA, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
@@ -19,12 +19,14 @@ class Recipe:
     lr: float = 1e-4  # learning rate of the network
     warmup_steps: int = 2_000  # optimiser steps in which the learning rates rise from 0
     weight_decay: float = 1.0  # weight decay of the network
+    optimizer: OptimizerName = "adam_atan2"
     betas: tuple[float, float] = (0.9, 0.95)  # decay rates of the two moments of Adam-atan2
     puzzle_lr: float = 1e-4  # learning rate of the puzzle embeddings
     puzzle_weight_decay: float = 1.0  # weight decay of the puzzle embeddings
     ema_rate: float = 0.999  # rate of the moving average of the weights, per optimiser step
     loss: LossName = "stablemax"  # how the scores of a cell become probabilities
     min_lr_ratio: float = 1.0  # final share of the learning rate, on a cosine; 1 keeps it constant
+    first_step: int = 1  # number of the first step in the warm-up; URM's code counts from 0
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
     max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done

@@ -23,8 +23,8 @@ from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss, together
+from trm_lite.training.muon import network_optimizer
 from trm_lite.training.optim import (
-    AdamAtan2,
     SignSGD,
     exponential_moving_average,
     schedule,
@@ -87,9 +87,7 @@ class Trainer:
         if compile:
             hot = self.model.hot
             setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
-        self.optimizer = AdamAtan2(
-            self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
-        )
+        self.optimizer = network_optimizer(self.model.parameters(), recipe)
         if recipe.official_epochs:
             self.deck = OfficialDeck(
                 self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
@@ -188,14 +186,14 @@ class Trainer:
         """Update puzzle embeddings, network and moving average from the gradients."""
         recipe = self.recipe
         self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
-        self.steps_done += 1
         factor = schedule(
-            self.steps_done,
+            self.steps_done + recipe.first_step,
             warmup_steps=recipe.warmup_steps,
             total_steps=recipe.steps,
             min_ratio=recipe.min_lr_ratio,
             cooldown_steps=recipe.cooldown_steps,
         )
+        self.steps_done += 1
         for optimizer, rate in self.optimizers_and_rates():
             set_learning_rate(optimizer, factor * rate)
             optimizer.step()

@@ -1,0 +1,46 @@
+"""The systems of the year after TRM as rows of the tables, with the figures of their papers.
+
+Equilibrium Reasoners (EqR, arXiv 2605.21488) and the Universal Reasoning Model (URM, arXiv
+2512.14693). Settings at full size are those of the authors' published scripts.
+"""
+
+from trm_lite.experiments.paper import Row, ablation_name
+from trm_lite.nets.configs import URMConfig
+
+# RI is the random initial state, NI the damping and the noise.
+RI = {"prefix_len": 0, "random_start": True}
+NI = {"damping": 0.05, "noise": 0.01}
+MINI_EQR = {"prefix_len": 1}  # as the small TRM, so that they differ by these additions alone
+EQR_RUN = {"steps": 50_000}
+URM_RUN = {"first_step": 0, "eval_every": 15_625}
+
+ROWS = (
+    Row("eqr-ri", "EqR with the random start alone (RI)", 86.0, model=RI,
+        mini=MINI_EQR, full=EQR_RUN),
+    Row("eqr", "EqR: random start, damping and noise (RI + NI)", 86.4, model=RI | NI,
+        mini=MINI_EQR, full=EQR_RUN),
+    Row("eqr-att", "EqR with self-attention", 74.7, model=RI | NI | {"mixing": "attention"},
+        mini=MINI_EQR | {"num_heads": 4}, full=EQR_RUN),
+    Row("urm", "Universal Reasoning Model", 77.6, network=URMConfig,
+        mini={"num_layers": 2, "num_heads": 4, "loops": 8, "loops_with_gradient": 4},
+        full=URM_RUN | {"steps": 390_625, "batch_size": 128}),
+)  # fmt: skip
+
+# What `trm-lite compare` puts beside TRM; the first rows are of the TRM paper.
+COMPARED = ("direct", "hrm-ema", "one-step", "att", "eqr-ri", "eqr", "urm")
+
+_ARC = URM_RUN | {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
+# On ARC: pass@1 in per cent, and the fields of the recipe that differ.
+URM_ON_ARC = {
+    "arc-agi-1": (53.8, _ARC | {"steps": 1_036_452}),
+    "arc-agi-2": (16.0, _ARC | {"steps": 1_444_197, "optimizer": "muon"}),
+}
+
+
+def tables() -> dict[str, dict[str, float | None]]:
+    """The papers' figures by title and full-size preset."""
+    on_arc = {f"{name}-urm": figure for name, (figure, _) in URM_ON_ARC.items()}
+    return {
+        "Sudoku-Extreme, after TRM": {ablation_name(row): row.accuracy for row in ROWS},
+        "ARC-AGI, pass@1, after TRM": on_arc,
+    }
