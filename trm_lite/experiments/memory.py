@@ -17,7 +17,8 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, LoopedConfig, ReasonerConfig
+from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig
+from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
 from trm_lite.training.losses import step_loss

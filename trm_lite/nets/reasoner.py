@@ -6,7 +6,7 @@ A *reasoner* reads a puzzle, improves the latents that it carries, and gives an 
     latents = recurse(x, latents)  the reasoning, which differs between the networks
     thought = read(latents)        the answer, and whether the network believes in it
 
-The networks differ only in `recurse`.
+The networks differ only in `recurse`; SE-RRM also has its own embedding and head.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Latents(NamedTuple):
     """What a network carries from one supervision step to the next.
 
     z is (B, P + L, D), like y. In a network with K latents, where K is not 1, it is
-    (B, K, P + L, D).
+    (B, K, P + L, D). SE-RRM has no z, and its y has a further axis of symbols.
     """
 
     y: Tensor  # the current answer, called "z_H" in HRM and in the authors' code
@@ -98,7 +98,18 @@ class Reasoner(nn.Module):
         self.generator: torch.Generator | None = None  # of `draw`; None is torch's own
         for name, stack in stacks.items():
             self.add_module(name, stack)
+        self.build_ends()
+        # Fixed random initial latents, deliberately not trained.
         D = config.hidden_size
+        z_shape = (D,) if num_latents == 1 else (num_latents, D)
+        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
+        z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
+        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
+        self.reset_parameters()
+
+    def build_ends(self) -> None:
+        """Make the embeddings that the question goes through, and the heads of the answer."""
+        config, D = self.config, self.config.hidden_size
         self.token_embedding = nn.Embedding(config.vocab_size, D)
         self.position_embedding = (
             nn.Embedding(config.length, D) if config.positions == "learned" else None
@@ -109,12 +120,6 @@ class Reasoner(nn.Module):
         )
         self.head = nn.Linear(D, config.vocab_size, bias=False)
         self.halt_head = nn.Linear(D, 2)  # halt, continue
-        # Fixed random initial latents, deliberately not trained.
-        z_shape = (D,) if num_latents == 1 else (num_latents, D)
-        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
-        z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
-        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise the embeddings and the heads."""

@@ -17,11 +17,28 @@ from trm_lite.nets.layers import SwiGLU
 from trm_lite.nets.reasoner import Latents, Reasoner, build_stack, looped
 
 
+class DepthwiseConv(nn.Conv1d):
+    """A convolution along the positions in which each feature is on its own, (B, L, W) to the same.
+
+    With an even kernel of k positions, k / 2 of them lie before the position itself. It is a sum
+    of shifted copies, so nothing has to be transposed.
+    """
+
+    def __init__(self, features: int, kernel: int):
+        super().__init__(features, features, kernel, groups=features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add up the shifted copies of x (B, L, W), each times its weight."""
+        taps = self.weight[:, 0].unbind(1)  # (W,) each
+        before, length = len(taps) // 2, x.shape[1]
+        padded = F.pad(x, (0, 0, before, len(taps) - 1 - before))
+        return self.bias + sum(tap * padded[:, j : j + length] for j, tap in enumerate(taps))
+
+
 class ConvSwiGLU(SwiGLU):
     """A SwiGLU whose inner features are mixed along the positions: "ConvSwiGLU" in the paper.
 
-    Each feature has its own convolution ("depthwise"). With a kernel of 2, a position sees the
-    one before it and itself. Positions are in the order of the tokens, so the first cell of a row
+    With a kernel of 2, a position sees the one before it and itself. Positions are in the order of the tokens, so the first cell of a row
     sees the last one of the row above.
 
     Args:
@@ -33,15 +50,12 @@ class ConvSwiGLU(SwiGLU):
 
     def __init__(self, width: int, expansion: float, multiple_of: int, kernel: int):
         super().__init__(width, expansion, multiple_of)
-        inner = self.down.in_features
-        self.conv = nn.Conv1d(inner, inner, kernel, padding=kernel // 2, groups=inner)
+        self.conv = DepthwiseConv(self.down.in_features, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate, mix along the positions and project back, (B, L, D) -> (B, L, D)."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
-        inner = (F.silu(gate) * up).transpose(1, 2)  # (B, W, L)
-        mixed = self.conv(inner)[..., : x.shape[1]]  # an even kernel gives one position too many
-        return self.down(F.silu(mixed.transpose(1, 2)))
+        return self.down(F.silu(self.conv(F.silu(gate) * up)))
 
 
 class URM(Reasoner):

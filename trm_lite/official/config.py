@@ -10,14 +10,8 @@ import re
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.configs import (
-    DirectConfig,
-    HRMConfig,
-    ReasonerConfig,
-    TRMConfig,
-    URMConfig,
-    inner_width,
-)
+from trm_lite.nets.base_config import inner_width
+from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, URMConfig
 from trm_lite.training.recipe import Recipe
 
 # Settings of networks whose continue logit is not trained: TRM's, EqR's and URM's.

@@ -1,22 +1,26 @@
 """Count the floating-point operations of a training step from the sizes of the network.
 
-Only matrix products and convolutions are counted, as 2 operations per multiply-add.
+Only matrix products are counted, as 2 operations per multiply-add. All else, such as URM's
+convolution of each feature alone, is below one per cent at full size.
 """
 
-from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, URMConfig, inner_width
+from trm_lite.nets.base_config import inner_width
+from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, SERRMConfig
 from trm_lite.training.recipe import Preset
 
 
 def block_flops(config: NetConfig) -> int:
     """Operations of the forward pass of one block on one example."""
     D, L = config.hidden_size, config.length
+    if isinstance(config, SERRMConfig):
+        K, cells = config.vocab_size, config.num_heads * config.head_dim
+        symbols = config.symbol_heads * config.symbol_head_size
+        features = 3 * D * inner_width(D, config.expansion, config.multiple_of)
+        # Each symbol attends over L cells, and each cell over K symbols.
+        return 2 * K * L * (features + 4 * D * (cells + symbols) + 2 * L * cells + 2 * K * symbols)
     if isinstance(config, AutoregressiveConfig):
         L -= 1  # the last token is only predicted, never read
-    inner = inner_width(D, config.expansion, config.multiple_of)
-    features = 2 * L * 3 * D * inner
-    if isinstance(config, URMConfig) and config.conv_kernel:
-        # An even kernel computes one position too many.
-        features += 2 * (L + 1 - config.conv_kernel % 2) * config.conv_kernel * inner
+    features = 2 * L * 3 * D * inner_width(D, config.expansion, config.multiple_of)
     if config.mixing == "mlp":
         return features + 2 * D * 3 * L * inner_width(L, config.expansion, config.multiple_of)
     width = config.num_heads * (D // config.num_heads)
@@ -26,6 +30,8 @@ def block_flops(config: NetConfig) -> int:
 def head_flops(config: NetConfig) -> int:
     """Operations of the forward pass of the output heads on one example."""
     D, V = config.hidden_size, config.vocab_size
+    if isinstance(config, SERRMConfig):
+        return 2 * config.seq_len * V * D * (1 if config.shared_symbols else V)
     if isinstance(config, AutoregressiveConfig):
         return 2 * (config.length - 1) * D * (config.end_token + 1)
     return 2 * config.length * D * V + 2 * D * 2
