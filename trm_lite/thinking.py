@@ -100,17 +100,22 @@ def advance(
         carry: the slots before the step.
         thought: what the model returned for them.
         act: the sign of that belief: a halt logit above 0 ("halt"), a halt logit above the
-            continue logit ("q_learning"), or never ("off").
+            continue logit ("q_learning"), or never ("off"). With "random" nobody is asked: a slot
+            halts with the probability `exploration`, as in SE-RRM (arXiv 2603.02193).
         max_steps: the step at which a slot halts in any case, N_sup in the paper.
-        exploration: the probability of a minimum number of steps.
+        exploration: the probability of a minimum number of steps, or of halting at random.
         draws: (2, B) random numbers, uniform in 0..1, for this exploration: whether a slot gets
             a minimum, and which. Drawn here if None.
     """
     steps = carry.steps + 1
+    if exploration > 0 and max_steps > 1:
+        draws = (torch.rand(2, len(steps)) if draws is None else draws).to(steps.device)
+    if act == "random":
+        chance = torch.zeros_like(carry.halted) if draws is None else draws[0] < exploration
+        return Carry(thought.latents, carry.batch, steps, chance | (steps >= max_steps))
     bars = {"halt": 0.0, "q_learning": thought.continue_logit, "off": math.inf}
     wants_to_halt = thought.halt_logit > bars[act]
     if exploration > 0 and max_steps > 1:
-        draws = (torch.rand(2, len(steps)) if draws is None else draws).to(steps.device)
         minimum = 2 + (draws[1] * (max_steps - 1)).long()  # uniform in 2..max_steps
         wants_to_halt &= (draws[0] >= exploration) | (steps >= minimum)
     return Carry(thought.latents, carry.batch, steps, wants_to_halt | (steps >= max_steps))

@@ -6,6 +6,8 @@ from trm_lite.nets import (
     AutoregressiveConfig,
     DirectConfig,
     HRMConfig,
+    RSMConfig,
+    SERRMConfig,
     TRMConfig,
     URMConfig,
     build_network,
@@ -25,6 +27,20 @@ CONFIGS = {
     "hrm": HRMConfig(**SMALL, H_layers=1, L_layers=2),
     "direct": DirectConfig(**SMALL, num_layers=3, loops=2),
     "urm": URMConfig(**SMALL, num_layers=2, loops=4, loops_with_gradient=2),
+    "se-rrm": SERRMConfig(
+        **SMALL, symbol_heads=1, symbol_head_size=8, loops=4, loops_with_gradient=2
+    ),
+    "se-rrm-unshared": SERRMConfig(
+        **SMALL,
+        symbol_head_size=4,
+        extra_cells=0,
+        loops=2,
+        loops_with_gradient=1,
+        shared_symbols=False,
+        positions="learned",
+    ),
+    "rsm": RSMConfig(**SMALL, prefix_len=2, n=3),
+    "rsm-attention": RSMConfig(**SMALL, prefix_len=2, n=2, mixing="attention"),
     "tokens": AutoregressiveConfig(**SMALL, num_layers=2, scratch_len=61),
 }
 WRITER = AutoregressiveConfig(**SMALL, num_layers=2)

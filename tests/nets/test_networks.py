@@ -17,15 +17,17 @@ from trm_lite.nets import (
     HRMConfig,
     Latents,
     Linear,
+    SERRMConfig,
     SwiGLU,
     TRMConfig,
     URMConfig,
     load_weights,
+    resized,
     save_weights,
 )
 from trm_lite.nets.configs import config_from_dict
 from trm_lite.nets.urm import ConvSwiGLU
-from trm_lite.thinking import seeded
+from trm_lite.thinking import seeded, think
 
 
 @pytest.mark.parametrize("name", REASONERS)
@@ -203,6 +205,48 @@ def test_the_convolution_of_a_urm_looks_at_its_neighbours(kernel, seen):
     moved[:, 3] += 1
     different = (layer(x) != layer(moved)).any(-1)[0]
     assert set(different.nonzero().flatten().tolist()) == seen
+
+
+def test_renamed_digits_give_renamed_answers():
+    """All digits of an SE-RRM are alike; those of a network with other embeddings are not."""
+    renamed = torch.tensor([0, 1, *(2 + torch.randperm(6)).tolist()])
+    equal = {}
+    for name in ("se-rrm", "se-rrm-unshared", "trm"):
+        model = fresh(CONFIGS[name])
+        with torch.no_grad():
+            logits = [list(think(model, x, steps=3))[-1].logits
+                      for x in (puzzles(), renamed[puzzles()])]  # fmt: skip
+        equal[name] = torch.allclose(logits[0], logits[1][..., renamed], atol=1e-4)
+    assert equal == {"se-rrm": True, "se-rrm-unshared": False, "trm": False}
+
+
+def test_an_se_rrm_thinks_about_boards_of_other_sizes():
+    model = fresh(CONFIGS["se-rrm"]).eval()
+    larger = resized(model, 11, 81)
+    boards = torch.randint(1, 11, (2, 81))
+    with torch.no_grad():
+        thought = larger(larger.initial_latents(2), boards)
+        back = resized(larger, 8, 36)
+        said = [m(m.initial_latents(4), puzzles()).logits for m in (model, back)]
+    assert thought.logits.shape == (2, 81, 11) and torch.equal(*said)
+    assert resized(model, 8, 36) is model
+    for name in ("trm", "trm-attention", "se-rrm-unshared"):
+        with pytest.raises(UserError, match="cannot read 81 cells with 11 tokens; use an SE-RRM"):
+            resized(fresh(CONFIGS[name]), 11, 81)
+
+
+def test_the_belief_of_an_se_rrm_is_that_in_its_least_sure_cell():
+    model = fresh(CONFIGS["se-rrm"])
+    thought = model(model.initial_latents(4), puzzles())
+    least = thought.logits.softmax(-1).amax(-1).amin(-1)
+    torch.testing.assert_close(thought.halt_logit.sigmoid(), least)
+    assert not thought.halt_logit.requires_grad
+
+
+@pytest.mark.parametrize("options", [{"head_size": 6}, {"prefix_len": 1}, {"loops": 5}])
+def test_impossible_se_rrms_are_refused(options):
+    with pytest.raises(UserError, match=r"multiple of 4|extra cells|cannot have a gradient"):
+        SERRMConfig(**options)
 
 
 def test_no_gradient_in_evaluation():

@@ -12,7 +12,7 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import Latents, layers, reasoner, trm, urm
+from trm_lite.nets import Latents, layers, reasoner, se_rrm, trm, urm
 from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
@@ -163,6 +163,14 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "rows and columns swapped": (
+        "se_rrm", layers.BoardRotary, "forward",
+        lambda rotary, x: TURNED(rotary, x.roll(x.shape[-1] // 4, -1)).roll(-x.shape[-1] // 4, -1),
+        "units/attn_cells/y"),
+    "symbols before cells": (
+        "se_rrm", se_rrm.SymbolBlock, "forward",
+        lambda block, h, rotary=None: MIXED(block, h.transpose(1, 2)).transpose(1, 2),
+        "units/block/y"),
     "a convolution that looks ahead": (
         "urm", urm.ConvSwiGLU, "forward",
         lambda layer, x: CONVOLVED(layer, x.flip(1)).flip(1), "eval/step1/logits"),
@@ -206,6 +214,7 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+TURNED, MIXED = layers.BoardRotary.forward, se_rrm.SymbolBlock.forward
 CONVOLVED, LOOPED = urm.ConvSwiGLU.forward, reasoner.looped
 APPLY, START = trm.TRM.update, trm.TRM.initial_latents
 EMBED = reasoner.Reasoner.embed
@@ -267,6 +276,7 @@ OURS = {
     "urm_sudoku": "sudoku-extreme-urm",
     "urm_arc1": "arc-agi-1-urm",
     "urm_arc2": "arc-agi-2-urm",
+    "se_rrm_sudoku": "sudoku-extreme-se-rrm",
     "transformers_baseline_sudoku": "sudoku-extreme-direct",
     "transformers_baseline_maze": "maze-hard-direct",
     "transformers_baseline_arc1": "arc-agi-1-direct",

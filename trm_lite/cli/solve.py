@@ -12,6 +12,7 @@ from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.evaluation.solving import MAX_STEPS, Solved, read_puzzles, solve_boards
+from trm_lite.nets.build import resized
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import sudoku
@@ -138,6 +139,8 @@ def _solver(size: int, weights: Path | None) -> Reasoner:
             "weights",
         )
     model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
+    if getattr(model.config, "fits_other_boards", False):
+        model = resized(model, size + 2, size * size)
     return model
 
 

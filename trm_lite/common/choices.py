@@ -5,7 +5,7 @@ from typing import Literal
 MAX_STEPS = 16  # supervision steps per puzzle, N_sup in the paper
 
 # How a slot decides to stop before the last step ("adaptive computation time"). "off" means never.
-Act = Literal["halt", "q_learning", "off"]
+Act = Literal["halt", "q_learning", "off", "random"]
 
 OptimizerName = Literal["adam_atan2", "muon"]  # what trains the network
 

@@ -11,6 +11,8 @@ from trm_lite.nets.configs import (
     DirectConfig,
     HRMConfig,
     NetConfig,
+    RSMConfig,
+    SERRMConfig,
     TRMConfig,
     URMConfig,
 )
@@ -117,7 +119,9 @@ CORE = ("direct", "hrm-ema", "one-step")  # the most important rows to compare T
 MINI_SIZES: dict[type[NetConfig], dict] = {
     HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp", "prefix_len": 1},
     DirectConfig: {"num_layers": 2, "mixing": "mlp", "prefix_len": 1},
+    RSMConfig: {"prefix_len": 1},
     URMConfig: {},
+    SERRMConfig: {},
     AutoregressiveConfig: {"hidden_size": 64, "num_layers": 4, "num_heads": 4},
 }
 

@@ -9,6 +9,7 @@ from trm_lite.nets.configs import (
     DirectConfig,
     HRMConfig,
     NetConfig,
+    RSMConfig,
     SERRMConfig,
     TRMConfig,
     URMConfig,
@@ -16,6 +17,7 @@ from trm_lite.nets.configs import (
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.hrm import HRM
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.nets.rsm import RSM
 from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
 from trm_lite.nets.urm import URM
@@ -27,6 +29,7 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
     HRMConfig: HRM,
     DirectConfig: Direct,
     URMConfig: URM,
+    RSMConfig: RSM,
     SERRMConfig: SERRM,
     AutoregressiveConfig: Autoregressive,
 }

@@ -77,6 +77,35 @@ class TRMConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class RSMConfig(TRMConfig):
+    """The configuration of an RSM, a TRM whose training begins anew at each optimiser step.
+
+    The defaults are its authors' for Sudoku, at the end of the training. One supervision step is
+    one of their outer steps, and n is the number of their inner steps.
+    """
+
+    num_layers: int = 1
+    T: int = 1
+    n: int = 12
+    network: Literal["RSM"] = "RSM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        plain = (self.T, self.num_latents, self.shared_net, self.gradient) == (1, 1, True, "full")
+        if not plain or self.random_start or self.damping or self.noise:
+            raise UserError(
+                "An RSM has T = 1, one latent, one network, the full gradient and no random "
+                "numbers; leave these options as they are."
+            )
+
+    @property
+    def parameters(self) -> int:
+        D = self.hidden_size
+        # No halting head, and the output head is the token embedding.
+        return super().parameters - self.vocab_size * D - 2 * D - 2
+
+
+@dataclass(frozen=True)
 class HRMConfig(ReasonerConfig):
     """The configuration of an HRM. The defaults are its authors': 27 million parameters."""
 
@@ -172,6 +201,7 @@ CONFIGS = {
     config.network: config
     for config in (
         TRMConfig,
+        RSMConfig,
         HRMConfig,
         DirectConfig,
         URMConfig,

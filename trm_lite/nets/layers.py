@@ -110,13 +110,17 @@ class Attention(nn.Module):
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
         """Attend and normalise, (B, L, D) -> (B, L, D), with rotary positions if given."""
+        return rms_norm(h + self.attend(h, rotary))
+
+    def attend(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
+        """What attention adds to h, (B, L, D) -> (B, L, D)."""
         batch, length, _ = h.shape
         qkv = self.qkv(h).view(batch, length, 3, self.num_heads, self.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, head_dim)
         if rotary is not None:
             q, k = rotary(q), rotary(k)
         mixed = self.mix(q, k, v)  # (B, H, L, head_dim)
-        return rms_norm(h + self.out(mixed.transpose(1, 2).reshape(batch, length, -1)))
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from every position to every other; all of q, k, v are (B, H, L, head_dim)."""

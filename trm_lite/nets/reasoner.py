@@ -81,6 +81,15 @@ def looped(net: Stack, state: Tensor, seen: Tensor, loops: int, with_gradient: i
     return state
 
 
+def least_sure(logits: Tensor) -> Tensor:
+    """How sure a network is of the cell of which it is least sure, as a logit (B,).
+
+    It serves networks without a halting head, and has no gradient. `logits` are (B, L, V).
+    """
+    sure = logits.detach().float().softmax(-1).amax(-1).amin(-1)
+    return sure.logit(eps=1e-6)
+
+
 class Reasoner(nn.Module):
     """A network that thinks in supervision steps; subclasses define how, in `recurse`.
 

@@ -27,7 +27,7 @@ from trm_lite.nets.layers import (
     rms_norm,
     truncated_normal_,
 )
-from trm_lite.nets.reasoner import Latents, Reasoner, Thought, looped
+from trm_lite.nets.reasoner import Latents, Reasoner, Thought, least_sure, looped
 
 APART = 2  # symbols with weights of their own: padding, and blank
 
@@ -131,16 +131,14 @@ class SERRM(Reasoner):
     def read(self, latents: Latents) -> Thought:
         """Read a score off every pair of symbol and cell, and how sure the network is of them.
 
-        There is no halting head. The belief is that in the cell of which the network is least
-        sure, as a logit and without a gradient.
+        There is no halting head. The belief is that in the least sure cell.
         """
         board = latents.y[:, :, : self.config.seq_len]  # (B, K, L, D)
         if self.config.shared_symbols:
             logits = self.head(board)[..., 0].transpose(1, 2)  # (B, L, K)
         else:
             logits = self.head(board.transpose(1, 2).flatten(2))
-        sure = logits.detach().float().softmax(-1).amax(-1).amin(-1)  # (B,)
-        belief = sure.logit(eps=1e-6)
+        belief = least_sure(logits)
         carried = Latents(*(latent.detach() for latent in latents))
         return Thought(carried, logits, belief, belief)
 

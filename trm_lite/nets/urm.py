@@ -38,8 +38,8 @@ class DepthwiseConv(nn.Conv1d):
 class ConvSwiGLU(SwiGLU):
     """A SwiGLU whose inner features are mixed along the positions: "ConvSwiGLU" in the paper.
 
-    With a kernel of 2, a position sees the one before it and itself. Positions are in the order of the tokens, so the first cell of a row
-    sees the last one of the row above.
+    With a kernel of 2, a position sees the one before it and itself. Positions are in the order
+    of the tokens, so the first cell of a row sees the last one of the row above.
 
     Args:
         width: see `SwiGLU`.

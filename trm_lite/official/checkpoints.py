@@ -1,4 +1,4 @@
-"""Read and write checkpoints in the layout of the authors' code of TRM, HRM, EqR and URM.
+"""Read and write checkpoints in the layout of the authors' code of TRM and its relatives.
 
 `load` turns a state dict of the authors' code, or of a fork, into a network of this package, and
 `to_official` turns a network back into one. Names there and here:
@@ -8,6 +8,7 @@
     L_level.layers.0.self_attn...    net.blocks.0.mixer...
     H_level.layers.0...              f_H.blocks.0...                  (baseline: net.blocks...)
     layers.0.mlp.dwconv...           net.blocks.0.swiglu.conv...      (URM)
+    L_level.layers.0.attn_t...       net.blocks.0.symbols...          (SE-RRM; attn: cells)
     puzzle_emb.weights               puzzle_embedding.table
 
 A state dict does not tell everything, such as the number of heads and recursions. What its shapes
@@ -42,7 +43,10 @@ LEVELS = {
     "Direct": {"net": "H_level."},
     "HRM": {"f_H": "H_level.", "f_L": "L_level."},
     "URM": {"net": ""},
+    "SERRM": {"net": "L_level."},
+    "RSM": {"net": "core."},
 }
+STARTS = {"URM": "init_hidden", "SERRM": "Z_init"}
 NAMES = {
     "token_embedding.weight": ANCHOR,
     "position_embedding.weight": "embed_pos.embedding_weight",
@@ -50,6 +54,14 @@ NAMES = {
     "halt_head.weight": "q_head.weight",
     "halt_head.bias": "q_head.bias",
     "puzzle_embedding.table": "puzzle_emb.weights",
+    "special_embedding": "embed_special_tokens",
+    "special_cells": "add_tokens_special",
+    "symbol_cells": "add_tokens",
+    "position_embedding": "pos_embedding",  # SE-RRM
+    "cells.qkv.weight": "attn.qkv_proj.weight",
+    "cells.out.weight": "attn.o_proj.weight",
+    "symbols.qkv.weight": "attn_t.qkv_proj.weight",
+    "symbols.out.weight": "attn_t.o_proj.weight",
     "mixer.qkv.weight": "self_attn.qkv_proj.weight",
     "mixer.out.weight": "self_attn.o_proj.weight",
     "mixer.swiglu.gate_up.weight": "mlp_t.gate_up_proj.weight",
@@ -94,8 +106,10 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
 
 
 def _official_name(name: str, config: ReasonerConfig) -> str:
-    if name == "y_init" and config.network == "URM":
-        return "init_hidden"
+    if name == "y_init" and config.network in STARTS:
+        return STARTS[config.network]
+    if name == "symbol_embedding":
+        return "embed_symbol_tokens" if config.shared_symbols else "embed_symbols"
     if name in ("y_init", "z_init"):
         single = isinstance(config, TRMConfig) and config.num_latents == 0
         return "L_init" if name == "z_init" or single else "H_init"
@@ -114,6 +128,8 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
         state: tensors by the authors' names, without prefix.
         config: the configuration of the network.
     """
+    if config.network == "RSM":  # the same tensor is there under two names
+        state = {name: tensor for name, tensor in state.items() if name != NAMES["head.weight"]}
     wanted = places(config)
     what = f"a {config.network} network of this configuration"
     missing, extra = wanted.keys() - state.keys(), state.keys() - wanted.keys()
@@ -137,9 +153,14 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
             stacked.setdefault(place.name, {})[place.row] = tensor.float()
     for name, rows in stacked.items():
         ours[name] = torch.stack([rows[row] for row in sorted(rows)])
-    if not config.prefix_len:
-        ours["puzzle_embedding.table"] = torch.zeros(config.num_puzzles, 0)
-    return ours
+    return ours | _empty_tensors(config)
+
+
+def _empty_tensors(config: ReasonerConfig) -> dict[str, Tensor]:
+    """The tensors without any number, such as a puzzle table where there is no prefix."""
+    with torch.device("meta"):
+        state = build_network(config).state_dict()
+    return {name: torch.zeros(t.shape) for name, t in state.items() if t.numel() == 0}
 
 
 def to_official(
@@ -151,7 +172,8 @@ def to_official(
         model: the network.
         prefix: text before every name.
         init_dtype: type of the tensors that the authors keep in their `forward_dtype`: initial
-            latents, and URM's convolutions. Give torch.bfloat16, their default, if the network is
+            latents, URM's convolutions, and SE-RRM's embeddings. Give torch.bfloat16, their
+            default, if the network is
             to run in that type there.
     """
     state = model.state_dict()
@@ -160,11 +182,14 @@ def to_official(
         tensor = state[place.name] if place.row is None else state[place.name][place.row]
         dtype = init_dtype if _is_in_forward_dtype(name) else tensor.dtype
         exported[prefix + name] = tensor.detach().to("cpu", dtype, copy=True)
+    if model.config.network == "RSM":
+        exported[prefix + NAMES["head.weight"]] = exported[prefix + ANCHOR]
     return exported
 
 
 def _is_in_forward_dtype(name: str) -> bool:
-    return name.endswith("_init") or name == "init_hidden" or ".dwconv." in name
+    low = ("init_hidden", "add_tokens", "embed_special_tokens", "embed_symbol", "pos_embedding")
+    return name.endswith("_init") or name.startswith(low) or ".dwconv." in name
 
 
 def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Reasoner, dict]:
@@ -268,7 +293,8 @@ def split_prefix(state: dict[str, Tensor], path: Path | str) -> tuple[dict[str, 
 
     `path` is for the error message. Raises UserError if this is not a TRM or HRM.
     """
-    prefix = next((n.removesuffix(ANCHOR) for n in state if n.endswith(ANCHOR)), None)
+    found = (n.removesuffix(a) for a in (ANCHOR, "Z_init") for n in state if n.endswith(a))
+    prefix = next(found, None)
     if prefix is None:
         raise UserError(
             f"{path} holds no TRM or HRM of the authors' code, because it has no {ANCHOR}; "

@@ -21,7 +21,7 @@ from trm_lite.evaluation.measures import _boards, exact_by_band, shortest_paths,
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
-from trm_lite.nets.build import Network, build_network
+from trm_lite.nets.build import Network, build_network, resized
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
@@ -69,6 +69,8 @@ def examine_run(
     model.to(place)
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
     preset = preset or _own_preset(run, about)
+    if getattr(model.config, "fits_other_boards", False):
+        model = resized(model, preset.data.vocab_size, preset.data.seq_len)
     check_fits(run, model, preset, options)
     exam = _heading(preset, options)
     if preset.data.puzzle == "arc" and isinstance(preset.data, BuiltData):

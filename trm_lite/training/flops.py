@@ -5,8 +5,9 @@ convolution of each feature alone, is below one per cent at full size.
 """
 
 from trm_lite.nets.base_config import inner_width
-from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, SERRMConfig
+from trm_lite.nets.configs import AutoregressiveConfig, NetConfig, RSMConfig, SERRMConfig
 from trm_lite.training.recipe import Preset
+from trm_lite.training.rsm_depth import mean_applications
 
 
 def block_flops(config: NetConfig) -> int:
@@ -34,7 +35,7 @@ def head_flops(config: NetConfig) -> int:
         return 2 * config.seq_len * V * D * (1 if config.shared_symbols else V)
     if isinstance(config, AutoregressiveConfig):
         return 2 * (config.length - 1) * D * (config.end_token + 1)
-    return 2 * config.length * D * V + 2 * D * 2
+    return 2 * config.length * D * V + 2 * D * 2 * (not isinstance(config, RSMConfig))
 
 
 def step_flops(preset: Preset, recompute: bool = False) -> int:
@@ -44,9 +45,19 @@ def step_flops(preset: Preset, recompute: bool = False) -> int:
     With `recompute` these layers also have a second forward pass.
     """
     config, recipe = preset.model, preset.recipe
+    if isinstance(config, RSMConfig):
+        return _rsm_step_flops(preset, recompute)
     block, head = block_flops(config), head_flops(config)
     forward = config.effective_depth * block + head
     per_example = recipe.forward_passes * forward + 2 * (config.gradient_depth * block + head)
     if recompute:
         per_example += config.gradient_depth * block
     return recipe.batch_size * per_example
+
+
+def _rsm_step_flops(preset: Preset, recompute: bool) -> int:
+    """The mean over the run, because the thoughts of an RSM get longer."""
+    config, (forward, learning) = preset.model, mean_applications(preset)
+    passes = forward + (2 + recompute) * learning
+    blocks = passes * config.num_layers * block_flops(config)
+    return round(preset.recipe.batch_size * (blocks + 3 * head_flops(config)))

@@ -45,6 +45,11 @@ class StepLoss(NamedTuple):
     going_on: Tensor | None = None  # binary cross-entropy of the continue logit, in Q-learning
 
 
+def detached_loss(loss: StepLoss) -> StepLoss:
+    """The loss without its gradient history."""
+    return StepLoss(*(None if part is None else part.detach() for part in loss))
+
+
 def together(losses: list[StepLoss]) -> StepLoss:
     """Combine the losses of the consecutive parts of a batch into that of the whole batch."""
 

@@ -30,13 +30,45 @@ class Recipe:
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
     max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done
-    exploration: float = 0.1  # probability that a slot must take a random number of steps first
+    # Probability that a slot must take a random number of steps first; with act "random", that it
+    # is done after a step.
+    exploration: float = 0.1
+    clip_norm: float = 0.0  # largest norm of the gradient of the network; 0 does not clip
+    # RSM: the shares of the run after which its thoughts get an outer, or inner, step longer.
+    outer_growth: tuple[float, ...] = ()
+    inner_growth: tuple[float, ...] = ()
+    growth_ramp: int = 0  # steps in which the learning rate rises from 0 after each growth
+    growth_memory: float = 1.0  # what is kept of the optimiser's moments when thoughts grow
+    keep_history: float = 0.01  # probability of a gradient through the answer before the last step
+    freeze_embedding: float = 1.0  # share of the run after which the embedding stays as it is
     hints: float = 0.0  # share of training puzzles in which some cells are filled in
     most_hints: float = 1.0  # fill in at most this share of their cells
     bfloat16: bool = True  # compute in bfloat16 where that is faster
     eval_every: int = 5_000  # optimiser steps between two validations
     patience: int = 0  # stop after so many validations without improvement; 0 never stops
     official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours
+
+    def __post_init__(self):
+        """Raise UserError for a growth that does not fit into the run."""
+        growth = (*self.outer_growth, *self.inner_growth)
+        longest = max(len(self.outer_growth), len(self.inner_growth))
+        if any(not 0 < share <= 1 for share in growth) or longest > self.steps:
+            raise UserError(
+                f"Thoughts that grow {longest} times, up to {max(growth):.0%} of the run, do not "
+                f"fit into {self.steps} steps; train for longer, or let them grow less.",
+                "outer_growth", "inner_growth", "steps",
+            )  # fmt: skip
+        if self.outer_growth and len(self.outer_growth) >= self.max_steps:
+            raise UserError(
+                f"Thoughts of {self.max_steps} steps cannot have grown {len(self.outer_growth)} "
+                "times; take more steps, or let them grow less.",
+                "outer_growth", "max_steps",
+            )  # fmt: skip
+
+    @property
+    def grows(self) -> bool:
+        """Whether thoughts get longer during the run, so that a part of it is no shorter run."""
+        return bool(self.outer_growth or self.inner_growth)
 
     @property
     def forward_passes(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
-from trm_lite.training.losses import StepLoss, step_loss, together
+from trm_lite.training.losses import StepLoss, detached_loss, step_loss, together
 from trm_lite.training.muon import network_optimizer
 from trm_lite.training.optim import (
     SignSGD,
@@ -158,7 +159,7 @@ class Trainer:
             continue_target,
         )
         self.backward(loss)
-        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
+        return thought._replace(logits=None), detached_loss(loss)
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""
@@ -186,19 +187,26 @@ class Trainer:
         """Update puzzle embeddings, network and moving average from the gradients."""
         recipe = self.recipe
         self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
-        factor = schedule(
-            self.steps_done + recipe.first_step,
-            warmup_steps=recipe.warmup_steps,
-            total_steps=recipe.steps,
-            min_ratio=recipe.min_lr_ratio,
-            cooldown_steps=recipe.cooldown_steps,
-        )
+        if recipe.clip_norm:
+            self.grad_norm = clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        factor = self.rate_factor()
         self.steps_done += 1
         for optimizer, rate in self.optimizers_and_rates():
             set_learning_rate(optimizer, factor * rate)
             optimizer.step()
             optimizer.zero_grad()
         self.ema.update_parameters(self.model)
+
+    def rate_factor(self) -> float:
+        """The share of the full learning rates that the coming update uses."""
+        recipe = self.recipe
+        return schedule(
+            self.steps_done + recipe.first_step,
+            warmup_steps=recipe.warmup_steps,
+            total_steps=recipe.steps,
+            min_ratio=recipe.min_lr_ratio,
+            cooldown_steps=recipe.cooldown_steps,
+        )
 
     def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
         """The optimisers, each with its full learning rate."""
@@ -374,8 +382,3 @@ def weights_for(config: NetConfig, name: str) -> dict:
             f"({config}); choose the preset that it was trained with."
         )
     return model.state_dict()
-
-
-def detached(tensor: Tensor | None) -> Tensor | None:
-    """The tensor without its gradient history; None stays None."""
-    return None if tensor is None else tensor.detach()

@@ -20,6 +20,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
+from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
 from trm_lite.puzzles.by_sizes import FROM_TOKENS, SOLVERS, TO_TOKENS, puzzle_name_of
 from trm_lite.thinking import MAX_STEPS, noisy_start, seeded
@@ -170,6 +171,11 @@ def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
     if count == 0:
         raise UserError("There is no puzzle to think about; give at least one.")
     push, steps = recording.push, recording.steps
+    if push is not None and isinstance(model, SERRM):
+        raise UserError(
+            "The state of an SE-RRM cannot be pushed, because all digits share one head; use "
+            "another network."
+        )
     if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < cells):
         raise UserError(
             f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
