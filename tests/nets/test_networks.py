@@ -17,6 +17,7 @@ from trm_lite.nets import (
     HRMConfig,
     Latents,
     Linear,
+    RSMConfig,
     SERRMConfig,
     SwiGLU,
     TRMConfig,
@@ -205,6 +206,22 @@ def test_the_convolution_of_a_urm_looks_at_its_neighbours(kernel, seen):
     moved[:, 3] += 1
     different = (layer(x) != layer(moved)).any(-1)[0]
     assert set(different.nonzero().flatten().tolist()) == seen
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_history_of_an_rsm_is_detached(keep):
+    model, seen = fresh(RSMConfig(**SMALL, n=2)), []
+    model.net.register_forward_hook(lambda net, inputs, out: seen.append(out.requires_grad))
+    thought = model.think_through(puzzles(), None, outer=3, inner=2, keep=keep)
+    assert seen == [False, False, False, False, False, keep, True, True, True]
+    stepwise = list(think(model, puzzles(), steps=3))[-1]
+    torch.testing.assert_close(thought.logits, stepwise.logits)
+
+
+@pytest.mark.parametrize("options", [{"T": 2}, {"num_latents": 0}, {"noise": 0.1}])
+def test_an_rsm_has_no_further_options(options):
+    with pytest.raises(UserError, match="An RSM has T = 1"):
+        RSMConfig(**options)
 
 
 def test_renamed_digits_give_renamed_answers():

@@ -12,12 +12,12 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import Latents, layers, reasoner, se_rrm, trm, urm
+from trm_lite.nets import Latents, layers, reasoner, rsm, se_rrm, trm, urm
 from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
 from trm_lite.official.parity import check_parity
-from trm_lite.training import losses, optim
+from trm_lite.training import losses, optim, rsm_trainer
 from trm_lite.training import trainer as training
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -163,6 +163,14 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "the norm of the mixer over the length": (
+        "rsm", rsm.FeatureNormMixer, "forward", layers.TokenMixer.forward, "eval/H1/logits"),
+    "history never kept": (
+        "rsm", rsm.RSM, "think_through",
+        lambda model, *thought: THOUGHT(model, *thought[:4]), "train_keep/grad"),
+    "thoughts that grow one step late": (
+        "rsm", rsm_trainer, "depth",
+        lambda recipe, config, step: GROWN(recipe, config, step - 1), "traj/H"),
     "rows and columns swapped": (
         "se_rrm", layers.BoardRotary, "forward",
         lambda rotary, x: TURNED(rotary, x.roll(x.shape[-1] // 4, -1)).roll(-x.shape[-1] // 4, -1),
@@ -214,6 +222,7 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+THOUGHT, GROWN = rsm.RSM.think_through, rsm_trainer.depth
 TURNED, MIXED = layers.BoardRotary.forward, se_rrm.SymbolBlock.forward
 CONVOLVED, LOOPED = urm.ConvSwiGLU.forward, reasoner.looped
 APPLY, START = trm.TRM.update, trm.TRM.initial_latents
@@ -276,6 +285,7 @@ OURS = {
     "urm_sudoku": "sudoku-extreme-urm",
     "urm_arc1": "arc-agi-1-urm",
     "urm_arc2": "arc-agi-2-urm",
+    "rsm_sudoku": "sudoku-extreme-rsm",
     "se_rrm_sudoku": "sudoku-extreme-se-rrm",
     "transformers_baseline_sudoku": "sudoku-extreme-direct",
     "transformers_baseline_maze": "maze-hard-direct",

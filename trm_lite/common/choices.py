@@ -7,7 +7,9 @@ MAX_STEPS = 16  # supervision steps per puzzle, N_sup in the paper
 # How a slot decides to stop before the last step ("adaptive computation time"). "off" means never.
 Act = Literal["halt", "q_learning", "off", "random"]
 
-OptimizerName = Literal["adam_atan2", "muon"]  # what trains the network
+OptimizerName = Literal["adam_atan2", "adamw", "muon"]  # what trains the network
+
+Latent = Literal["y", "z"]  # the answer, or the latent beside it
 
 LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities
 

@@ -19,7 +19,7 @@ from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
-from trm_lite.thinking import answer, seeded
+from trm_lite.thinking import Noise, answer, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
@@ -198,7 +198,7 @@ def chosen_answers(
         guise = sudoku.random_symmetry(count, size, generator) if in_guise else None
         seeds = range(seed + number * count, seed + (number + 1) * count)
         with precision(model.device, bfloat16=True):
-            steps = list(observe(model, batch, max_steps, 0.0, seeds, guise))
+            steps = list(observe(model, batch, max_steps, Noise(0.0, seeds), guise))
         said.append(steps[-1].tokens)
         seen.append(stacked(steps))
     parts = {name: torch.stack([one[name] for one in seen]) for name in seen[0]}  # (A, S, B)

@@ -93,7 +93,10 @@ def compare(
                     return None
                 write_atomically(file, json.dumps(measured).encode())
             if ship is not None and seed == 0:
-                weights, about = load_weights(folder / file.stem / "last.safetensors")
+                kept = folder / file.stem
+                if preset.recipe.grows:  # which has a run for each end
+                    kept /= "equal_compute"
+                weights, about = load_weights(kept / "last.safetensors")
                 save_weights(weights, ship / f"{base}-{row}.safetensors", about, half=True)
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
             text = json.dumps(table, indent=1) + "\n"

@@ -17,7 +17,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig
+from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig, RSMConfig
 from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
@@ -124,14 +124,15 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
 
     The boards are random tokens. All slots take up their memory, before and after the step, but
     only the first micro-batch is computed: the others would take time and use the same memory
-    again. Raises UserError for networks that write token by token, which have no slots.
+    again. Raises UserError for networks that have no slots: RSM, and those that write token
+    by token.
 
     Args:
         preset: the experiment.
         micro_batch: slots in the network at once.
         recompute: see `Stack`.
     """
-    if isinstance(preset.model, AutoregressiveConfig):
+    if isinstance(preset.model, AutoregressiveConfig | RSMConfig):
         raise UserError(
             f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
         )

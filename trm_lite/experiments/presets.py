@@ -34,6 +34,8 @@ def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     for row in (*paper.ROWS, *year_after.ROWS):
         if row.name in names:
             model = paper.mini_model(row, base.model)
+            if base.data.puzzle == "maze":
+                model = dataclasses.replace(model, **year_after.ON_MAZES.get(row.name, {}))
             # On a CPU, attention is slow in bfloat16.
             on_cpu = getattr(model, "mixing", "attention") == "mlp"
             recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
@@ -171,6 +173,14 @@ MINI_ARC = Preset(
     ),
 )
 
+FAST = Preset(  # the settings of nano-trm, a re-implementation
+    "sudoku-extreme-fast",
+    "TRM without puzzle positions, with AdamW and clipping; use --compile",
+    BuiltData(paper.SUDOKU.name),
+    TRMConfig(prefix_len=0),
+    Recipe(steps=50_000, optimizer="adamw", clip_norm=1.0),
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -191,6 +201,7 @@ PRESETS = {
         *_variants(MAZE_7X7, year_after.COMPARED),
         *(_ablation(row) for row in (*paper.ROWS, *year_after.ROWS)),
         *_urm_on_arc(),
+        FAST,
         *(
             preset
             for benchmark in paper.BENCHMARKS

@@ -48,6 +48,8 @@ ROWS = (
         full={"steps": 36_764, "batch_size": 272}),
 )  # fmt: skip
 
+# On mazes the symbols are not alike: a wall is no way. SE-RRM's authors share nothing there either.
+ON_MAZES = {"se-rrm": {"shared_symbols": False}}
 # What `trm-lite compare` puts beside TRM; the first rows are of the TRM paper.
 COMPARED = ("direct", "hrm-ema", "one-step", "att", "eqr-ri", "eqr", "rsm", "urm", "se-rrm")
 

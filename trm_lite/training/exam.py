@@ -144,7 +144,9 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
     vary, by = _how_attempts_differ(model, preset, puzzles, options), options.choose
     attempts = _attempts(model, puzzles, preset, options, ranks, vary)
     result = Evaluation.best_of(attempts, by, options.window)
-    exam = {"tries": options.tries, "noise": options.noise, "choose": by} | summary(result)
+    noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
+    exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
+    exam |= summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -212,6 +214,8 @@ def _attempts(
             ranks=ranks,
             keep_answers=preset.data.puzzle == "maze",
             noise=options.noise,
+            noise_on=options.noise_on,
+            noise_every_step=options.noise_every_step,
             guises=vary == "guise" and attempt > 0,
             seed=options.seed + attempt * len(puzzles),
         )
@@ -288,7 +292,7 @@ def exam_text(exam: dict) -> str:
         "solved exactly [95 % interval]"
     ]
     if exam["noise"]:
-        lines.append(f"  from a start with noise of {exam['noise']}")
+        lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
     if exam["tries"] > 1:
         differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
         lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")

@@ -25,7 +25,8 @@ COEFFICIENTS = (
 def network_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> Optimizer:
     """The optimiser that `recipe` asks for."""
     rates = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "betas": recipe.betas}
-    return (Muon if recipe.optimizer == "muon" else AdamAtan2)(parameters, **rates)
+    kinds = {"adam_atan2": AdamAtan2, "adamw": torch.optim.AdamW, "muon": Muon}
+    return kinds[recipe.optimizer](parameters, **rates)
 
 
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:

@@ -23,7 +23,7 @@ from trm_lite.nets.reasoner import Latents, Reasoner, Thought
 from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
 from trm_lite.puzzles.by_sizes import FROM_TOKENS, SOLVERS, TO_TOKENS, puzzle_name_of
-from trm_lite.thinking import MAX_STEPS, noisy_start, seeded
+from trm_lite.thinking import MAX_STEPS, Noise, seeded
 from trm_lite.viewing.traces import Grain, Trace
 
 Keep = Literal["none", "projected", "whole"]  # how much is stored of the latents themselves
@@ -138,7 +138,8 @@ def record(
         inputs = inputs.long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
         with seeded(model, recording.seed + rows.start):
-            first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
+            noise = Noise(recording.noise, [recording.seed + b for b in rows])
+            first = noise.disturb(model.initial_latents(len(rows)), 1)
             frames = list(_frames(model, inputs, ids, first, recording))
         written = _write_down(puzzle_name, first, frames, recording)
         for b, puzzle in enumerate(rows):
