@@ -171,10 +171,8 @@ class Noise(NamedTuple):
         if self.size == 0 or latent.numel() == 0 or (step > 1 and not self.every_step):
             return latents
         draws = [
-            torch.randn(
-                latent.shape[1:], generator=torch.Generator().manual_seed(seed + (step - 1) * 2**32)
-            )
-            for seed in self.seeds
+            torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed))
+            for seed in (seed + 1_000_003 * (step - 1) for seed in self.seeds)
         ]
         return latents._replace(**{self.on: latent + self.size * torch.stack(draws).to(latent)})
 

@@ -2,16 +2,8 @@
 
 import torch
 
-from trm_lite.nets import (
-    AutoregressiveConfig,
-    DirectConfig,
-    HRMConfig,
-    RSMConfig,
-    SERRMConfig,
-    TRMConfig,
-    URMConfig,
-    build_network,
-)
+from trm_lite.nets import AutoregressiveConfig, DirectConfig, HRMConfig, TRMConfig, build_network
+from trm_lite.nets.configs import RSMConfig, SERRMConfig, URMConfig
 
 SMALL = dict(vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2)
 CONFIGS = {

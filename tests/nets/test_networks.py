@@ -17,16 +17,13 @@ from trm_lite.nets import (
     HRMConfig,
     Latents,
     Linear,
-    RSMConfig,
-    SERRMConfig,
     SwiGLU,
     TRMConfig,
-    URMConfig,
     load_weights,
-    resized,
     save_weights,
 )
-from trm_lite.nets.configs import config_from_dict
+from trm_lite.nets.build import resized
+from trm_lite.nets.configs import RSMConfig, SERRMConfig, URMConfig, config_from_dict
 from trm_lite.nets.urm import ConvSwiGLU
 from trm_lite.thinking import seeded, think
 

@@ -12,7 +12,7 @@ from trm_lite.common import UserError
 from trm_lite.data.settings import SudokuData
 from trm_lite.evaluation import scoring as evaluation
 from trm_lite.experiments import get_preset
-from trm_lite.nets import SERRMConfig
+from trm_lite.nets.configs import SERRMConfig
 from trm_lite.training import (
     ExamOptions,
     Trainer,

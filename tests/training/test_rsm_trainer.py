@@ -7,7 +7,7 @@ from shared_settings import SMALL
 from torch.utils.flop_counter import FlopCounterMode
 
 from trm_lite.common import UserError
-from trm_lite.nets import RSMConfig
+from trm_lite.nets.configs import RSMConfig
 from trm_lite.training import Recipe, flops, replace, trainer_for
 from trm_lite.training.rsm_depth import depth, ramp
 

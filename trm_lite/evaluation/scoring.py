@@ -174,12 +174,17 @@ def evaluate(
             columns["answers"] = steps_seen[-1].tokens.to(torch.uint8)
         for name, column in columns.items():
             parts.setdefault(name, []).append(column.cpu())
-    gathered = [said for said in ranks.gather_objects(parts) if said]
-    whole = {}
-    for name in gathered[0]:
-        pieces = [piece for said in gathered for piece in said[name]]
-        whole[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
-    return Evaluation(**whole)
+    return _whole(ranks.gather_objects(parts))
+
+
+def _whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:
+    """The evaluation of all puzzles, from what each process has of each batch."""
+    parts = [said for said in parts if said]  # a process may have had no batch
+    fields = {}
+    for name in parts[0]:
+        pieces = [piece for said in parts for piece in said[name]]
+        fields[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
+    return Evaluation(**fields)
 
 
 class Step(NamedTuple):

@@ -93,15 +93,19 @@ def compare(
                     return None
                 write_atomically(file, json.dumps(measured).encode())
             if ship is not None and seed == 0:
-                kept = folder / file.stem
-                if preset.recipe.grows:  # which has a run for each end
-                    kept /= "equal_compute"
-                weights, about = load_weights(kept / "last.safetensors")
-                save_weights(weights, ship / f"{base}-{row}.safetensors", about, half=True)
+                _ship(preset, folder / file.stem, ship / f"{base}-{row}.safetensors")
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
             text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
     return table
+
+
+def _ship(preset: Preset, run: Path, to: Path) -> None:
+    """Save the final weights of a run in half precision."""
+    if preset.recipe.grows:  # which has a run for each end
+        run /= "equal_compute"
+    weights, about = load_weights(run / "last.safetensors")
+    save_weights(weights, to, about, half=True)
 
 
 def run_row(

@@ -1,10 +1,9 @@
 """The systems of the year after TRM as rows of the tables, with the figures of their papers.
 
-Equilibrium Reasoners (EqR, arXiv 2605.21488), the Recursive Stem Model (RSM, arXiv 2603.15641),
-the Universal Reasoning Model (URM, arXiv
-2512.14693) and the Symbol-Equivariant Recurrent Reasoning Model (SE-RRM, arXiv 2603.02193).
-Settings at full size are those of the authors' published scripts. Only SE-RRM's attention dropout
-is left out, which stays on in evaluation there.
+Equilibrium Reasoners (EqR, arXiv 2605.21488), the Universal Reasoning Model (URM, arXiv
+2512.14693), the Recursive Stem Model (RSM, arXiv 2603.15641) and the Symbol-Equivariant Recurrent
+Reasoning Model (SE-RRM, arXiv 2603.02193). Settings at full size are those of the authors'
+published scripts. Only SE-RRM's attention dropout is left out, which stays on in evaluation there.
 """
 
 from trm_lite.experiments.paper import Row, ablation_name
@@ -18,7 +17,7 @@ MINI_EQR = {"prefix_len": 1}  # as the small TRM, so that they differ by these a
 EQR_RUN = {"steps": 50_000}
 URM_RUN = {"first_step": 0, "eval_every": 15_625}
 
-# Whole thoughts of up to 8 outer steps. The growth is for the small network, see `Row.mini`.
+# Whole thoughts of up to 8 outer steps; the inner growth is that of the small network.
 RSM_RUN = {
     "max_steps": 8, "weight_decay": 0.1, "betas": (0.8, 0.9), "min_lr_ratio": 0.02,
     "clip_norm": 1.0, "exploration": 0.0, "outer_growth": SUDOKU_GROWTH[0],
@@ -48,7 +47,7 @@ ROWS = (
         full={"steps": 36_764, "batch_size": 272}),
 )  # fmt: skip
 
-# On mazes the symbols are not alike: a wall is no way. SE-RRM's authors share nothing there either.
+# The symbols of a maze are not alike, so SE-RRM shares nothing between them, as its authors do.
 ON_MAZES = {"se-rrm": {"shared_symbols": False}}
 # What `trm-lite compare` puts beside TRM; the first rows are of the TRM paper.
 COMPARED = ("direct", "hrm-ema", "one-step", "att", "eqr-ri", "eqr", "rsm", "urm", "se-rrm")
