@@ -174,22 +174,21 @@ def test_the_wheel_stands_alone(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "puzzle").write_text("...51.......3...2..5.4.34.5...2.....\n")
-    python = (sys.executable, "-m", "trm_lite")
+    weights = tmp_path / "site" / "trm_lite" / "assets" / "weights" / "sudoku-6x6.safetensors"
     site = {"PYTHONPATH": str(tmp_path / "site"), "TRM_LITE_CACHE": str(tmp_path / "cache")}
-    status, said = run(*python, "solve", "puzzle", "--device", "cpu", cwd=elsewhere, **site)
-    assert status == 0 and "solved" in said, said
-    look = """
+    use = f"""
 import trm_lite
-from trm_lite.nets import WEIGHTS_FOLDER, shipped, shipped_weights
+from trm_lite.cli.main import main
+from trm_lite.nets import WEIGHTS_FOLDER, shipped
 from trm_lite.puzzles import sudoku
 from trm_lite.viewing import Microscope
+main(["solve", "puzzle", "--device", "cpu"])
+main(["evaluate", {str(weights)!r}, *"--kinds minimal --count 20 --device cpu".split()])
 model, _ = shipped("sudoku-6x6")
-Microscope({"TRM": model}, {"one": sudoku.generate(1, 6, seed=0)[0][0]})
-print(trm_lite.__file__, WEIGHTS_FOLDER)
+Microscope({{"TRM": model}}, {{"one": sudoku.generate(1, 6, seed=0)[0][0]}})
+print("from", trm_lite.__file__, WEIGHTS_FOLDER)
 """
-    status, said = run(sys.executable, "-c", look, cwd=elsewhere, **site)
-    assert status == 0 and said.count(str(tmp_path / "site")) == 2, said
-    weights = tmp_path / "site" / "trm_lite" / "assets" / "weights" / "sudoku-6x6.safetensors"
-    options = ("--kinds", "minimal", "--count", "20", "--device", "cpu")
-    status, said = run(*python, "evaluate", weights, *options, cwd=elsewhere, **site)
-    assert status == 0 and "20 fresh minimal puzzles" in said, said
+    status, said = run(sys.executable, "-c", use, cwd=elsewhere, **site)
+    assert status == 0, said
+    assert "solved" in said and "20 fresh minimal puzzles" in said, said
+    assert said.split("from ")[-1].count(str(tmp_path / "site")) == 2, said

@@ -1,5 +1,7 @@
 """Puzzles from outside: what is read, what is refused, and that solved is checked."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -28,16 +30,25 @@ def test_one_puzzle_over_several_lines_and_csv():
 
 def test_bad_lines_are_named_and_good_ones_kept():
     twice = "11" + "." * 34
-    unsolvable = LINES[0].replace(".", "x", 1)
+    misspelt = LINES[0].replace(".", "k", 1)
     ambiguous = "." * 36
-    good, bad = read_puzzles("\n".join([LINES[0], twice, unsolvable, ambiguous, "123", LINES[1]]))
+    good, bad = read_puzzles("\n".join([LINES[0], twice, misspelt, ambiguous, "123", LINES[1]]))
     assert [line for line, _ in good] == [1, 6]
     assert [problem.line for problem in bad] == [2, 3, 4, 5]
     words = [problem.problem for problem in bad]
     assert "Row 1 holds two 1s" in words[0]
-    assert "'x'" in words[1]
+    assert "'k'" in words[1]
     assert "more than one solution" in words[2]
     assert "has 3" in words[3]
+
+
+def test_a_contradiction_that_is_hidden_deep_is_given_up():
+    deep = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4........."
+    started = time.process_time()
+    good, bad = read_puzzles(f"{deep}\n{LINES[0]}")
+    assert time.process_time() - started < 3  # a whole search takes ten seconds or more
+    assert [line for line, _ in good] == [2]
+    assert [line for line, _ in bad] == [1] and "still open after 50,000 guesses" in bad[0].problem
 
 
 def test_solved_is_checked_never_assumed(at_once):

@@ -10,7 +10,7 @@ from trm_lite.common import UserError
 from trm_lite.experiments import comparison, get_preset
 from trm_lite.nets import load_weights
 
-SMALL = {"steps": 4, "test": 12, "train": 40, "validation": 8, "eval_every": 100}
+SMALL = {"steps": 2, "test": 12, "train": 40, "validation": 8, "eval_every": 100}
 
 
 def test_rows_get_equal_steps_and_equal_compute(tmp_path):
@@ -27,7 +27,7 @@ def test_rows_get_equal_steps_and_equal_compute(tmp_path):
     for name, row in table["rows"].items():
         assert [run["seed"] for run in row["seeds"]] == [0, 1]
         for run in row["seeds"]:
-            assert run["equal_steps"]["steps"] == 4
+            assert run["equal_steps"]["steps"] == 2
             spent = run["equal_compute"]["steps"] * run["flops_per_step"]
             assert abs(spent - table["budget_flops"]) <= run["flops_per_step"] / 2, name
             for end in ("equal_steps", "equal_compute"):
@@ -35,7 +35,7 @@ def test_rows_get_equal_steps_and_equal_compute(tmp_path):
                     assert run[end][kind]["puzzles"] == 12
                     assert len(run[end][kind]["correct_by_step"]) in (1, 16)
     trm, one_step = (table["rows"][row]["seeds"][0] for row in ("trm", "one-step"))
-    assert trm["equal_compute"]["steps"] == 4 < one_step["equal_compute"]["steps"]
+    assert trm["equal_compute"]["steps"] == 2 < one_step["equal_compute"]["steps"]
 
 
 def test_a_network_that_grows_gets_a_whole_run_for_each_end(tmp_path):

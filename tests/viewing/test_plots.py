@@ -69,7 +69,7 @@ def test_a_frame_marks_its_step_on_both_curves(thought):
 
 def test_exact_match_by_step_is_drawn_with_its_interval():
     correct = torch.tensor([[True, False, False, False], [True, True, True, False]])
-    evaluation = Evaluation(correct, correct.float(), torch.zeros(2, 4))
+    evaluation = Evaluation(correct, correct.float(), *(torch.zeros(2, 4),) * 4)
     ax = plots.exact_by_step({"TRM": evaluation}).axes[0]
     assert ax.lines[0].get_ydata().tolist() == [0.25, 0.75]
     low, high = evaluation.exact(1).low, evaluation.exact(1).high
@@ -153,6 +153,28 @@ def test_the_editor_says_at_once_what_is_wrong():
         assert (editor.board == PUZZLE).all() and "exactly one" in editor.message.text
     editor.type(clue, "")
     assert "more than one solution" in editor.message.text
+
+
+def test_a_board_is_pasted_in_any_format():
+    edits = []
+    editor = widgets.BoardEditor(PUZZLE, edits.append)
+    other = sudoku.generate(1, 6, seed=8)[0][0]
+    rows = other.reshape(6, 6).tolist()
+    for text in (sudoku.render(other), f"{sudoku.to_line(other)} 1.2\r\n", str(rows)):
+        editor.set(PUZZLE)
+        editor.type(7, text)
+        assert (editor.board == other).all() and (edits[-1] == other).all()
+        assert "exactly one solution" in editor.message.text
+    count = len(edits)
+    for text, words in (
+        ("123", "this line has 3"),
+        ("." * 81, "room for a Sudoku of 6x6, but what was pasted is 9x9"),
+        ("<b>", "looks like HTML"),
+        (f"{sudoku.to_line(other)}\n{sudoku.to_line(PUZZLE)}", "holds 2 Sudokus"),
+    ):
+        editor.type(7, text)
+        assert words in editor.message.text and editor.message.tone == "bad"
+        assert (editor.board == other).all() and len(edits) == count
 
 
 def test_the_playground_thinks_about_what_is_typed(model):

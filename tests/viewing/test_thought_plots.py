@@ -227,7 +227,7 @@ def test_convergence_ends_where_it_ends(mixed):
 def test_belief_is_shown_by_outcome_and_against_the_truth():
     correct = torch.tensor([[True, False, False, False], [True, True, False, False]])
     logits = torch.tensor([[3.0, -3.0, -3.0, 1.0], [3.0, 3.0, -3.0, -3.0]])
-    over, against = dynamics.halting(Evaluation(correct, correct.float(), logits)).axes
+    over, against = dynamics.halting(Evaluation(correct, correct.float(), *(logits,) * 4)).axes
     belief = torch.sigmoid(logits).numpy()
     assert np.allclose(over.lines[0].get_ydata(), [belief[0, 0], belief[1, :2].mean()])
     assert np.allclose(over.lines[1].get_ydata(), [belief[0, 1:].mean(), belief[1, 2:].mean()])
@@ -236,7 +236,7 @@ def test_belief_is_shown_by_outcome_and_against_the_truth():
     assert np.allclose(offsets, [[low, 0.0], [middle, 0.0], [high, 1.0]], atol=1e-6)
     expected = (4 * low + middle + 3 * (1 - high)) / 8
     assert against.get_title(loc="left").endswith(f"{expected:.3f}")
-    headless = Evaluation(correct, correct.float(), torch.full((2, 4), torch.nan))
+    headless = Evaluation(correct, correct.float(), *(torch.full((2, 4), torch.nan),) * 4)
     with pytest.raises(UserError, match="no halting head"):
         dynamics.halting(headless)
 

@@ -12,7 +12,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "exercises": ["seed_of", "when_solved"],
+        "exercises": ["check", "seed_of", "when_solved"],
         "lessons": ["by_profile", "results_file", "show"],
     },
 )

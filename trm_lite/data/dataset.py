@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trm_lite.common.errors import UserError
+
 IGNORE = -100  # the label of a cell that is not graded
 
 
@@ -135,3 +137,9 @@ class Splits(NamedTuple):
     train: PuzzleSet  # to learn from
     validation: PuzzleSet  # for choosing between networks or checkpoints
     test: PuzzleSet  # for reporting results
+
+    def check(self) -> None:
+        """Raise UserError if there is nothing to learn from, or to validate on."""
+        for name in ("train", "validation"):
+            if not len(getattr(self, name)):
+                raise UserError(f"The {name} split has no puzzles; ask for at least 1.", name)

@@ -173,14 +173,20 @@ def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> 
         path: the folder.
         about: its about.json.
         symmetries: show each Sudoku under a random symmetry, unless some are stored.
-        validation: rows of the test split to validate on, if there is no validation split.
+        validation: rows of the test split to validate on, if there is no validation split; rows
+            of the training split if the answers to the test are not known.
     """
     symmetric = symmetries and about["puzzle"] == "sudoku" and not about.get("augmentations", 0)
     train, test = (_puzzle_set(path / name, symmetric) for name in ("train", "test"))
     if (path / "validation").exists():
         return Splits(train, _puzzle_set(path / "validation", symmetric), test)
-    rows = np.random.default_rng(0).permutation(len(test))[:validation]
-    return Splits(train, test.at(torch.from_numpy(np.sort(rows))), test)
+    source, rows = test, np.arange(len(test))
+    if about.get("unanswered"):  # of ARC: what has no answer cannot be validated on
+        rows = np.flatnonzero(test.labels.any(1).numpy())
+        if not len(rows):
+            source, rows = train, np.arange(len(train))
+    rows = rows[np.random.default_rng(0).permutation(len(rows))[:validation]]
+    return Splits(train, source.at(torch.from_numpy(np.sort(rows))), test)
 
 
 def _puzzle_set(folder: Path, symmetric: bool) -> PuzzleSet:

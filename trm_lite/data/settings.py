@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.puzzles import arc, maze
 
 if TYPE_CHECKING:
     from trm_lite.data.arc_augmentations import Group
     from trm_lite.data.dataset import PuzzleSet, Splits
+
+
+LARGEST_SEED = 10**15  # seeds of parts are a thousand times as large
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class SudokuData(Data):
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["generated"] = "generated"  # the name of the class in files
 
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
+
     @property
     def puzzle(self) -> str:
         return "sudoku"
@@ -96,6 +103,10 @@ class MazeData(Data):
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["generated mazes"] = "generated mazes"  # the name of the class in files
 
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
+
     @property
     def puzzle(self) -> str:
         return "maze"
@@ -130,6 +141,10 @@ class SmallArcData(Data):
     validation: int = 12  # number of validation tasks
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["small ARC tasks"] = "small ARC tasks"  # the name of the class in files
+
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
 
     @property
     def puzzle(self) -> str:
@@ -246,8 +261,9 @@ class BuiltData(Data):
     def build(self) -> "Splits":
         """The splits in the folder, memory-mapped.
 
-        If there is no validation split, it is a random part of the test split, always the same.
-        Then use it only to watch the training, and not to choose what you report.
+        If there is no validation split, it is a random part of the test split, always the same,
+        or of the training split if the answers to the test are not known. Then use it only to
+        watch the training, and not to choose what you report.
         """
         from trm_lite.data.folder import build_splits
 

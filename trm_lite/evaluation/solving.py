@@ -1,9 +1,6 @@
 """Solve any Sudokus with a trained network, and check every answer against the rules."""
 
-import csv
-import io
 import json
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +16,7 @@ from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.reading.alphabet import Unread
 from trm_lite.thinking import Noise, answer, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
@@ -56,57 +54,31 @@ class Solved(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class BadLine:
-    """A line of text that holds no proper puzzle."""
+def read_puzzles(text: str) -> sudoku.Read:
+    """Find the Sudokus in a text that have exactly one solution, and name the lines with others.
 
-    line: int  # its number, from 1
-    problem: str  # what is wrong with it, as a sentence
-
-
-def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
-    """Find the Sudokus in a text: boards with their line numbers, and the lines with problems.
-
-    The text may hold one puzzle per line, one puzzle laid out over several lines, or CSV with a
-    column `question`. A puzzle that does not have exactly one solution is a problem.
+    The text may have almost any format; see `sudoku.read`.
     """
-    good: list[tuple[int, np.ndarray]] = []
-    bad: list[BadLine] = []
-    for line, puzzle_text in _candidates(text):
-        try:
-            board = sudoku.parse(puzzle_text)
-            sudoku.validate(board)
-            good.append((line, board))
-        except PuzzleError as error:
-            bad.append(BadLine(line, str(error)))
-    unique = []
+    boards, problems = sudoku.read(text)
+    problems = list(problems)
+    proper = []
     for size in sudoku.SIZES:
-        group = [(line, board) for line, board in good if sudoku.size_of(board) == size]
+        group = [pair for pair in boards if sudoku.size_of(pair[1]) == size]
         if not group:
             continue
-        counts = sudoku.solve(np.stack([board for _, board in group])).counts
-        for (line, board), count in zip(group, counts, strict=True):
-            if count == 1:
-                unique.append((line, board))
+        found = sudoku.solve(
+            np.stack([board for _, board in group]), most_guesses=sudoku.MOST_GUESSES
+        )
+        one = (found.counts == 1) & found.complete
+        for (line, board), single in zip(group, one, strict=True):
+            if single:
+                proper.append((line, board))
                 continue
             try:
                 sudoku.solve_one(board)
             except PuzzleError as error:
-                bad.append(BadLine(line, str(error)))
-    return sorted(unique, key=lambda pair: pair[0]), sorted(bad, key=lambda b: b.line)
-
-
-def _candidates(text: str) -> list[tuple[int, str]]:
-    """The texts that should each be a puzzle, with their line numbers."""
-    lines = text.splitlines()
-    if lines and "question" in lines[0].split(","):
-        rows = csv.DictReader(io.StringIO(text))
-        return [(rows.line_num, row["question"] or "") for row in rows]
-    try:
-        sudoku.parse(text)
-        return [(1, text)]
-    except PuzzleError:
-        return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+                problems.append(Unread(line, str(error)))
+    return sudoku.Read(sorted(proper, key=lambda pair: pair[0]), sorted(problems))
 
 
 def solve_boards(

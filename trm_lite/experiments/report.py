@@ -152,6 +152,10 @@ def read_exam(run: Path) -> dict:
             "best": json.loads(best.read_text())["exact"] if best.exists() else None,
         }
     except FileNotFoundError as error:
+        if (run / "submission.json").exists():
+            raise UserError(
+                f"{run} was tested on tasks whose answers are not known, so it cannot be reported."
+            ) from error
         raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(

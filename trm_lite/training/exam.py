@@ -56,7 +56,8 @@ def examine_run(
 
     If a run folder is tested on its whole test split, the results are also saved there, in
     test-last.json (or test-best.json, by the weights). For ARC this adds submission.json, for
-    Kaggle, and votes.json, with the winning grids and the puzzles that voted for them.
+    Kaggle, and votes.json, with the winning grids and the puzzles that voted for them. Where no
+    answer is known, nothing is scored, and these two are all.
 
     Args:
         run: a run folder, or a file of weights.
@@ -78,7 +79,7 @@ def examine_run(
     else:  # this includes the small ARC tasks
         exam |= _examine_by_puzzle(model, preset, options, ranks)
     exam["circumstances"] = circumstances(model.device, about)
-    if kept:
+    if kept and "exact" in exam:
         text = json.dumps(exam, indent=1) + "\n"
         write_atomically(run / f"test-{options.weights}.json", text.encode())
     return exam
@@ -129,12 +130,14 @@ def _examine_by_vote(
         bfloat16=preset.recipe.bfloat16,
         ranks=ranks,
     )
+    exam: dict = {"tasks": len(votes.tests), "unanswered": votes.unanswered()}
     if keep_in is not None:
         which = "" if options.weights == "last" else f"-{options.weights}"
-        votes.write_submission(keep_in / f"submission{which}.json")
+        exam["submission"] = str(keep_in / f"submission{which}.json")
+        votes.write_submission(Path(exam["submission"]))
         votes.write_records(keep_in / f"votes{which}.json")
     pass_at = {k: measured._asdict() for k, measured in votes.pass_at().items()}
-    return {"pass_at": pass_at, "exact": pass_at[2]}
+    return exam | {"pass_at": pass_at} | ({"exact": pass_at[2]} if pass_at else {})
 
 
 def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ranks: Ranks) -> dict:
@@ -171,7 +174,10 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
         raise UserError("A test needs at least 1 puzzle, not 0.", "count")
     if options.kinds:
         return fresh_puzzles(data, options.kinds, options.count or 1000)
-    return sample(getattr(data.build(), options.split), options.count)
+    puzzles = sample(getattr(data.build(), options.split), options.count)
+    if not len(puzzles):
+        raise UserError(f"The {options.split} split is empty; test on another one.", "split")
+    return puzzles
 
 
 def _how_attempts_differ(
@@ -283,10 +289,8 @@ def exam_text(exam: dict) -> str:
         return str(Share(**{name: measured[name] for name in Share._fields}))
 
     if "pass_at" in exam:
-        tasks = exam["exact"]["count"]
-        title = f"{exam['preset']}: {tasks} tasks, solved within K tries [95 % interval]"
         rows = [(f"K = {k}", shown(at)) for k, at in exam["pass_at"].items()]
-        return f"{title}\n{columns(rows, indent='  ')}"
+        return "\n".join([_vote_title(exam), *([columns(rows, indent="  ")] if rows else [])])
     lines = [
         f"{exam['preset']}: {exam['puzzles']} {exam['split']} puzzles, "
         "solved exactly [95 % interval]"
@@ -319,11 +323,23 @@ def exam_text(exam: dict) -> str:
     return "\n".join(lines)
 
 
+def _vote_title(exam: dict) -> str:
+    """What a vote on ARC was about, and what of it could not be scored."""
+    if "exact" in exam:
+        title = f"{exam['preset']}: {exam['exact']['count']} tasks, solved within K tries"
+        left = f"\n  ({exam['unanswered']} test inputs without a known answer are not scored)"
+        return f"{title} [95 % interval]" + (left if exam.get("unanswered") else "")
+    said = f"{exam['preset']}: nothing can be scored, because no answer to the {exam['tasks']} "
+    said += "tasks is known"
+    return said + (f"; the predictions are in {exam['submission']}" if "submission" in exam else "")
+
+
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     """New Sudokus that are no twins of the training puzzles of `data`.
 
-    At small sizes there can be fewer than `count`, because twins are left out. Raises UserError
-    if `data` is not generated Sudokus.
+    At small sizes there can be fewer than `count`, because twins are left out. There are so many
+    9x9 Sudokus that a twin practically never occurs, so the training puzzles are not made, which
+    can take minutes, to look for one. Raises UserError if `data` is not generated Sudokus.
 
     Args:
         data: says the size of the Sudokus and which were trained on.
@@ -337,8 +353,10 @@ def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
         )
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(data.build().train)
-    known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
+    known = set()
+    if data.size < 9:
+        train = _boards(data.build().train)
+        known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
     puzzles, solutions = _boards(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return sudoku_set(puzzles[rows], solutions[rows])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trm_lite.common.choices import MAX_STEPS, Choice, Latent
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import UserError, check_range
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class ExamOptions:
 
     def __post_init__(self):
         """Raise UserError for values that make no sense."""
+        check_range("batch_size", self.batch_size, 1)
         if self.steps < 1:
             raise UserError(
                 f"The number of supervision steps must be at least 1, not {self.steps}.", "steps"

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from trm_lite.common.choices import Act, LossName, OptimizerName
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.data.settings import DATA, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
 
@@ -49,7 +49,22 @@ class Recipe:
     official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours
 
     def __post_init__(self):
-        """Raise UserError for a growth that does not fit into the run."""
+        """Raise UserError for numbers that make no sense."""
+        for name in ("steps", "batch_size", "max_steps", "eval_every"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("warmup_steps", "cooldown_steps", "patience", "official_epochs", "lr",
+                     "weight_decay", "puzzle_lr", "puzzle_weight_decay", "clip_norm",
+                     "growth_ramp"):  # fmt: skip
+            check_range(name, getattr(self, name), 0)
+        for name in ("ema_rate", "min_lr_ratio", "exploration", "hints", "most_hints",
+                     "growth_memory", "keep_history", "freeze_embedding"):  # fmt: skip
+            check_range(name, getattr(self, name), 0, 1)
+        for beta in self.betas:
+            if not 0 <= beta < 1:
+                raise UserError(f"'betas' must be at least 0 and less than 1, not {beta}.", "betas")
+        self._check_growth()
+
+    def _check_growth(self) -> None:
         growth = (*self.outer_growth, *self.inner_growth)
         longest = max(len(self.outer_growth), len(self.inner_growth))
         if any(not 0 < share <= 1 for share in growth) or longest > self.steps:

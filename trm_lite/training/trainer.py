@@ -11,8 +11,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from trm_lite.common.device import pick_device, precision
-from trm_lite.common.errors import UserError
+from trm_lite.common.device import compiled, pick_device, precision
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.common.ranks import Wishes, join
 from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
@@ -72,8 +72,10 @@ class Trainer:
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
         self.splits = splits or preset.data.build()
+        self.splits.check()
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
+        check_range("micro_batch", micro_batch, 0)
         self.micro_batch = micro_batch or recipe.batch_size
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
@@ -87,7 +89,7 @@ class Trainer:
                 module.recompute = recompute
         if compile:
             hot = self.model.hot
-            setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
+            setattr(self.model, hot, compiled(getattr(self.model, hot)))
         self.optimizer = network_optimizer(self.model.parameters(), recipe)
         if recipe.official_epochs:
             self.deck = OfficialDeck(

@@ -56,7 +56,7 @@ class Message(Part):
 
 
 class EditableBoard(Part):
-    """A Sudoku with a field in every cell; `on_type(cell, text)` hears what is typed.
+    """A Sudoku with a field in every cell; `on_type(cell, text)` hears what is typed or pasted.
 
     The browser is told once per edit what the board looks like, not cell by cell.
     """

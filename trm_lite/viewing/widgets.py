@@ -101,10 +101,31 @@ class BoardEditor(Panel):
         self._show([str(digit or "") for digit in board])
 
     def type(self, cell: int, text: str) -> None:
-        """Put `text` into a cell (from 0), as a person does; 0 and a dot empty it."""
+        """Put `text` into a cell (from 0), as a person does; 0 and a dot empty it.
+
+        Text of more than one character is a whole board that was pasted.
+        """
+        text = text.strip()
+        if len(text) > 1:
+            self.message.guard(self.paste)(text)
+            return
         texts = list(self.grid.texts)
-        texts[cell] = "" if text.strip() in (".", "0") else text.strip()
+        texts[cell] = "" if text in (".", "0") else text
         self.message.guard(self._show)(texts)
+
+    def paste(self, text: str) -> None:
+        """Show the board in `text`, in almost any format; see `sudoku.parse`.
+
+        Raises PuzzleError, and changes nothing, unless it is exactly one of the same size.
+        """
+        board = sudoku.parse(text)
+        if board.size != self.shape.cells:
+            size, other = self.shape.size, sudoku.size_of(board)
+            raise PuzzleError(
+                f"Here is room for a Sudoku of {size}x{size}, but what was pasted is "
+                f"{other}x{other}."
+            )
+        self.set(board)
 
     def _digit(self, text: str) -> int | None:
         """The digit in a cell, 0 if it is empty, None if it holds anything else."""

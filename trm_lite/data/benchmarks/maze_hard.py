@@ -116,7 +116,9 @@ def _write_splits(
         if name == "train" and about["augmentations"]:
             boards, per_group = map(maze.in_all_guises, boards), maze.GUISES
         arrays = plain(*map(maze.to_tokens, boards), per_group)
-        write_split(folder / name, arrays, np.repeat(rows.ratings, per_group))
+        ratings = rows.known_ratings
+        ratings = None if ratings is None else np.repeat(ratings, per_group)
+        write_split(folder / name, arrays, ratings)
         if "sources" in about:
             usual = int(follow_convention(rows.questions, rows.answers).sum())
             about["notes"].append(

@@ -20,6 +20,13 @@ function render({ model, el }) {
     model.send({ cell: stops.indexOf(input), text: input.value, edit: ++edits });
   });
 
+  board.addEventListener("paste", (event) => {
+    const text = event.clipboardData.getData("text").trim();
+    if (text.length < 2) return; // a digit is typed
+    event.preventDefault(); // a whole board, in whatever format, is read by Python
+    model.send({ cell: stops.indexOf(event.target), text, edit: ++edits });
+  });
+
   const draw = () => {
     if (model.get("heard") < edits) return; // an answer to an earlier edit: a newer one will come
     const texts = model.get("texts"), broken = model.get("broken");
