@@ -78,6 +78,8 @@ def shrunk(config):
     known = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     small = {name: size for name, size in SHRUNK.items() if name in known}
     small |= {name: min(known[name], 2) for name in ROUNDS if name in known}
+    if not known.get("prefix_len"):
+        small.pop("prefix_len", None)
     return dataclasses.replace(config, **small)
 
 

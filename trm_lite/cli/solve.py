@@ -105,7 +105,7 @@ def solve_files(
     check_choice(choose, tries, max_steps)
     texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
     solvers = Solvers(weights, pick_device(device))
-    status = 0
+    status, how = 0, {"max_steps": max_steps, "tries": tries, "choose": choose, "seed": seed}
     for name, text in texts:
         puzzles, problems = read_puzzles(text)
         if not puzzles and not problems:
@@ -119,9 +119,7 @@ def solve_files(
                 problems += [Unread(line, str(error)) for line, _ in group]
                 continue
             boards = np.stack([board for _, board in group])
-            solved = solve_boards(
-                model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
-            )
+            solved = solve_boards(model, boards, **how)
             if picture is not None:
                 draw_thought(model, boards[0], picture, max_steps)
                 picture = None
