@@ -6,7 +6,7 @@ BIN := .venv/bin
 # In a container one is often root, which Jupyter has to be told is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab demo test test-nbgrader course clean
+.PHONY: lab demo test fuzz test-nbgrader course clean
 
 # The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
@@ -20,6 +20,9 @@ test: .venv/ready  ## what continuous integration runs
 	$(BIN)/pytest -n 3 --dist worksteal
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -n 3 --dist loadscope -p nbval_strict --nbval-lax notebooks
+
+fuzz: .venv/ready  ## ten minutes of damaged and strange inputs for everything that reads files
+	TRM_LITE_FUZZ=42 $(BIN)/pytest -n 0 tests/fuzz
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
 	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest \

@@ -17,6 +17,7 @@ from shared_settings import TINY
 
 from trm_lite.experiments import get_preset
 from trm_lite.nets import Latents, Thought
+from trm_lite.puzzles import get_puzzle
 from trm_lite.training import replace
 
 torch.set_num_threads(1)
@@ -25,7 +26,8 @@ torch.set_num_threads(1)
 class AtOnce(torch.nn.Module):
     """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
 
-    config, device, draws = SimpleNamespace(seq_len=36), torch.device("cpu"), False
+    config = SimpleNamespace(seq_len=36, vocab_size=8)
+    device, draws, puzzle = torch.device("cpu"), False, get_puzzle("sudoku-6x6")
 
     def __init__(self, says):
         super().__init__()

@@ -7,7 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trm_lite.common.device import cpu_prefers_bfloat16
-from trm_lite.data import Splits, sudoku_set
+from trm_lite.data import sudoku_set
+from trm_lite.data.dataset import Splits
 from trm_lite.evaluation.solving import HALT_ABOVE
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.experiments.memory import peak_bytes

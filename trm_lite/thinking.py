@@ -222,6 +222,7 @@ def answer(
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = 0.0,
+    start: Latents | None = None,
 ) -> Answer:
     """Think about each puzzle until the model believes in its answer, at most `max_steps` steps.
 
@@ -233,6 +234,7 @@ def answer(
         puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         max_steps: the most supervision steps per puzzle.
         halt_above: stop as soon as the halt logit exceeds this; None never stops early.
+        start: latents to begin with; `initial_latents` if None.
     """
     count = len(inputs)
     if puzzle_ids is None:
@@ -241,7 +243,7 @@ def answer(
     used = torch.zeros(count, dtype=torch.long, device=inputs.device)
     confidence = torch.zeros(count, device=inputs.device)
     thinking = torch.arange(count, device=inputs.device)  # the rows that have not halted yet
-    latents = model.initial_latents(count)
+    latents = model.initial_latents(count) if start is None else start
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])
         tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)

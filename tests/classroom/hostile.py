@@ -1,6 +1,10 @@
 """What a cell can do to get points that it has not earned, or to harm: one snippet for each way.
 
 In each, `add` is not solved. Most are followed by the untouched exercises `times` and `both`.
+
+A snippet must do no harm where the sandbox is broken, since that is when its test fails: it opens a
+file and writes nothing, asks for a little room more than is allowed, or aims at TARGET, a file that
+the test made. None deletes, overwrites or ends what is not its own.
 """
 
 STUB = "\ndef add(a, b):\n    raise NotImplementedError\n"
@@ -63,14 +67,12 @@ CHEATING = {
     "leaves when tested": "import os\ndef add(a, b): os._exit(0)",
     "ends politely when tested": "def add(a, b): raise SystemExit(0)",
     "edits the course": (
-        "import trm_lite.classroom, pathlib\n"
-        "pathlib.Path(trm_lite.classroom.__file__).write_text('free = True')" + STUB),
+        "import trm_lite.classroom\nopen(trm_lite.classroom.__file__, 'r+').close()" + STUB),
     "edits the master": (
-        "import pathlib\nfor path in pathlib.Path('/').glob('tmp/**/sums.ipynb'):\n"
-        "    path.write_text('{}')\nassert not list(pathlib.Path('/tmp').iterdir())" + STUB),
+        "import pathlib\npath = pathlib.Path(MASTER)\npath.open('r+').close()" + STUB),
     "reads the master": (
-        "import pathlib\ntexts = [p.read_text() for p in pathlib.Path('/').glob('**/sums.ipynb')]\n"
-        "def add(a, b):\n    return eval(texts[0].split('return ')[1].split('\\\\n')[0])"),
+        "text = open(MASTER).read()\n"
+        "def add(a, b):\n    return eval(text.split('return ')[1].split('\\\\n')[0])"),
 }  # fmt: skip
 
 # Attempts at the machine or at other students; each raises an error, or does nothing.
@@ -85,14 +87,16 @@ HARMFUL = {
     "network": "import socket\nsocket.create_connection(('127.0.0.1', 9), timeout=2)",
     "abstract socket": "import socket\nsocket.socket(socket.AF_UNIX).connect('\\0trm-lite-test')",
     "socket": "import socket\nsocket.socket(socket.AF_UNIX).connect(SOCKET)",
-    "disk": "with open('/tmp/x', 'wb') as f:\n    while True: f.write(bytes(2**20))",
+    "disk": "with open('x', 'wb') as f:\n    for _ in range(40): f.write(bytes(2**20))",
     "shared memory": (
-        "import mmap\nfor number in range(40):\n"
-        "    with open(f'/dev/shm/{number}', 'wb') as f: f.write(bytes(2**20))"),
+        "import tempfile\nwith tempfile.TemporaryFile(dir='/dev/shm') as f:\n"
+        "    for _ in range(40): f.write(bytes(2**20))\n    f.flush()"),
     "memory without a name": "import os\nos.memfd_create('x')",
     "namespace": "import ctypes, os\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
-    "another's memory": "import ctypes\nassert ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0",
-    "kernel's settings": "open('/proc/sys/kernel/core_pattern', 'w')",
+    "another's memory": "import ctypes\nassert ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0",
+    "kernel's settings": "open('/proc/sys/kernel/core_pattern', 'r+')",
+    "file of the grader": "import os\nos.remove(TARGET)",
+    "process of the grader": "import os\nos.kill(GRADER, 0)",
     "error without words": (
         "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd"),
     "long words": "raise ValueError('x' * 50_000_000)",
@@ -101,7 +105,5 @@ HARMFUL = {
     "deep nesting": "x = " + "(" * 5000 + ")" * 5000,
     "a NUL": "x = '\0'",
     "closes everything": "import os\nos.closerange(0, 100)",
-    "deletes everything": "import shutil\nshutil.rmtree('/', ignore_errors=True)\n1 / 0",
-    "kills everything": "import os, signal\nos.kill(-1, signal.SIGKILL)\n1 / 0",
     "limits": "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2**40, 2**40))",
 }  # fmt: skip

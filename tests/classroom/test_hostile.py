@@ -1,6 +1,7 @@
 """Hostile notebooks: they earn nothing, they are named, and they harm neither machine nor class."""
 
 import contextlib
+import os
 import socket
 
 import pytest
@@ -16,11 +17,10 @@ PLAIN = {"leaves when tested", "ends politely when tested"}
 
 @linux
 @pytest.mark.parametrize("what", CHEATING)
-def test_cheating_earns_nothing_and_is_named(master, notebook, tmp_path, what):
+def test_cheating_earns_nothing_and_is_named(master, master_path, notebook, tmp_path, what):
     before = master.fingerprint()
-    result, points = graded(
-        master, hand_in(tmp_path, notebook, "eve", {"add": CHEATING[what]}), LIMITS
-    )
+    answers = {"add": CHEATING[what].replace("MASTER", repr(str(master_path)))}
+    result, points = graded(master, hand_in(tmp_path, notebook, "eve", answers), LIMITS)
     assert points == {"add": 0, "times": 0, "both": 0}, [mark.outcome for mark in result.marks]
     assert "exercise 'add'" in " ".join(result.remarks) or what in PLAIN
     assert master.fingerprint() == before
@@ -43,9 +43,14 @@ def test_harm_is_an_error(kernel, monkeypatch, tmp_path, what):
             listening = open_sockets.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(address)
             listening.listen()
-        source = HARMFUL[what].replace("SOCKET", repr(str(tmp_path / "s")))
+        target = tmp_path / "target"
+        target.write_text("")
+        names = {"SOCKET": tmp_path / "s", "TARGET": target, "GRADER": os.getpid()}
+        source = HARMFUL[what]
+        for name, value in names.items():
+            source = source.replace(name, repr(value if name == "GRADER" else str(value)))
         if not kernel.alive:
             kernel.__init__(LIMITS)
         outcome = kernel.run(source, 2, "answer")
-    assert not outcome.ok and outcome.error
+    assert not outcome.ok and outcome.error and target.exists()
     assert len(outcome.message) <= 2000 and outcome.message.encode() is not None

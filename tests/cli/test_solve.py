@@ -93,7 +93,7 @@ def test_command_line_picture(tmp_path):
         (["evaluate", "{folder}"], "holds no last.safetensors"),
         (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),
         (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
-        (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
+        (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "give the network the sizes of the puzzles"),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_and_status_2(
@@ -121,7 +121,7 @@ def test_command_line_animation(tmp_path, ending):
     (tmp_path / "puzzle.txt").write_text(LINES[0])
     picture = tmp_path / f"thought.{ending}"
     assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
-    thought = trace(shipped_weights(6)[0], PUZZLES[0], MAX_STEPS)
+    thought = trace(shipped_weights(6)[0], sudoku.to_tokens(PUZZLES[0]), MAX_STEPS)
     with Image.open(picture) as frames:
         assert frames.n_frames == thought.settled + 2  # the puzzle, every step, one more
         first = np.asarray(frames.convert("RGB"))

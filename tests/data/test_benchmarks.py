@@ -13,18 +13,17 @@ import torch
 from trm_lite.cli import data
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
-from trm_lite.data import BuiltData, PuzzleSet
+from trm_lite.data import Batch, BuiltData
 from trm_lite.data import sudokus as generated
 from trm_lite.data.benchmarks import csv_files as rows
 from trm_lite.data.benchmarks import maze_hard
 from trm_lite.data.benchmarks.options import BENCHMARKS, unusual
 from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
-from trm_lite.evaluation import Evaluation
-from trm_lite.evaluation.measures import shortest_paths
+from trm_lite.evaluation.scoring import keeps_rules
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.nets import TRMConfig, build_network, save_weights
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import get_puzzle, maze, sudoku
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "datasets.json").read_text())
@@ -244,9 +243,7 @@ def test_mazes_keep_their_spaces_and_get_their_guises(tmp_path):
     _, folder = built("maze-hard", tmp_path / "built", "--from", source, "--augment", 7)
     arrays = read_split(folder / "train")
     cells = arrays.labels.reshape(4, 8, 6, 6)
-    read = [
-        "".join(maze.CHARACTERS[c] for c in m) for m in maze.from_tokens(cells[:, 0].reshape(4, 36))
-    ]
+    read = ["".join(maze.CHARACTERS[c] for c in m) for m in cells[:, 0].reshape(4, 36)]
     assert read == [line[2] for line in lines]
     assert np.array_equal(cells[:, 1], np.rot90(cells[:, 0], 1, axes=(1, 2)))
     assert all(len(np.unique(group.reshape(8, -1), axis=0)) == 8 for group in cells)
@@ -268,7 +265,7 @@ def test_sudokus_bred_here(tmp_path, monkeypatch, capsys):
         assert len(puzzles) == size and sudoku.is_solution(puzzles, solutions).all()
         assert ratings_of(folder / name) == sudoku.rate(puzzles).guesses.tolist()
     data = BuiltData(folder=str(folder))
-    assert data.puzzle == "sudoku" and len(data.build().validation) == 2
+    assert data.puzzle.name == "sudoku-9x9" and len(data.build().validation) == 2
 
 
 def test_mazes_made_here(tmp_path, capsys):
@@ -277,7 +274,7 @@ def test_mazes_made_here(tmp_path, capsys):
     assert status == 0 and "3 examples" in capsys.readouterr().out
     sets = BuiltData("maze-hard", str(folder), vocab_size=6, seq_len=900).build()
     for name, puzzles in sets._asdict().items():
-        mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+        mazes, answers = (t.numpy() for t in (puzzles.inputs, puzzles.labels))
         assert maze_hard.follow_convention(mazes, answers).all()
         assert ratings_of(folder / name) == (answers >= maze.START).sum(1).tolist()
         assert min(ratings_of(folder / name)) >= 110
@@ -569,7 +566,7 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
     about = {"puzzle": "maze", "vocab_size": 6, "seq_len": 25}
     with new_folder(tmp_path / "mazes", about) as folder:
         for name in ("train", "test"):
-            write_split(folder / name, plain(maze.to_tokens(mazes), maze.to_tokens(answers)))
+            write_split(folder / name, plain(mazes, answers))
     data = BuiltData("mazes", str(tmp_path / "mazes"), vocab_size=6, seq_len=25)
     config = TRMConfig(vocab_size=6, seq_len=25, hidden_size=64, num_heads=1, T=1, n=1)
     preset = type(get_preset("sudoku-6x6"))("mazes", "", data, config)
@@ -581,7 +578,7 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
         assert main(command) == 0
         assert "any shortest path 0.0 %" in " ".join(capsys.readouterr().out.split())
         assert main([*command, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["shortest_path"]["count"] == 6
+        assert json.loads(capsys.readouterr().out)["any_valid"]["count"] == 6
         assert "bands of difficulty" in refusal(capsys, *command, "--bands")
         assert "presets of generated Sudokus" in refusal(capsys, *command, "--kinds", "minimal")
     with pytest.raises(UserError):
@@ -594,6 +591,7 @@ def test_any_shortest_path_counts():
     detour = "S G\n   \n   ", "S G\no o\nooo"
     asked = np.stack([maze.parse(text) for text in (*[question] * 4, detour[0])])
     given = np.stack([maze.parse(text) for text in (*answers, detour[1])])
-    puzzles = PuzzleSet(*(torch.from_numpy(maze.to_tokens(asked)),) * 2, torch.zeros(5))
-    result = Evaluation(*(torch.zeros(1, 5),) * 6, torch.from_numpy(maze.to_tokens(given)))
-    assert shortest_paths(puzzles, result)[::3] == (0.4, 5)
+    labels = torch.full((5, 9), maze.WALL)  # no answer equals its label
+    batch = Batch(torch.from_numpy(asked).long(), labels, torch.zeros(5))
+    valid = keeps_rules(get_puzzle("maze-3x3"), batch, torch.from_numpy(given))
+    assert valid.tolist() == [True, True, False, False, False]

@@ -1,15 +1,17 @@
 """Notebooks of students, as any bytes: taken apart and put together, or refused in one line."""
 
+import io
 import json
+import zipfile
 
 import pytest
 from classroom.sums import RIGHT, code, exercise
-from fuzz.trials import altered, damaged, fuzz, spent, survives, written
+from fuzz.trials import altered, damaged, fuzz, survives, written
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trm_lite.classroom.assignment import student_version
-from trm_lite.classroom.grading import Master
+from trm_lite.classroom.master import Master
 from trm_lite.classroom.submissions import collect
 
 NOTEBOOK = {
@@ -26,7 +28,17 @@ NOTEBOOK = {
 HANDED_IN = json.loads(json.dumps(student_version(NOTEBOOK)))
 for cell in HANDED_IN["cells"]:
     cell["source"] = RIGHT.get(cell["metadata"].get("nbgrader", {}).get("grade_id"), cell["source"])
-NAMES = ("a.ipynb", "b_17_assignsubmission_file", "é.ipynb", "c.txt", "x" * 200 + ".ipynb")
+# By this name a file is handed in.
+NAMES = ("some.ipynb", "some.IPYNB", "some.ipynb.txt", "some.zip", "in_a_folder/x.ipynb",
+         "é_17_assignsubmission_file/sums.ipynb", f"{'x' * 200}.ipynb")  # fmt: skip
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("sums.ipynb", written(HANDED_IN))
+        file.writestr("__MACOSX/sums.ipynb", b"0")
+    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +52,30 @@ def master(tmp_path_factory):
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("handed-in")
     (path / "good.ipynb").write_bytes(written(HANDED_IN))
-    (path / "in_a_folder").mkdir()
     return path
 
 
 @fuzz
-@given(st.one_of(damaged([written(HANDED_IN)]), altered(HANDED_IN).map(written)),
-       st.booleans())  # fmt: skip
-def test_submissions_of_any_bytes(master, folder, content, deep):
-    if spent("submissions"):
-        return
-    path = folder / "in_a_folder" / "x.ipynb" if deep else folder / "some.ipynb"
+@given(st.one_of(damaged([written(HANDED_IN), zipped()]), altered(HANDED_IN).map(written)),
+       st.sampled_from(NAMES))  # fmt: skip
+def test_submissions_of_any_bytes(master, folder, content, name):
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     with survives("submissions"):
-        found = collect(folder, master.assignment, master.stubs)
-        (good,) = (one for one in found if one.student == "good")
-        assert good.readable and set(good.code) == {"add", "times"}  # whatever the others are
+        found = collect(folder, master.assignment, master.handed)
+        (good,) = (one for one in found if one.file == "good.ipynb")  # whatever the others are
+        assert good.readable and set(good.code) == {"add", "times"}
         for one in found:
-            for remark in one.remarks:
-                remark.encode()
+            for text in (one.student, *one.remarks):
+                text.encode()
     path.unlink()
 
 
 @fuzz
 @given(st.one_of(damaged([written(NOTEBOOK)]), altered(NOTEBOOK).map(written)))
 def test_masters_of_any_bytes(folder, content):
-    if not spent("masters"):
-        path = folder.parent / "master.ipynb"
-        path.write_bytes(content)
-        with survives("masters"):
-            Master.read(path)
+    path = folder.parent / "master.ipynb"
+    path.write_bytes(content)
+    with survives("masters"):
+        Master.read(path)

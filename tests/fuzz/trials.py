@@ -6,11 +6,15 @@ reader gets, and tries other inputs each time.
 
 import json
 import os
+import random
 import resource
 import signal
 import time
+import unittest
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import wraps
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -29,6 +33,10 @@ else:
     settings.register_profile("fuzz", max_examples=25, derandomize=True)
 
 
+class TimeIsOver(unittest.SkipTest):
+    """Raised when a reader has had its time; Hypothesis ends at once then."""
+
+
 def fuzz(test):
     """The settings of a fuzz test."""
     unhurried = settings(
@@ -36,20 +44,21 @@ def fuzz(test):
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
-    )
-    return unhurried(test)
+    )(test)
 
+    @wraps(unhurried)
+    def for_a_while(*arguments, **named):
+        with suppress(TimeIsOver):
+            unhurried(*arguments, **named)
 
-def spent(reader: str) -> bool:
-    """Whether a reader has had its time, so that no more inputs are tried."""
-    if not SECONDS:
-        return False
-    return time.monotonic() - BEGUN.setdefault(reader, time.monotonic()) > SECONDS
+    return for_a_while
 
 
 @contextmanager
 def survives(reader: str):
     """What is done within may raise nothing but a UserError of one line, in a few seconds."""
+    if SECONDS and time.monotonic() - BEGUN.setdefault(reader, time.monotonic()) > SECONDS:
+        raise TimeIsOver
     TRIED[reader] += 1
     before = signal.signal(signal.SIGVTALRM, _too_slow)
     signal.setitimer(signal.ITIMER_VIRTUAL, SLOWEST)
@@ -72,29 +81,36 @@ def _too_slow(*_) -> None:
     raise AssertionError(f"an input took more than {SLOWEST} seconds of a CPU")
 
 
-@st.composite
-def damaged(draw, originals: list[bytes], *, longest: int = 12) -> bytes:
+# One draw for each input, because drawing takes longer than most readers; a failing input is
+# printed as it is.
+DICE = st.integers(0, 2**64 - 1).map(random.Random)
+
+
+def damaged(originals: list[bytes], *, longest: int = 12):
     """One of the originals with a few bytes changed, cut out, put in, doubled or torn off."""
-    content = bytearray(draw(st.sampled_from(originals)))
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(content)))
-        kind = draw(st.sampled_from(("change", "flip", "cut", "insert", "double", "tear", "swap")))
-        length = draw(st.integers(1, longest))
-        if kind == "change":
-            content[place : place + length] = draw(st.binary(min_size=1, max_size=length))
-        elif kind == "flip" and place < len(content):
-            content[place] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "cut":
-            del content[place : place + length * draw(st.sampled_from((1, 100)))]
-        elif kind == "insert":
-            content[place:place] = draw(st.sampled_from(STRANGE)) * length
-        elif kind == "double":
-            content[place:place] = content[max(0, place - 20 * length) : place]
-        elif kind == "tear":
-            del content[place:]
-        else:
-            content = content[place:] + content[:place]
-    return bytes(content)
+
+    def damage(dice: random.Random) -> bytes:
+        content = bytearray(dice.choice(originals))
+        for _ in range(dice.randint(1, 4)):
+            place, length = dice.randint(0, len(content)), dice.randint(1, longest)
+            kind = dice.choice(("change", "flip", "cut", "insert", "double", "tear", "swap"))
+            if kind == "change":
+                content[place : place + length] = dice.randbytes(length)
+            elif kind == "flip" and place < len(content):
+                content[place] ^= 1 << dice.randrange(8)
+            elif kind == "cut":
+                del content[place : place + length * dice.choice((1, 100))]
+            elif kind == "insert":
+                content[place:place] = dice.choice(STRANGE) * length
+            elif kind == "double":
+                content[place:place] = content[max(0, place - 20 * length) : place]
+            elif kind == "tear":
+                del content[place:]
+            elif kind == "swap":
+                content = content[place:] + content[:place]
+        return bytes(content)
+
+    return DICE.map(damage)
 
 
 STRANGE = (
@@ -102,38 +118,42 @@ STRANGE = (
     b"-", b"9", b"1e999", b"null", b"NaN", b"\xef\xbb\xbf", b"\xff\xfe", "é".encode(), b"<", b"|",
     "\N{GRINNING FACE}".encode(), b"\\ud800", b"\x1a", b"#", b" ", b"0.5", b"x", b"true",
 )  # fmt: skip
-ODD_VALUES = st.sampled_from(
-    [None, True, False, 0, -1, 1, 2.5, 1e308, 10**30, -(10**9), 10**7, float("nan"), float("inf"),
-     "", "x", "\ud800", "\N{GRINNING FACE}", "a" * 300, "../../x", [], {}, [[]], [{}], {"a": 1}]
+ODD_VALUES = (
+    None, True, False, 0, -1, 1, 2.5, 1e308, 10**30, -(10**9), 10**7, float("nan"), float("inf"),
+    "", "x", "\ud800", "\N{GRINNING FACE}", "a" * 300, "../../x", [], {}, [[]], [{}], {"a": 1},
 )  # fmt: skip
 
 
-@st.composite
-def altered(draw, original):
+def altered(original):
     """A JSON value in which a few parts are replaced by odd ones, removed, doubled or nested."""
-    value = json.loads(json.dumps(original))
-    for _ in range(draw(st.integers(1, 3))):
-        parent, key = None, None
-        node = value
-        while isinstance(node, dict | list) and node and (parent is None or draw(st.booleans())):
-            parent, key = node, draw(st.sampled_from(list(_keys(node))))
-            node = node[key]
-        if parent is None:
-            return draw(ODD_VALUES)
-        kind = draw(st.sampled_from(("odd", "remove", "double", "nest", "move")))
-        if kind == "odd":
-            parent[key] = draw(ODD_VALUES)
-        elif kind == "remove":
-            del parent[key]
-        elif kind == "nest":
-            for _ in range(draw(st.sampled_from((1, 3, 500)))):
-                node = [node]
-            parent[key] = node
-        elif kind == "move" and isinstance(parent, dict):
-            parent[draw(st.sampled_from((key.upper(), key + " ", "", "\ud800", "0")))] = node
-        elif isinstance(parent, list):
-            parent.insert(0, node)
-    return value
+
+    def alter(dice: random.Random):
+        value = deepcopy(original)
+        for _ in range(dice.randint(1, 3)):
+            parent, key, node = None, None, value
+            while (
+                isinstance(node, dict | list) and node and (parent is None or dice.random() < 0.7)
+            ):
+                parent, key = node, dice.choice(list(_keys(node)))
+                node = node[key]
+            if not parent:
+                return deepcopy(dice.choice(ODD_VALUES))
+            kind = dice.choice(("odd", "remove", "double", "nest", "move"))
+            if kind == "odd":
+                parent[key] = deepcopy(dice.choice(ODD_VALUES))
+            elif kind == "remove":
+                del parent[key]
+            elif kind == "nest":
+                for _ in range(dice.choice((1, 3, 500))):
+                    node = [node]
+                parent[key] = node
+            elif kind == "move" and isinstance(parent, dict):
+                parent[dice.choice((key.upper(), key + " ", "", "\ud800", "0"))] = node
+            elif isinstance(parent, list):
+                parent.insert(0, deepcopy(node))
+        return value
+
+    return DICE.map(alter)
 
 
 def _keys(node):

@@ -5,7 +5,9 @@ import torch
 from trm_lite.nets import AutoregressiveConfig, DirectConfig, HRMConfig, TRMConfig, build_network
 from trm_lite.nets.configs import RSMConfig, SERRMConfig, URMConfig
 
-SMALL = dict(vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2)
+SMALL = dict(
+    vocab_size=8, seq_len=36, hidden_size=16, multiple_of=8, num_heads=2, puzzle="sudoku-6x6"
+)
 CONFIGS = {
     "trm": TRMConfig(**SMALL, prefix_len=2),
     "trm-attention": TRMConfig(**SMALL, mixing="attention"),

@@ -89,7 +89,19 @@ def test_files_from_before_the_rooms_are_read(tmp_path):
 def test_unknown_class_is_named():
     with pytest.raises(UserError, match="'Mamba'"):
         config_from_dict({"network": "Mamba"})
-    assert config_from_dict({"hidden_size": 8}) == TRMConfig(hidden_size=8)  # older files
+    older = config_from_dict({"hidden_size": 8})  # which name neither network nor puzzle
+    assert older == TRMConfig(hidden_size=8, puzzle="sudoku-9x9")
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "seq_len", "name"),
+    [(8, 36, "sudoku-6x6"), (6, 49, "maze-7x7"), (12, 36, "arc-6x6"), (12, 900, "arc-30x30"),
+     (10, 36, ""), (6, 48, "")],
+)  # fmt: skip
+def test_older_files_name_no_puzzle_but_their_sizes_do(vocab_size, seq_len, name):
+    fields = {"vocab_size": vocab_size, "seq_len": seq_len}
+    assert config_from_dict(fields).puzzle == name
+    assert config_from_dict(fields | {"puzzle": "mine"}).puzzle == "mine"
 
 
 def test_impossible_heads_are_refused():

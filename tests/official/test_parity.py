@@ -1,7 +1,10 @@
 """The package computes what the authors' code computes, and the comparison can fail."""
 
+import io
 import json
-from functools import lru_cache
+import tracemalloc
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +29,7 @@ OTHER = ("arc_evaluator", "datasets", "sampler")  # golden files that other test
 FILES = [path for path in sorted(FOLDER.glob("*.npz")) if path.stem not in OTHER]
 
 
-parity = lru_cache(check_parity)
+checked = cache(check_parity)  # for files that do not change
 
 
 def failed(path: Path) -> set[str]:
@@ -35,13 +38,13 @@ def failed(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_parity(path):
-    golden = parity(path)
+    golden = checked(path)
     assert [check for check in golden.checks if not check.ok] == []
     assert golden.unread == set()  # nothing in the file is passed over
 
 
 def test_everything_is_covered():
-    names = {check.name for path in FILES for check in parity(path).checks}
+    names = {check.name for path in FILES for check in checked(path).checks}
     for name in (
         "eval/step1/logits",
         "eval/step4/z_L",
@@ -271,6 +274,68 @@ def test_bad_files_end_with_status_2(tmp_path, capsys):
     assert main(["parity", str(tmp_path / "unknown.npz")]) == 2
     (tmp_path / "model_configs.json").write_text('{"unknown": {"arch": {"hidden_size": 64}}}')
     assert main(["parity", str(tmp_path / "unknown.npz")]) == 2
+
+
+ODD_ARRAYS = {
+    "text": (lambda a: np.array(["x"]), "is not an array of numbers"),
+    "dates": (lambda a: a.astype("M8[s]"), "is not an array of numbers"),
+    "complex": (lambda a: a.astype(complex), "is not an array of numbers"),
+    "objects": (lambda a: np.array([{}]), "not a complete .npz file of plain arrays"),
+    "no axes": (lambda a: np.array(3), "do not fit together"),
+    "one row": (lambda a: a[0], "do not fit together"),
+    "many rows": (lambda a: np.zeros((10_000, 16), int), "do not fit together"),
+    "tokens": (lambda a: np.full_like(a, 10**6), "do not fit together"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_ARRAYS)
+def test_odd_arrays_are_one_sentence(changed, capsys, what):
+    by, words = ODD_ARRAYS[what]
+    assert main(["parity", str(changed("trm_mlp", "eval/batch/inputs", by))]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_the_order_of_bytes_does_not_matter(changed):
+    path = changed("units", "rms/x", lambda a: a.astype(a.dtype.newbyteorder(">")))
+    assert not failed(path)
+
+
+def test_endless_settings_are_refused(changed):
+    path = changed("trm_mlp", "eval/batch/inputs", np.copy)
+    settings = json.loads(path.with_name("model_configs.json").read_text())
+    for name in ("halt_max_steps", "H_cycles"):
+        entry = {**settings["trm_mlp"], "arch": settings["trm_mlp"]["arch"] | {name: 10**9}}
+        path.with_name("model_configs.json").write_text(json.dumps({"trm_mlp": entry}))
+        with pytest.raises(UserError, match=f"{name} is 1000000000|T=1000000000"):
+            check_parity(path)
+
+
+def test_arrays_that_unpack_to_more_than_is_sensible_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("trm_lite.official.golden.LARGEST", 4_000_000)
+
+    def archive(content: bytes, size: int) -> Path:
+        path = tmp_path / "a.npz"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("rms/x.npy", content + bytes(size))
+        return path
+
+    def header(count: int) -> bytes:
+        content = io.BytesIO()
+        described = {"descr": "<f4", "fortran_order": False, "shape": (count,)}
+        np.lib.format.write_array_header_1_0(content, described)
+        return content.getvalue()
+
+    for count, size, words in (
+        (5_000_000, 20_000_000, "unpacks to 20 MB, but golden files have less than 4 MB"),
+        (10**13, 400, "not a complete .npz file"),
+    ):
+        path = archive(header(count), size)
+        tracemalloc.start()
+        with pytest.raises(UserError, match=words):
+            Golden(path)
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+        tracemalloc.stop()
 
 
 def test_a_lacking_array_is_named():

@@ -128,11 +128,14 @@ def test_it_learns_small_boards():
         validation=50,
         test=50,
         hidden_size=32,
-        T=2,
+        T=1,
         n=2,
-        steps=200,
-        ema_rate=0.97,
-        eval_every=200,
+        lr=5e-3,
+        warmup_steps=20,
+        max_steps=4,
+        steps=100,
+        ema_rate=0.93,
+        eval_every=100,
     )
     trainer = Trainer(preset, device="cpu", progress=False)
     before = evaluate(trainer.ema.module, trainer.splits.test).exact().value
@@ -230,8 +233,9 @@ def test_a_run_can_cool_down_at_its_end(tiny, tiny_splits, tmp_path):
         schedule(step, warmup_steps=2, total_steps=10, cooldown_steps=4) for step in range(1, 11)
     ]
     assert rates == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    tiny = replace(tiny, warmup_steps=2)
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(4)
-    cooling = replace(tiny, steps=60, cooldown_steps=3)
+    cooling = replace(tiny, steps=8, cooldown_steps=3)
     trainer = Trainer(cooling, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     assert trainer.steps_done == 4 and trainer.train()
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(tiny.recipe.lr / 4)

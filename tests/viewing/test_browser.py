@@ -175,7 +175,7 @@ def test_the_playground_by_keyboard_alone(lesson_00, shots):
     wait_for(lambda: digits(panel)[7] == "2")
     lesson_00.page.screenshot(path=shots / "00-keyboard.png")
     keys.press("x")
-    says(panel, ".trm-message", "type a digit from 1 to 6")
+    says(panel, ".trm-message", "type one of 1 2 3 4 5 6")
     keys.press("Backspace")
     wait_for(lambda: fields.nth(7).input_value() == "")
     panel.locator("select").first.select_option(index=1)

@@ -249,7 +249,10 @@ def student_version(notebook: dict, student: str = "") -> dict:
     # What `check` runs, whatever the student makes of these cells.
     cells = [{key: raw[key] for key in ("cell_type", "metadata", "source")}
              for raw in made["cells"] if raw["cell_type"] == "code"]  # fmt: skip
-    made["metadata"]["trm_lite"] = {"student": student, "cells": cells}
+    about = made.get("metadata")
+    made["metadata"] = (about if isinstance(about, dict) else {}) | {
+        "trm_lite": {"student": student, "cells": cells}
+    }
     return made
 
 

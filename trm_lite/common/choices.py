@@ -11,6 +11,9 @@ OptimizerName = Literal["adam_atan2", "adamw", "muon"]  # what trains the networ
 
 Latent = Literal["y", "z"]  # the answer, or the latent beside it
 
+# What the halting head learns to believe: that the answer is the label, or that it breaks no rule.
+HaltOn = Literal["exact", "valid"]
+
 LossName = Literal["stablemax", "softmax"]  # how the scores of a cell become probabilities
 
 # Which of several attempts at a puzzle counts; see `trm_lite.evaluation.breadth`.

@@ -19,7 +19,7 @@ from trm_lite.common.device import precision
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import ALONE, Ranks
-from trm_lite.data.folder import Arrays, read_split
+from trm_lite.data.folder import Arrays, read_about, read_split
 from trm_lite.evaluation.scoring import Share, share
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import arc
@@ -257,8 +257,8 @@ def votes_for(folder: Path) -> Votes:
     """
     try:
         names = json.loads((folder / "identifiers.json").read_text())
-        about = json.loads((folder / "about.json").read_text())
-        if about["puzzle"] != "arc":
+        about = read_about(folder)
+        if about["puzzle"] != f"arc-{arc.SIDE}x{arc.SIDE}":
             raise UserError(
                 f"{folder} holds {about['puzzle']}, but only ARC is solved by voting; "
                 "name a folder with ARC."

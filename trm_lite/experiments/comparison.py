@@ -17,9 +17,10 @@ import torch
 
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
+from trm_lite.data.settings import BuiltData
 from trm_lite.evaluation.scoring import evaluate
 from trm_lite.experiments import year_after
-from trm_lite.experiments.presets import get_preset
+from trm_lite.experiments.presets import get_preset, is_own, variant
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.training.flops import step_flops
 from trm_lite.training.recipe import Preset, replace
@@ -27,6 +28,7 @@ from trm_lite.training.token_trainer import trainer_for
 from trm_lite.training.trainer import Trainer
 
 BASE = "sudoku-6x6"  # the preset that sets the steps and the compute of all rows
+SOLVERS_STEPS = "tokens-scratch"  # the row that needs a solver, which is part of few puzzles
 TRM = "trm"  # the row of the base preset itself
 ROWS = (
     "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
@@ -37,6 +39,11 @@ ROWS = (
 YEAR_AFTER = ("direct", "hrm-ema", "one-step", TRM, *year_after.COMPARED[3:])
 # Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.
 STUDENT = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+
+
+def rows_for(base: str) -> tuple[str, ...]:
+    """The rows that a preset, or a puzzle of your own, can be compared in."""
+    return tuple(row for row in ROWS if row != SOLVERS_STEPS or not is_own(base))
 
 
 def compare(
@@ -61,11 +68,10 @@ def compare(
         ship: folder for the weights of seed 0, in half precision.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
-    reference = replace(get_preset(base), test=test, **changes)
-    presets = {
-        row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
-        for row in rows
-    }
+    if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
+        changes["test"] = test
+    reference = replace(get_preset(base), **changes)
+    presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
     table = {

@@ -128,7 +128,8 @@ MINI_SIZES: dict[type[NetConfig], dict] = {
 
 def full_model(row: Row) -> NetConfig:
     """The network of a row at the paper's size."""
-    return row.network(vocab_size=SUDOKU.vocab_size, seq_len=SUDOKU.seq_len, **row.model)
+    sizes = {name: getattr(SUDOKU, name) for name in ("vocab_size", "seq_len", "puzzle")}
+    return row.network(**sizes, **row.model)
 
 
 def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
@@ -136,7 +137,7 @@ def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
     changes = row.model | row.mini
     if row.network is TRMConfig:
         return replace(trm, **changes)
-    shared = ("vocab_size", "seq_len", "hidden_size", "multiple_of")
+    shared = ("vocab_size", "seq_len", "hidden_size", "multiple_of", "puzzle")
     sizes = {name: getattr(trm, name) for name in shared} | MINI_SIZES[row.network]
     return row.network(**sizes | changes)
 
@@ -150,6 +151,7 @@ class Benchmark:
     """
 
     name: str
+    puzzle: str  # name of its puzzle
     vocab_size: int  # different tokens
     seq_len: int  # cells of a puzzle
     accuracy: dict[str, float]  # exact match (ARC: pass@2) in per cent, by network
@@ -167,7 +169,12 @@ class Benchmark:
     @property
     def shape(self) -> dict:
         """The fields of a network's config that follow from the puzzles."""
-        return dict(vocab_size=self.vocab_size, seq_len=self.seq_len, num_puzzles=self.num_puzzles)
+        return dict(
+            vocab_size=self.vocab_size,
+            seq_len=self.seq_len,
+            num_puzzles=self.num_puzzles,
+            puzzle=self.puzzle,
+        )
 
     def networks(self) -> dict[str, NetConfig]:
         """The networks of the paper's main tables (4 and 5) at full size, by name."""
@@ -183,7 +190,8 @@ class Benchmark:
 _ARC = {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
 GUISES = 1_001  # most guises of each ARC task, including the original
 SUDOKU = Benchmark(
-    "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
+    "sudoku-extreme", "sudoku-9x9", 11, 81,
+    {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
     2_000, 422_786, 798_000_000,
 )  # fmt: skip
 
@@ -197,16 +205,19 @@ def ablation_name(row: Row) -> str:
 BENCHMARKS = (
     SUDOKU,
     Benchmark(
-        "maze-hard", 6, 900, {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0},
+        "maze-hard", "maze-30x30", 6, 900,
+        {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0},
         1_000, 1_000, 2 * 1_807_030, n=4,
     ),
     Benchmark(
-        "arc-agi-1", 12, 900, {"attention": 44.6, "mlp": 29.6, "hrm": 40.3, "direct": 21.0},
+        "arc-agi-1", "arc-30x30", 12, 900,
+        {"attention": 44.6, "mlp": 29.6, "hrm": 40.3, "direct": 21.0},
         GUISES * (1_302 + 416 + 1_363 + CONCEPT_PAIRS), GUISES * 419, 0,
         876_406, 4, _ARC | {"steps": 518_226},
     ),
     Benchmark(
-        "arc-agi-2", 12, 900, {"attention": 7.8, "mlp": 2.4, "hrm": 5.0, "direct": 0.0},
+        "arc-agi-2", "arc-30x30", 12, 900,
+        {"attention": 7.8, "mlp": 2.4, "hrm": 5.0, "direct": 0.0},
         GUISES * (3_232 + 1_076 + 358 + CONCEPT_PAIRS), GUISES * 172, 0,
         1_191_730, 4, _ARC | {"steps": 722_098},
     ),

@@ -1,18 +1,22 @@
 """Every experiment of the course as a named `Preset`."""
 
 import dataclasses
+import json
 from collections.abc import Container, Iterable
+from pathlib import Path
 
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.tables import columns
-from trm_lite.data.settings import BuiltData, MazeData, SmallArcData, SudokuData
+from trm_lite.data.settings import BuiltData, MazeData, PuzzleData, SmallArcData, SudokuData
 from trm_lite.experiments import paper, year_after
 from trm_lite.nets.configs import TRMConfig, URMConfig
 from trm_lite.training.recipe import Preset, Recipe, replace
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
-    config = TRMConfig(vocab_size=data.vocab_size, seq_len=data.seq_len, **model)
+    config = TRMConfig(
+        vocab_size=data.vocab_size, seq_len=data.seq_len, puzzle=data.puzzle_name, **model
+    )
     return Preset(name, about, data, config, recipe)
 
 
@@ -80,6 +84,7 @@ def _urm_on_arc() -> list[Preset]:
     return made
 
 
+LARGE = 49  # more cells than this need a larger network and more steps
 MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
 MINI_6X6 = _sudoku(
     "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
@@ -155,14 +160,24 @@ MAZE_7X7 = Preset(
     "maze-7x7",
     "mazes of 7x7 cells with a single path",
     MazeData(),
-    TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
+    TRMConfig(6, 49, hidden_size=48, puzzle="maze-7x7", **MINI_SHAPE),
     dataclasses.replace(MINI, steps=5_000),
 )
 MINI_ARC = Preset(
     "mini-arc",
     "ARC tasks of at most 6x6 cells, each in 16 guises",
     SmallArcData(),
-    TRMConfig(12, 36, hidden_size=64, multiple_of=32, T=1, n=2, prefix_len=1, num_puzzles=945),
+    TRMConfig(
+        12,
+        36,
+        hidden_size=64,
+        multiple_of=32,
+        T=1,
+        n=2,
+        prefix_len=1,
+        num_puzzles=945,
+        puzzle="arc-6x6",
+    ),
     dataclasses.replace(
         MINI,
         batch_size=64,
@@ -212,10 +227,84 @@ PRESETS = {
 }
 
 
+# --- puzzles of your own --------------------------------------------------------------------------
+
+
+def own_preset(where: Path, row: str = "") -> Preset:
+    """A small experiment whose sizes fit a puzzle of your own. Raises UserError if there is none.
+
+    Args:
+        where: a puzzle file, or a folder that `trm-lite data` built of a CSV file.
+        row: which network, by its name in the paper's tables, such as "direct"; TRM if "".
+    """
+    if where.suffix == ".py":
+        return own_variant(PuzzleData.of(where), row)
+    try:
+        about = json.loads((where / "about.json").read_text())
+        sizes = about["vocab_size"], about["seq_len"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{where} is no data folder ({error}); build one with trm-lite data."
+        ) from error
+    data = BuiltData(about.get("name", where.name), str(where.resolve()), *sizes)
+    return own_variant(data, row)
+
+
+def own_variant(data: BuiltData | PuzzleData, row: str = "") -> Preset:
+    """The preset of `own_preset` for its data. Raises UserError if there is no such row."""
+    rows = {("trm" if r.name == "" else r.name): r for r in paper.ROWS}
+    if (row or "trm") not in rows:
+        hint = nearest(row, rows, f"there are {', '.join(rows)}.")
+        raise UserError(f"There is no network '{row}'; {hint}", "row")
+    chosen, name = rows[row or "trm"], data.puzzle_name
+    large = data.seq_len > LARGE
+    trm = TRMConfig(
+        vocab_size=data.vocab_size,
+        seq_len=data.seq_len,
+        hidden_size=96 if large else 48,
+        puzzle=name,
+        **MINI_SHAPE,
+    )
+    model = trm if chosen.name == "" else paper.mini_model(chosen, trm)
+    on_cpu = getattr(model, "mixing", "attention") == "mlp"
+    usual = dataclasses.replace(ON_9X9, steps=3_000) if large else MINI
+    recipe = dataclasses.replace(usual, bfloat16=on_cpu, **chosen.recipe)
+    suffix = "" if chosen.name == "" else f"-{chosen.name}"
+    return Preset(f"{name}{suffix}", chosen.about, data, model, recipe)
+
+
+def usual_preset(preset: Preset) -> Preset | None:
+    """The preset from which one of the same name may differ; None if there is none."""
+    if preset.name in PRESETS or not isinstance(preset.data, BuiltData | PuzzleData):
+        return PRESETS.get(preset.name)
+    row = preset.name.removeprefix(preset.model.puzzle).removeprefix("-")
+    try:
+        return own_variant(preset.data.usual(), row)
+    except UserError:  # its data is gone, or it was called something else
+        return None
+
+
+def variant(base: str, row: str) -> Preset:
+    """The row called `row` of the paper's tables as a variant of the preset `base`."""
+    if row in ("", "trm"):
+        return get_preset(base)
+    return own_preset(Path(base), row) if is_own(base) else get_preset(f"{base}-{row}")
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a puzzle file or of a data folder, and not of a preset."""
+    return name not in PRESETS and (name.endswith(".py") or (Path(name) / "about.json").exists())
+
+
 def get_preset(name: str) -> Preset:
-    """The preset called `name`. Raises UserError, with similar names, if there is none."""
+    """The preset called `name`, or the one for a puzzle file or a data folder of that name.
+
+    Raises UserError, with similar names, if there is none.
+    """
     if name in PRESETS:
         return PRESETS[name]
+    if is_own(name):
+        return own_preset(Path(name))
     hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")
 

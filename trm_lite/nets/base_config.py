@@ -7,7 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tyro.conf import Suppress
+
 from trm_lite.common.errors import UserError
+from trm_lite.nets.config_ranges import check_ranges
 
 
 def inner_width(width: int, expansion: float, multiple_of: int) -> int:
@@ -15,7 +18,7 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 
     The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
     """
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
+    return math.ceil(max(1, round(expansion * width * 2 / 3)) / multiple_of) * multiple_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class NetConfig:
     num_heads: int = 8  # H, attention heads
     expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
     multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
+    puzzle: Suppress[str] = ""  # name of the puzzle that it reads; "" if that does not matter
+
+    def __post_init__(self):
+        """Raise UserError if a field has no sensible value, so that none needs to be tried."""
+        check_ranges(self)
 
     @property
     def effective_depth(self) -> int:
@@ -71,7 +79,7 @@ class ReasonerConfig(NetConfig):
     """What all reasoners have in common: networks that carry latents between supervision steps.
 
     Raises UserError if attention heads would have no features, or an odd number of them with
-    rotary positions.
+    rotary positions, and if a puzzle embedding would not fit in front of the tokens.
     """
 
     mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
@@ -81,6 +89,7 @@ class ReasonerConfig(NetConfig):
     puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
 
     def __post_init__(self):
+        super().__post_init__()
         if self.mixing == "attention":
             head_dim = self.head_dim
             if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
@@ -88,6 +97,12 @@ class ReasonerConfig(NetConfig):
                     f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
                     "choose num_heads so that each head has an even number of features."
                 )
+        size, room = self.puzzle_embedding_size or 0, self.prefix_len * self.hidden_size
+        if 0 < room < size:
+            raise UserError(
+                f"A puzzle embedding of {size} numbers does not fit into {self.prefix_len} "
+                f"positions of {self.hidden_size} features; choose a longer prefix_len."
+            )
 
     @property
     def head_dim(self) -> int:

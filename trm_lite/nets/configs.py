@@ -9,6 +9,7 @@ from typing import Literal
 from trm_lite.common.errors import UserError
 from trm_lite.nets.base_config import NetConfig, ReasonerConfig
 from trm_lite.nets.later_configs import SERRMConfig, URMConfig
+from trm_lite.puzzles.known import name_by_sizes
 
 
 @dataclass(frozen=True)
@@ -215,11 +216,14 @@ def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
-    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
-    that its class does not have.
+    knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
+    network, and TypeError for fields that its class does not have.
     """
     fields = dict(fields)
+    if "puzzle" not in fields:
+        sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
+        fields["puzzle"] = name_by_sizes(*sizes)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

@@ -140,10 +140,13 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int, length: int, base: float = 10_000.0):
         super().__init__()
-        frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
-        angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
-        self.register_buffer("cos", angles.cos(), persistent=False)  # (L, head_dim)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos = sin = torch.empty(length, head_dim)
+        if not cos.is_meta:  # where only the shapes matter
+            frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
+            angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
+            cos, sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", cos, persistent=False)  # (L, head_dim)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotate queries or keys by their positions, (B, H, L, head_dim) to the same shape."""

@@ -24,6 +24,7 @@ from trm_lite.nets.layers import (
     TokenMixer,
     truncated_normal_,
 )
+from trm_lite.puzzles import Puzzle
 
 
 class Latents(NamedTuple):
@@ -100,6 +101,7 @@ class Reasoner(nn.Module):
     """
 
     hot = "recurse"  # the method that does nearly all the work, and so is worth compiling
+    puzzle: Puzzle | None = None  # what it reads, where it was told; see `build.puzzle_of`
 
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()

@@ -16,27 +16,25 @@ leave open is taken from the authors' settings, or can be given.
 """
 
 import re
-import warnings
-import zipfile
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
-from trm_lite.nets.build import build_network
+from trm_lite.nets.build import build_network, shapes
+from trm_lite.nets.config_ranges import LARGEST
 from trm_lite.nets.configs import ReasonerConfig, TRMConfig
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.nets.weights import load_weights, save_weights
-from trm_lite.official.config import ANCHOR, infer
+from trm_lite.nets.weights import ANCHOR, load_weights, save_weights
+from trm_lite.official.config import CELLS, infer, matrix
+from trm_lite.official.state_dicts import AVERAGE, find_network, read_content
 
 COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # prefixes of all names
 INIT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 
 LEVELS = {
     "TRM": {"net": "L_level."},
@@ -91,17 +89,14 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
         is_theirs = config.shared_net and config.num_latents in (0, 1, 6)
     if not is_theirs:
         raise UserError("The authors' code has no network like this one; export another one.")
-    with torch.device("meta"):
-        state = build_network(config).state_dict()
     found = {}
-    for name, tensor in state.items():
-        if tensor.numel() == 0:
+    for name, shape in shapes(config).items():
+        if shape.numel() == 0:
             continue  # a table of puzzle embeddings that is not there
-        if name == "z_init" and tensor.dim() == 2:
-            rows = enumerate(tensor)
-            found |= {f"L{i + 1}_init": Place(name, i, row.shape) for i, row in rows}
+        if name == "z_init" and len(shape) == 2:
+            found |= {f"L{i + 1}_init": Place(name, i, shape[1:]) for i in range(shape[0])}
         else:
-            found[_official_name(name, config)] = Place(name, None, tensor.shape)
+            found[_official_name(name, config)] = Place(name, None, shape)
     return found
 
 
@@ -205,18 +200,26 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
         given: fields of the configuration that shapes do not tell, such as `seq_len`,
             `num_heads`, `T` and `n`. The others are as in the authors' settings.
     """
-    state, prefix = split_prefix(read_state(path), path)
+    found = find_network(read_content(path), path)
+    state = found.state
     kept = (tensor.dtype for name, tensor in state.items() if _is_in_forward_dtype(name))
     init_dtype = next(kept, torch.float32)
     if "puzzle_emb.weights" in state:
+        matrix(state, "puzzle_emb.weights")
         state["puzzle_emb.weights"] = _resized(state["puzzle_emb.weights"], puzzles)
-    config = infer(state, **given)
+    try:
+        config = infer(state, **given)
+    except UserError as error:
+        raise UserError(f"{path} cannot be converted: {error}", *error.options) from error
+    ours = from_official(state, config)  # an error if the shapes do not fit; then none is built
     model = build_network(config)
-    model.load_state_dict(from_official(state, config))
+    model.load_state_dict(ours)
     about = {
         "official": {
             "file": Path(path).name,
-            "prefix": prefix,
+            "place": found.place,
+            "passed_over": found.others,
+            "prefix": found.prefix,
             "init_dtype": str(init_dtype).removeprefix("torch."),
         }
     }
@@ -233,6 +236,8 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     """
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
+    table = f"a table of {config.num_puzzles:,} puzzle embeddings"
+    table = table if config.prefix_len else "no puzzle embeddings"
     open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n", "loops", "loops_with_gradient")
     if config.mixing == "mlp":
         open_fields = ("seq_len", "prefix_len", "T", "n")  # their sum is known, not each one
@@ -245,63 +250,32 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     lines = [
         f"{source['file']}: {config.network}, {config.mixing} mixing, "
         f"{config.hidden_size} features, {config.effective_depth} layers deep per supervision step",
-        f"  {count:,} parameters, and a table of {config.num_puzzles:,} puzzle embeddings",
+        f"  {count:,} parameters, and {table}",
         f"  puzzles of {config.seq_len} cells and {config.vocab_size} tokens, "
         f"after {config.prefix_len} positions for the puzzle embedding",
+        *_where(source),
         f"  names began with '{source['prefix']}', initial latents were {source['init_dtype']}",
     ]
     if guessed:
         lines.append(
             f"  not told by the file, so as in the authors' settings: {', '.join(guessed)}"
         )
+    other = [cells for cells in CELLS.get(config.vocab_size, ()) if cells != config.seq_len]
+    if f"seq_len={config.seq_len}" in guessed and config.mixing == "attention" and other:
+        lines.append(f"  puzzles of {config.vocab_size} tokens may also have {other[0]} cells")
     return "\n".join(lines)
 
 
-def read_state(path: Path | str) -> dict[str, Tensor]:
-    """The tensors in a checkpoint, by name. No code in the file is run.
-
-    Raises UserError if the file is missing or holds anything but tensors.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no checkpoint file {path}; check the path.")
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            with warnings.catch_warnings(action="ignore"):  # about old pickle protocols
-                content = torch.load(
-                    path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-                )
-    except Exception as error:  # an unknown file can make the parser raise anything
-        raise UserError(
-            f"{path} cannot be read safely as a state dict, because it is damaged or holds more "
-            "than tensors; use another file. Nothing in it was run."
-        ) from error
-    for wrapper in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
-    ):
-        raise UserError(f"{path} is not a state dict, which holds only tensors; use another file.")
-    return dict(content)
-
-
-def split_prefix(state: dict[str, Tensor], path: Path | str) -> tuple[dict[str, Tensor], str]:
-    """The state dict without the prefix of its names, such as `_orig_mod.model.inner.`, and it.
-
-    `path` is for the error message. Raises UserError if this is not a TRM or HRM.
-    """
-    found = (n.removesuffix(a) for a in (ANCHOR, "Z_init") for n in state if n.endswith(a))
-    prefix = next(found, None)
-    if prefix is None:
-        raise UserError(
-            f"{path} holds no TRM or HRM of the authors' code, because it has no {ANCHOR}; "
-            "use another file."
-        )
-    shorter = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return {n: t for n, t in shorter.items() if not n.startswith(RECOMPUTED)}, prefix
+def _where(source: dict) -> list[str]:
+    """Where in a file its network was, and which others were there, as lines of text."""
+    if not source["place"] and not source["passed_over"]:
+        return []
+    average = AVERAGE.search(f"{source['place']}.{source['prefix']}")
+    kind = "a moving average (EMA)" if average else "which is not called a moving average (EMA)"
+    lines = [f"  weights taken from '{source['place'] or source['prefix']}', {kind}"]
+    if source["passed_over"]:
+        lines.append(f"  passed over: {', '.join(map(repr, source['passed_over']))}")
+    return lines
 
 
 def _resized(table: Tensor, puzzles: str | int) -> Tensor:
@@ -313,7 +287,7 @@ def _resized(table: Tensor, puzzles: str | int) -> Tensor:
         rows = int(puzzles)
     except ValueError:
         rows = 0
-    if rows < 1:
+    if not 1 <= rows <= LARGEST["num_puzzles"]:
         raise UserError(
             f"The puzzle embeddings cannot be '{puzzles}'; say keep, drop or a number.", "puzzles"
         )

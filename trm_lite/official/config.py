@@ -20,13 +20,15 @@ from trm_lite.nets.configs import (
     TRMConfig,
     URMConfig,
 )
+from trm_lite.nets.weights import ANCHOR
+from trm_lite.puzzles.known import name_by_sizes
 from trm_lite.training.recipe import Recipe
 
 # Settings of networks whose continue logit is not trained: TRM's, EqR's and URM's.
 WITHOUT_CONTINUE = ("no_ACT_continue", "lambda_", "loops")
-ANCHOR = "embed_tokens.embedding_weight"  # a tensor that every network has
+# Cells of Sudokus, of Maze-Hard and of ARC-AGI by vocabulary size, the authors' puzzles first.
+CELLS = {6: (900, 16), 8: (36,), 11: (81,), 12: (900,), 18: (256,)}
 EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
-SEQ_LENS = {11: 81, 6: 900, 12: 900}  # cells by vocabulary size: Sudoku, Maze-Hard, ARC-AGI
 
 
 def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
@@ -41,15 +43,15 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
     """
     if any(".attn_t." in name for name in state):
         return _infer_se_rrm(state, given)
-    H_layers = _count(state, r"H_level\.layers\.(\d+)\.")
-    L_layers = _count(state, r"L_level\.layers\.(\d+)\.")
+    H_layers = _count(state, r"H_level\.layers\.([0-9]+)\.")
+    L_layers = _count(state, r"L_level\.layers\.([0-9]+)\.")
     network: type[ReasonerConfig]
     fields: dict
     if H_layers and L_layers:
         network, fields = HRMConfig, {"H_layers": H_layers, "L_layers": L_layers}
     elif L_layers:
-        multi_scale = _count(state, r"L(\d+)_init") - 1  # their numbers begin with 1
-        num_latents = multi_scale if multi_scale > 0 else int("H_init" in state)
+        multi_scale = _count(state, r"L([0-9]+)_init", first=1)
+        num_latents = multi_scale or int("H_init" in state)
         network, fields = TRMConfig, {"num_layers": L_layers, "num_latents": num_latents}
         if multi_scale < 1 and "L_init" not in state:  # EqR draws its initial latents
             fields |= {"num_latents": 1} | EQR
@@ -62,31 +64,39 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
         given = _in_loops(given)
     else:
         raise UserError("The state dict holds no layers of a TRM, HRM or URM; use another file.")
-    tokens = _matrix(state, ANCHOR)
+    tokens = matrix(state, ANCHOR)
     fields["vocab_size"], fields["hidden_size"] = tokens
     fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
     fields |= _lengths(state, network, tokens, fields["mixing"], given)
     if fields["mixing"] == "attention":
         fields["num_heads"] = _heads(state, network, tokens[1])
     if network is TRMConfig:
-        fields["T"], fields["n"] = 3, 6 if fields["seq_len"] == 81 else 4
+        fields["T"], fields["n"] = 3, 4 if fields["seq_len"] == 900 else 6
     fields |= given
+    fields.setdefault("puzzle", name_by_sizes(fields["vocab_size"], fields["seq_len"]))
     try:
         return network(**(fields | _inner_widths(state, fields)))
     except TypeError as error:
         raise UserError(f"A {network.network} has no such field ({error}); omit it.") from error
 
 
-def _count(state: dict[str, Tensor], pattern: str) -> int:
-    """One more than the largest number that `pattern` finds in a name; 0 if it finds none."""
-    return max((int(m[1]) + 1 for m in (re.match(pattern, name) for name in state) if m), default=0)
+def _count(state: dict[str, Tensor], pattern: str, first: int = 0) -> int:
+    """How many different numbers `pattern` finds in names; they must go up from `first`."""
+    found = {match[1] for name in state if (match := re.match(pattern, name))}
+    wanted = {str(first + number) for number in range(len(found))}
+    if found != wanted:
+        raise UserError(
+            f"The state dict has a layer or latent with the number {max(found - wanted)[:20]} but "
+            f"none with the number {min(wanted - found)}; use another file."
+        )
+    return len(found)
 
 
 def _infer_se_rrm(state: dict[str, Tensor], given: dict) -> SERRMConfig:
     """The configuration of an SE-RRM; shapes tell neither the board nor the heads."""
     given = _in_loops(given)
     hidden_size, shared = state["Z_init"].shape[0], "embed_symbols" not in state
-    widths = [_matrix(state, f".{axis}.o_proj.weight")[1] for axis in ("attn", "attn_t")]
+    widths = [matrix(state, f".{axis}.o_proj.weight")[1] for axis in ("attn", "attn_t")]
     heads = [max(1, width // 64) for width in widths]
     fields = {
         "num_layers": _count(state, r"L_level\.layers\.(\d+)\."),
@@ -101,12 +111,12 @@ def _infer_se_rrm(state: dict[str, Tensor], given: dict) -> SERRMConfig:
     if not shared:
         fields["vocab_size"] = state["embed_symbols"].shape[1]
     if "puzzle_emb.weights" in state:
-        fields["num_puzzles"], size = _matrix(state, "puzzle_emb.weights")
+        fields["num_puzzles"], size = matrix(state, "puzzle_emb.weights")
         fields["vocab_size"] = size - hidden_size
     if "pos_embedding" in state:
         fields |= {"positions": "learned", "seq_len": state["pos_embedding"].shape[2]}
     fields |= given
-    fields.setdefault("seq_len", SEQ_LENS.get(fields["vocab_size"], 81))
+    fields.setdefault("seq_len", CELLS.get(fields["vocab_size"], (81,))[0])
     fields.setdefault("head_size", widths[0] // fields["num_heads"])
     fields.setdefault("symbol_head_size", widths[1] // fields["symbol_heads"])
     try:
@@ -132,7 +142,7 @@ def _in_loops(given: dict) -> dict:
     return given
 
 
-def _matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
+def matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
     """The shape of the first matrix whose name ends with `end`."""
     for name, tensor in state.items():
         if name.endswith(end):
@@ -147,35 +157,52 @@ def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: d
     vocab_size, hidden_size = tokens
     fields: dict = {"prefix_len": 0}
     if "puzzle_emb.weights" in state:
-        fields["num_puzzles"], size = _matrix(state, "puzzle_emb.weights")
+        fields["num_puzzles"], size = matrix(state, "puzzle_emb.weights")
         fields["puzzle_embedding_size"] = size
         trm = issubclass(network, TRMConfig)
         fields["prefix_len"] = 16 if trm else math.ceil(size / hidden_size)
     length = None
     if mixing == "mlp":
-        length = _matrix(state, "mlp_t.down_proj.weight")[0]
+        length = matrix(state, "mlp_t.down_proj.weight")[0]
     if "embed_pos.embedding_weight" in state:
         fields["positions"] = "learned"
-        length = _matrix(state, "embed_pos.embedding_weight")[0]
-    seq_len = given.get("seq_len", SEQ_LENS.get(vocab_size))
-    if length is not None:  # prefix and puzzle together, so that either one gives the other
-        if "prefix_len" in given:
-            seq_len = given.get("seq_len", length - given["prefix_len"])
-        elif seq_len is None:
-            seq_len = length - fields["prefix_len"]
-        fields["prefix_len"] = length - seq_len
-    if seq_len is None:
+        length = matrix(state, "embed_pos.embedding_weight")[0]
+    fields |= {name: given[name] for name in ("seq_len", "prefix_len") if name in given}
+    if length is None:
+        if "seq_len" not in fields:
+            fields["seq_len"] = _usual_cells(vocab_size, hidden_size)
+        return fields
+    # Prefix and puzzle together, so that either one gives the other.
+    if "seq_len" not in fields:
+        fields["seq_len"] = length - fields["prefix_len"]
+        for cells in CELLS.get(vocab_size, ()):
+            if "prefix_len" not in given and 0 <= length - cells <= 16:
+                fields["seq_len"] = cells
+    if not 1 <= fields["seq_len"] <= length:
         raise UserError(
-            f"The shapes do not tell how long puzzles of {vocab_size} tokens are; say how many "
-            "cells they have.",
+            f"The network works on {length} positions, which cannot hold {fields['seq_len']} cells "
+            f"and {fields['prefix_len']} positions before them; say how many cells a puzzle has.",
             "seq_len",
         )
-    return fields | {"seq_len": seq_len}
+    return fields | {"prefix_len": length - fields["seq_len"]}
+
+
+def _usual_cells(vocab_size: int, hidden_size: int) -> int:
+    """The cells of a puzzle of a network with attention, whose shapes do not tell."""
+    usual = CELLS.get(vocab_size, ())
+    if len(usual) == 1 or (usual and hidden_size == 512):  # as in all of the authors' settings
+        return usual[0]
+    which = f"may have {' or '.join(map(str, usual))} cells" if usual else "may have any length"
+    raise UserError(
+        f"The shapes do not tell how long puzzles are, and those of {vocab_size} tokens {which}; "
+        "say how many cells they have.",
+        "seq_len",
+    )
 
 
 def _heads(state, network: type[ReasonerConfig], hidden_size: int) -> int:
     """The number of attention heads: the authors' if it fits, else heads of 64 features."""
-    width = _matrix(state, "self_attn.o_proj.weight")[1]
+    width = matrix(state, "self_attn.o_proj.weight")[1]
     likely = (network.num_heads if hidden_size == 512 else max(1, hidden_size // 64), 12, 8)
     for heads in (*likely, *range(1, hidden_size // 2 + 1)):
         size = hidden_size // heads
@@ -195,7 +222,7 @@ def _inner_widths(state, fields: dict) -> dict:
     if "expansion" in fields:
         return {}
     ends = (".mlp.down_proj.weight", ".mlp_t.down_proj.weight")
-    shapes = [_matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
+    shapes = [matrix(state, end) for end in ends[: 1 + (fields["mixing"] == "mlp")]]
     for multiple_of in (256, 128, 64, 32, 16, 8, 4, 2, 1):
         for expansion in (4.0, 1.0, 2.0, 3.0, 6.0, 8.0):
             if all(inner_width(w, expansion, multiple_of) == inner for w, inner in shapes):

@@ -26,7 +26,8 @@ from trm_lite.official.golden import EXACT, LATENT, OUTPUT, RATE, WEIGHTS, Golde
 from trm_lite.official.gradients import check_gradients
 from trm_lite.official.metrics import check_metrics, latent_metrics, metrics
 from trm_lite.official.replay import Replay
-from trm_lite.official.rerun import GoldenTrainer, latents_by_name
+from trm_lite.official.rerun import MOST_STEPS, GoldenTrainer, latents_by_name
+from trm_lite.official.state_dicts import find_network
 from trm_lite.official.units import UNITS
 from trm_lite.thinking import Carry, refill, think, worth_of_going_on
 from trm_lite.training.losses import step_loss
@@ -40,28 +41,39 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
     compare.
     """
     golden = Golden(path)
-    if golden.names("state/"):
-        config_file = config_file or path.with_name("model_configs.json")
-        for prefix, names in (
-            ("", (path.stem, f"{path.stem}_mlp")),
-            ("att/", (f"{path.stem}_att",)),
-        ):
-            part = golden.under(prefix)
-            if part.names("state/"):
-                name, entry = read_entry(config_file, *names)
-                try:
-                    _compare_model(part, entry)
-                except KeyError as error:
-                    raise UserError(
-                        f"The configuration of {name} lacks {error}; add it.", "config"
-                    ) from error
-    else:
-        for prefix, compare_unit in UNITS.items():
-            if golden.names(prefix):
-                compare_unit(golden)
+    try:
+        _compare(golden, path, config_file or path.with_name("model_configs.json"))
+    except (ArithmeticError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        detail = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(
+            f"{path} and its configuration do not fit together, so they cannot be compared "
+            f"({detail}); use a complete golden file."
+        ) from error
     if not golden.checks:
         raise UserError(f"{path} holds nothing that can be compared; use a golden file.")
     return golden
+
+
+def _compare(golden: Golden, path: Path, config_file: Path) -> None:
+    """Compare all networks in the file, or if there are none, its single parts."""
+    for prefix, names in (
+        ("", (path.stem, f"{path.stem}_mlp")),
+        ("att/", (f"{path.stem}_att",)),
+    ):
+        part = golden.under(prefix)
+        if not part.names("state/"):
+            continue
+        name, entry = read_entry(config_file, *names)
+        try:
+            _compare_model(part, entry)
+        except KeyError as error:
+            raise UserError(
+                f"The configuration of {name} lacks {error}; add it.", "config"
+            ) from error
+    if not golden.names("state/"):
+        for prefix, compare_unit in UNITS.items():
+            if golden.names(prefix):
+                compare_unit(golden)
 
 
 def report(golden: Golden, as_json: bool = False) -> str:
@@ -122,7 +134,7 @@ def read_entry(path: Path, *names: str) -> tuple[str, dict]:
 
 def _compare_model(golden: Golden, entry: dict) -> None:
     state = {name: golden[f"state/{name}"] for name in golden.names("state/")}
-    state, prefix = official.split_prefix(state, "The golden file")
+    state, prefix = find_network(state, "The golden file")[:2]
     config = config_from_settings(entry, state)
     ours = official.from_official(state, config)
 
@@ -214,6 +226,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
     """Compare several optimiser steps: the numbers of each one, and the weights after the last."""
     model, config = trainer.model, trainer.model.config
     count = len(golden["traj/batches/inputs"])
+    if count > MOST_STEPS:
+        raise ValueError(f"there are {count} steps")
     Replay.of(golden, "traj/draws/", model)
     if "traj/u" in golden.arrays:
         trainer.halting_draws = list(golden["traj/u"])

@@ -17,6 +17,8 @@ from trm_lite.training.losses import StepLoss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.trainer import Trainer
 
+MOST_STEPS = 1_000  # supervision steps, or optimiser steps
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -24,6 +26,7 @@ class Shape:
 
     vocab_size: int
     seq_len: int
+    puzzle_name: str = ""
 
 
 class GoldenTrainer(Trainer):
@@ -43,6 +46,8 @@ class GoldenTrainer(Trainer):
             batch = golden.batch("train/batch/" if golden.names("train/") else "eval/batch/")
         puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
         recipe = recipe_from_settings(entry)
+        if not 1 <= recipe.max_steps <= MOST_STEPS:
+            raise ValueError(f"halt_max_steps is {recipe.max_steps}")
         if recipe.exploration and recipe.act != "random":
             raise UserError(
                 "A run with random exploration cannot be compared; use one without exploration."

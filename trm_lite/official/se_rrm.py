@@ -16,6 +16,7 @@ from trm_lite.official.golden import EXACT, LATENT, OUTPUT, Golden
 from trm_lite.official.gradients import check_gradients
 from trm_lite.official.metrics import check_metrics
 from trm_lite.official.rerun import GoldenTrainer, in_probabilities
+from trm_lite.official.state_dicts import find_network
 from trm_lite.thinking import Carry, think
 from trm_lite.training.losses import StepLoss, step_loss
 from trm_lite.training.optim import SignSGD
@@ -117,7 +118,7 @@ def _compare_variant(golden: Golden, entry: dict, name: str) -> None:
     settings = entry | changes | {"arch": entry["arch"] | changes}
     state = {n: golden[f"state/{n}"] for n in golden.names("state/")}
     state |= {n: golden[f"{place}state/{n}"] for n in golden.names(f"{place}state/")}
-    state, prefix = official.split_prefix(state, "The golden file")
+    state, prefix = find_network(state, "The golden file")[:2]
     config = config_from_settings(settings, state)
     kept = {n: state[n] for n in official.places(config)}
     trainer = GoldenTrainer(golden, settings, config, official.from_official(kept, config))

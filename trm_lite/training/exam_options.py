@@ -22,8 +22,8 @@ class ExamOptions:
         bands: Also report exact match by difficulty.
         tries: Attempts at each puzzle, of which one is chosen.
         vary: How attempts differ: by the random "start" of a network that draws one, by "noise" on
-            the initial z, or by the "guise" of a Sudoku. By default the first of these that there
-            is.
+            a latent, or by the "guise" of a puzzle with symmetries. By default the first of these
+            that there is.
         noise: Standard deviation of Gaussian noise on a latent.
         noise_on: Which latent, y or z.
         noise_every_step: Add noise before every supervision step (PTRM), not only the first.

@@ -3,9 +3,9 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from trm_lite.common.choices import Act, LossName, OptimizerName
+from trm_lite.common.choices import Act, HaltOn, LossName, OptimizerName
 from trm_lite.common.errors import UserError, check_range
-from trm_lite.data.settings import DATA, Data
+from trm_lite.data.settings import DATA, BuiltData, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
 
 
@@ -30,6 +30,7 @@ class Recipe:
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
     max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done
+    halt_on: HaltOn = "exact"  # what the halting head learns: the label is met, or all rules are
     # Probability that a slot must take a random number of steps first; with act "random", that it
     # is done after a step.
     exploration: float = 0.1
@@ -103,13 +104,17 @@ class Preset:
     seed: int = 0  # seed of the initial weights, the order of the puzzles and all random choices
 
     def __post_init__(self):
-        """Raise UserError if the network does not have the size of the puzzles."""
+        """Name the network's puzzle; UserError if it does not have the size of the puzzles."""
+        if not isinstance(self.data, BuiltData):  # whose folder need not be there yet
+            model = dataclasses.replace(self.model, puzzle=self.data.puzzle_name)
+            object.__setattr__(self, "model", model)
         if (self.model.vocab_size, self.model.seq_len) != (self.data.vocab_size, self.data.seq_len):
             raise UserError(
                 f"The network of '{self.name}' reads {self.model.seq_len} cells of "
                 f"{self.model.vocab_size} tokens, but its puzzles have {self.data.seq_len} cells "
-                f"of {self.data.vocab_size} tokens; make the two agree."
-            )
+                f"of {self.data.vocab_size} tokens; give the network the sizes of the puzzles.",
+                "seq_len", "vocab_size",
+            )  # fmt: skip
 
 
 def replace(preset: Preset, **changes) -> Preset:
@@ -130,10 +135,13 @@ def replace(preset: Preset, **changes) -> Preset:
 
 
 def fit_to_data(preset: Preset) -> Preset:
-    """A copy of `preset` whose network has as many puzzle identifiers as the data.
+    """A copy of `preset` whose network has the puzzle and the puzzle identifiers of its data.
 
-    Only ARC has more than one, and how many depends on its settings.
+    The data can be found from any folder.
+    Only ARC has more than one identifier, and how many depends on its settings.
     """
+    preset = dataclasses.replace(preset, data=preset.data.settled())
+    preset = replace(preset, puzzle=preset.data.puzzle_name)
     identifiers = preset.data.identifiers
     return preset if identifiers == 1 else replace(preset, num_puzzles=identifiers)
 
@@ -156,5 +164,5 @@ def from_dict(described: dict) -> Preset:
             recipe=revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error

@@ -9,7 +9,7 @@ import torch
 
 from trm_lite.common.device import precision
 from trm_lite.data.dataset import IGNORE, Batch
-from trm_lite.training.losses import StepLoss, cell_losses, detached_loss, together
+from trm_lite.training.losses import StepLoss, cell_losses, together
 from trm_lite.training.optim import SignSGD
 from trm_lite.training.recipe import Recipe
 from trm_lite.training.rsm_depth import depth, ramp
@@ -55,7 +55,7 @@ class RSMTrainer(Trainer):
                 thought = self.model.think_through(part.inputs, part.puzzle_ids, outer, inner, keep)
             loss = answer_loss(thought.logits, part, self.recipe)
             self.backward(loss)
-            losses.append(detached_loss(loss))
+            losses.append(loss.detached())
         return together(losses)
 
     def rate_factor(self) -> float:

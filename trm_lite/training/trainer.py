@@ -16,14 +16,12 @@ from trm_lite.common.errors import UserError, check_range
 from trm_lite.common.ranks import Wishes, join
 from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
-from trm_lite.evaluation.scoring import evaluate
+from trm_lite.evaluation.scoring import evaluate, keeps_rules
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
-from trm_lite.training.losses import StepLoss, detached_loss, step_loss, together
+from trm_lite.training.losses import StepLoss, step_loss, together
 from trm_lite.training.muon import network_optimizer
 from trm_lite.training.optim import (
     SignSGD,
@@ -33,7 +31,9 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
 from trm_lite.training.signals import stop_requests
+from trm_lite.training.start import weights_for
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -81,6 +81,13 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
+        self.model.puzzle = puzzle = self.splits.train.puzzle
+        if recipe.halt_on == "valid" and (puzzle is None or puzzle.breaks is None):
+            raise UserError(
+                "No rules are known for these puzzles, so the halting head cannot learn from them; "
+                "let it learn from the label.",
+                "halt_on",
+            )
         if recipe.start_from:
             self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
@@ -159,9 +166,10 @@ class Trainer:
             self.recipe.loss,
             thought.continue_logit,
             continue_target,
+            self.done(part, thought),
         )
         self.backward(loss)
-        return thought._replace(logits=None), detached_loss(loss)
+        return thought._replace(logits=None), loss.detached()
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""
@@ -169,6 +177,13 @@ class Trainer:
             return None
         later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
         return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def done(self, part: Carry, thought: Thought) -> Tensor | None:
+        """The target (B,) of the halt logit where it is validity; otherwise None."""
+        if self.recipe.halt_on == "exact":
+            return None
+        answers = thought.logits.argmax(-1)
+        return keeps_rules(self.splits.train.puzzle, part.batch, answers).to(self.device)
 
     def backward(self, loss: StepLoss) -> None:
         """Add the gradients of a part of the batch to those of the other parts."""
@@ -269,8 +284,13 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look["exact"] for look in self.history]
+        shares = [look[self.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
+
+    @property
+    def aim(self) -> str:
+        """The figure of a look by which weights are better than others."""
+        return "any_valid" if self.recipe.halt_on == "valid" else "exact"
 
     def look(self, loss: StepLoss) -> dict:
         """Validate the EMA weights, and record the result."""
@@ -280,6 +300,7 @@ class Trainer:
             steps=self.recipe.max_steps,
             bfloat16=self.recipe.bfloat16,
             ranks=self.ranks,
+            rules=True,
         )
         halting, mean_steps = result.when_halting()
         look = {
@@ -292,10 +313,12 @@ class Trainer:
             "exact_when_halting": halting.value,
             "steps_when_halting": mean_steps,
         }
-        best = max((earlier["exact"] for earlier in self.history), default=-1.0)
+        if result.valid is not None:
+            look["any_valid"] = result.valid.float().mean().item()
+        best = max((earlier[self.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -342,12 +365,16 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
@@ -372,15 +399,9 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
-
-
-def weights_for(config: NetConfig, name: str) -> dict:
-    """The weights of a file or of the course; UserError if they are for another `config`."""
-    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
-    if model.config != config:
-        raise UserError(
-            f"{name} holds a different network ({model.config}) from the one to train "
-            f"({config}); choose the preset that it was trained with."
-        )
-    return model.state_dict()
+            try:
+                self.load(state)
+            except UserError as error:
+                raise UserError(
+                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
+                ) from error

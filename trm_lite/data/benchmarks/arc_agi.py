@@ -50,7 +50,7 @@ def build_arc(name: Name, folder: Path, drawing: ArcDrawing) -> bool:
     """
     about = {
         "name": name,
-        "puzzle": "arc",
+        "puzzle": f"arc-{arc.SIDE}x{arc.SIDE}",
         "vocab_size": arc.VOCAB_SIZE,
         "seq_len": arc.CELLS,
         "augmentations": drawing.augmentations,

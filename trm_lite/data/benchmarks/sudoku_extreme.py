@@ -23,7 +23,7 @@ from trm_lite.data.benchmarks.drawing import (
 from trm_lite.data.benchmarks.options import Drawing, Making
 from trm_lite.data.folder import plain, write_split
 from trm_lite.data.settings import SudokuData
-from trm_lite.data.sudokus import GENERATION
+from trm_lite.data.sudokus import GENERATION, boards_in
 from trm_lite.puzzles import sudoku
 
 FILES = public_files(
@@ -73,9 +73,7 @@ def _breed(making: Making) -> dict[str, Rows]:
     made = {}
     for name, puzzles in splits._asdict().items():
         if len(puzzles):
-            boards, answers = (
-                sudoku.from_tokens(tokens.numpy()) for tokens in (puzzles.inputs, puzzles.labels)
-            )
+            boards, answers = boards_in(puzzles)
             made[name] = Rows(boards, answers, sudoku.rate(boards).guesses)
     return made
 
@@ -141,7 +139,7 @@ def official_symmetry(count: int, state: np.random.RandomState) -> sudoku.Symmet
     return sudoku.Symmetry(torch.from_numpy(cells), torch.from_numpy(tokens))
 
 
-SHAPE = {"puzzle": "sudoku", "vocab_size": 11, "seq_len": 81}
+SHAPE = {"puzzle": "sudoku-9x9", "vocab_size": 11, "seq_len": 81, "symmetric": True}
 DRAWN = CsvBenchmark(
     {"name": "sudoku-extreme", **SHAPE, "rating": "guesses of the solver tdoku"},
     FILES,

@@ -20,12 +20,13 @@ function claimKeys(root) {
 }
 
 /**
- * A board of `count` cells. `boxes` is [rows, columns] of a Sudoku's box, or empty.
+ * A board of `count` cells. `boxes` is [rows, columns] of a box, or empty.
  * `field(i)` makes what takes the focus in a cell; without it that is the cell itself.
  */
 function makeGrid({ columns, count, boxes, name, field }) {
   const board = make("div", "trm-board", { role: "grid", "aria-label": name });
   board.style.setProperty("--n", columns);
+  board.style.setProperty("--cell", `${Math.max(15, Math.min(34, 540 / columns))}px`);
   const cells = [], stops = [];
   for (let i = 0; i < count; i++) {
     const [row, column] = [Math.floor(i / columns), i % columns];
