@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,3 +77,19 @@ def write_kaggle():
             (folder / f"arc-agi_{subset}{infix}_{part}.json").write_text(chosen)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium without a window; tests are skipped where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    chromium = next((found for name in names if (found := shutil.which(name))), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed (on Debian: apt install chromium)")
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

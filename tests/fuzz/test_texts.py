@@ -70,9 +70,10 @@ class Sometimes(torch.nn.Module):
 
     device, draws = torch.device("cpu"), False
 
-    def __init__(self, size):
+    def __init__(self, cells):
         super().__init__()
-        self.config = SimpleNamespace(seq_len=size * size, vocab_size=size + 2)
+        size = round(cells**0.5)
+        self.config = SimpleNamespace(seq_len=cells, vocab_size=size + 2)
         self.puzzle = get_puzzle(f"sudoku-{size}x{size}")
 
     def initial_latents(self, count):
@@ -83,9 +84,7 @@ class Sometimes(torch.nn.Module):
         said = sudoku.solve(boards).boards.copy()
         wrong = boards.sum(1) % 2 == 1
         said[wrong, 5] = said[wrong, 5] % 4 + 1
-        logits = torch.nn.functional.one_hot(
-            torch.from_numpy(said).long() + 1, self.config.vocab_size
-        ).float()
+        logits = torch.nn.functional.one_hot(torch.from_numpy(said).long() + 1, 11).float()
         sure = torch.full((len(boards),), 9.0)
         return Thought(latents, logits, sure, sure)
 
@@ -98,8 +97,8 @@ def solve_as_command(content: bytes) -> int:
         problem.encode()
     for size in {sudoku.size_of(board) for _, board in proper}:
         boards = np.stack([board for _, board in proper if board.size == size * size])
-        for said in solve_boards(Sometimes(size), sudoku.to_tokens(boards), max_steps=1):
-            pair = (sudoku.from_tokens(tokens).tolist() for tokens in said[1:3])
+        for said in solve_boards(Sometimes(size * size), sudoku.to_tokens(boards), max_steps=1):
+            pair = (sudoku.from_tokens(part).tolist() for part in (said.question, said.solution))
             assert said.solved == obeys(*pair)
     return len(proper)
 

@@ -3,6 +3,7 @@
 Each is a thin shell: the Python side holds what is to be seen, and `browser/*.js` draws it.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +25,13 @@ COLOURS = {
 
 
 def _source(*names: str) -> str:
-    return "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    """Some of the modules as a single one, which need not import from each other any more."""
+    text = "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    return re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
 
 
-def _css() -> str:
-    """The style sheet, with the colours of the course."""
+def css() -> str:
+    """The style sheet of everything that is drawn in a browser, with the colours of the course."""
     colours = "".join(f"--trm-{name}: {colour};" for name, colour in COLOURS.items())
     return f":root {{ {colours} }}\n{_source('look.css')}"
 
@@ -36,7 +39,7 @@ def _css() -> str:
 class Part(anywidget.AnyWidget):
     """Something drawn by a small script in the browser."""
 
-    _css = _css()
+    _css = css()
 
 
 class Message(Part):

@@ -1,5 +1,7 @@
 // A board to type into. What is typed goes to Python; what it makes of it comes back as a whole.
 
+import { claimKeys, make, makeGrid, place } from "./grid.js";
+
 function render({ model, el }) {
   const columns = model.get("columns");
   let edits = model.get("heard");

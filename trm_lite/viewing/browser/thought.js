@@ -1,5 +1,7 @@
 // A thought as a film: the whole of it is here, so moving through it needs no kernel.
 
+import { claimKeys, make, makeGrid, place } from "./grid.js";
+
 const SPEEDS = { slow: 1000, normal: 450, fast: 150 }; // milliseconds per frame
 const ICONS = { play: "M3 1v14l11-7z", pause: "M3 1h4v14H3zM9 1h4v14H9z", back: "M2 1h3v14H2zM14 1v14L5 8z" };
 
