@@ -167,7 +167,7 @@ def from_dict(described: dict) -> Preset:
             recipe=_revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error
 
 
