@@ -2,7 +2,7 @@
 
 from trm_lite.common.texts import text_lines
 from trm_lite.puzzles.reading.alphabet import Alphabet, Found, Unread, Written
-from trm_lite.puzzles.reading.csv_tables import BEGINNING, CsvProblem, is_csv, read_table
+from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_csv, read_table
 from trm_lite.puzzles.reading.json_lists import find_in_json
 from trm_lite.puzzles.reading.layouts import find_in_lines
 from trm_lite.puzzles.reading.lines import BETWEEN
@@ -21,17 +21,19 @@ def find_boards(text: str, alphabet: Alphabet) -> Found:
     found = find_in_json(text, alphabet, lambda part: _only_board(part, alphabet))
     if found is not None:
         return found
+    if is_csv(text_lines(text)) and (found := _find_in_csv(text, alphabet)):
+        return found
     lines = [line.rstrip("\r\n") for line in text_lines(text)]
-    if is_csv(lines[:BEGINNING]):
-        return _find_in_csv(text, alphabet)
     found = find_in_lines(lines, alphabet)
     return found if found.boards else _wrapped(lines, alphabet) or found
 
 
-def _find_in_csv(text: str, alphabet: Alphabet) -> Found:
+def _find_in_csv(text: str, alphabet: Alphabet) -> Found | None:
     found = Found([], [])
     try:
         table = read_table(text_lines(text))
+        if "question" not in table.places:  # within quotation marks the name is part of another
+            return None
         place = table.places["question"]
         for line, fields in table.rows:
             field = fields[place] if place < len(fields) else ""

@@ -1,7 +1,6 @@
 """CSV as it is found: any separator, line end and order of columns, names known in the field."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -43,21 +42,27 @@ def read_table(lines: Iterable[str]) -> Table | None:
     Raises CsvProblem for a header whose quotation marks do not fit.
     """
     lines = iter(lines)
-    first, separator, skipped = next(lines, ""), "", 0
-    while first and (not first.strip() or first.startswith(("#", "sep="))):
-        separator = first[4:5] if first.startswith("sep=") else separator  # Excel's way to tell it
-        first, skipped = next(lines, ""), skipped + 1
+    first, separator, skipped = _header(lines)
     if not first:
         return None
-    separator = separator if separator.strip() else _separator(first)
     rows = _rows(chain([first], lines), separator, skipped)
     _, header = next(rows, (0, []))
     return Table(header, _places(header), rows)
 
 
-def is_csv(beginning: Iterable[str]) -> bool:
-    """Whether one of the first lines of a text names a column of puzzles."""
-    return any("question" in _places(re.split(f"[{SEPARATORS}]", line)) for line in beginning)
+def is_csv(lines: Iterable[str]) -> bool:
+    """Whether lines begin with a header of several columns, one of which is of puzzles."""
+    first, separator, _ = _header(iter(lines))
+    return separator in first and "question" in _places(first.split(separator))
+
+
+def _header(lines: Iterator[str]) -> tuple[str, str, int]:
+    """The first line that is neither empty nor a comment, its separator, and how many are not."""
+    first, separator, skipped = next(lines, ""), "", 0
+    while first and (not first.strip() or first.startswith(("#", "sep="))):
+        separator = first[4:5] if first.startswith("sep=") else separator  # Excel's way to tell it
+        first, skipped = next(lines, ""), skipped + 1
+    return first, separator if separator.strip() else _separator(first), skipped
 
 
 def _separator(header: str) -> str:

@@ -11,7 +11,8 @@ from trm_lite.puzzles.reading.alphabet import Alphabet, Unread, Written
 
 BETWEEN = re.compile(r"[\s,;:|/\"'\[\](){}\u2500-\u257f]+")  # what may stand between cells
 TITLE = re.compile(  # "Grid 01", "#12", "3."
-    r"\W*(grid|puzzle|sudoku|board|problem|quiz|game|level|number|no|nr)\b\W*\d*\W*"
+    r"\W*(grid|puzzle|sudoku|board|problem|question|quiz|quizze|game|level|number|no|nr)s?\b"
+    r"\W*\d*\W*"
     r"|\d{1,2}|#\d{1,6}|\(?\d{1,6}[.):]",
     re.ASCII | re.IGNORECASE,
 )
