@@ -147,8 +147,12 @@ def test_a_blank_of_the_field(blank, layout):
         (['"a,question",b', ONE], [2], {1: "header of a CSV file"}),
         (["a;question,b", ONE], [2], {1: "header of a CSV file"}),
         ([ONE, "question,answer", TWO], [1, 3], {2: "header of a CSV file"}),
-        (["question", ONE, f'"{TWO}', ONE], [2], {3: "check the quotation marks"}),
-        (["question", ONE, "1" * 200_000], [2], {3: "field larger than field limit"}),
+        (
+            ["question,n", f"{ONE},1", f'"{TWO},2', f"{ONE},3"],
+            [2],
+            {3: "check the quotation marks"},
+        ),
+        (["question,n", f"{ONE},1", "1" * 200_000], [2], {3: "field larger than field limit"}),
         (["[" * 100_000], [], {1: "nested too deeply"}),
         (["[1, 2, 3]"], [], {1: "holds no board here; write a list of 16, 36 or 81 cells"}),
         (
