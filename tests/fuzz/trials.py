@@ -90,7 +90,7 @@ def damaged(originals: list[bytes], *, longest: int = 12):
 
     def damage(dice: random.Random) -> bytes:
         content = bytearray(dice.choice(originals))
-        for _ in range(dice.randint(1, 4)):
+        for _ in range(dice.randint(0, 4)):
             place, length = dice.randint(0, len(content)), dice.randint(1, longest)
             kind = dice.choice(("change", "flip", "cut", "insert", "double", "tear", "swap"))
             if kind == "change":
@@ -128,7 +128,7 @@ def altered(original):
 
     def alter(dice: random.Random):
         value = deepcopy(original)
-        for _ in range(dice.randint(1, 3)):
+        for _ in range(dice.randint(0, 3)):
             parent, key, node = None, None, value
             while (
                 isinstance(node, dict | list) and node and (parent is None or dice.random() < 0.7)

@@ -250,7 +250,7 @@ def student_version(notebook: dict, student: str = "") -> dict:
             text = set_student(text, student)
         raw["source"] = text
     # What `check` runs, whatever the student makes of these cells.
-    cells = [{key: raw[key] for key in ("cell_type", "metadata", "source")}
+    cells = [{key: raw[key] for key in ("cell_type", "metadata", "source") if key in raw}
              for raw in made["cells"] if raw["cell_type"] == "code"]  # fmt: skip
     about = made.get("metadata")
     made["metadata"] = (about if isinstance(about, dict) else {}) | {

@@ -27,11 +27,8 @@ from trm_lite.common.file_kinds import (
 from trm_lite.nets.weights import ANCHOR
 
 ANCHORS = (ANCHOR, "Z_init")  # the other one is a tensor of every SE-RRM
-UNTRAINED = (
-    "_init",
-    "init_hidden",
-    "puzzle_emb.weights",
-)  # buffers, which the authors' average leaves out
+# Buffers, which the authors' average leaves out.
+UNTRAINED = ("_init", "init_hidden", "puzzle_emb.weights")
 RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 WRAPPERS = {"_orig_mod", "module"}  # parts of a name that torch.compile and DDP insert
 AVERAGE = re.compile(r"(^|[._])(ema|shadow|averaged?)([._]|$)", re.IGNORECASE)
