@@ -6,7 +6,7 @@ BIN := .venv/bin
 # In a container one is often root, which Jupyter has to be told is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab demo play test fuzz test-nbgrader course clean
+.PHONY: lab demo play test fuzz test-nbgrader course site clean
 
 # The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
@@ -55,6 +55,14 @@ test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through t
 
 course: .venv/ready  ## run all lessons into runs/course; PROFILE=smoke is quick
 	$(BIN)/trm-lite course --profile $(or $(PROFILE),mini)
+
+site: .venv/site-ready  ## the course as a site in build/site, to be read without installing anything
+	@$(BIN)/python site/build.py build/site
+	@echo "Open build/site/index.html in a browser."
+
+.venv/site-ready: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
+	@touch $@
 
 clean:  ## remove the environment
 	rm -rf .venv .venv-nbgrader

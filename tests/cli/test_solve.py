@@ -93,7 +93,10 @@ def test_command_line_picture(tmp_path):
         (["evaluate", "{folder}"], "holds no last.safetensors"),
         (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),
         (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
-        (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "give the network the sizes of the puzzles"),
+        (
+            ["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"],
+            "give the network the sizes of the puzzles",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_and_status_2(

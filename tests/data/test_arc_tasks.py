@@ -129,6 +129,7 @@ def test_files_that_are_none(raw, tmp_path):
         ('{"train": [{"output": 1}], "test": []}', "needs lists"),
         ('{"a": {"test": []}}', "'a' in .* needs lists"),
         ('{"a": 3}', "needs lists"),
+        ('{"a\\nb\\ud800": 3}', r"called 'a\\nb\\ud800', which cannot be printed"),
         ('{"train": [{"input": [[1]]}], "test": []}', "'one', train pair 1 in .* has no output"),
         ('{"train": [{"input": [[1]], "output": [[11]]}], "test": []}', "no test pairs"),
     ):

@@ -25,6 +25,8 @@ from trm_lite.training.run_folder import load_state, preset_of
 
 CONFIG = TRMConfig(**SMALL, T=1, n=1)
 NETWORK = build_network(CONFIG)
+OFFICIAL = official.to_official(NETWORK)
+STATES = {"ours": NETWORK.state_dict(), "theirs": OFFICIAL}  # by name, because a failure is printed
 PRESET = replace(get_preset("sudoku-6x6"), **SMALL, T=1, n=1)
 DESCRIBED = json.loads(json.dumps(dataclasses.asdict(PRESET)))
 
@@ -50,14 +52,14 @@ ODD_NAMES = ["head.weight", "x", "", "a" * 300, "layers.999999999.x", "model.inn
 
 
 @st.composite
-def other_tensors(draw, state):
-    """A state in which some tensors are missing, renamed, or others."""
-    state = dict(state)
+def other_tensors(draw, which):
+    """A state, by its name, in which some tensors are missing, renamed, or others."""
+    state = dict(STATES[which])
     for _ in range(draw(st.integers(1, 3))):
         name = draw(st.sampled_from([*state, *ODD_NAMES]))
         kind = draw(st.sampled_from(("replace", "remove", "rename")))
         if kind == "replace":
-            state[name] = draw(ODD_TENSORS)
+            state[name] = draw(ODD_TENSORS).clone()  # no two may share their memory
         elif kind == "remove":
             state.pop(name, None)
         elif name in state:
@@ -70,7 +72,7 @@ def other_tensors(draw, state):
     st.one_of(
         damaged([WEIGHTS, WEIGHTS[: HEADER + 8]]),
         altered(dataclasses.asdict(CONFIG)).map(weights),
-        other_tensors(NETWORK.state_dict()).map(lambda state: weights(state=state)),
+        other_tensors("ours").map(lambda state: weights(state=state)),
     )
 )
 def test_weights_of_any_bytes(folder, content):
@@ -85,7 +87,6 @@ def saved(thing: object) -> bytes:
     return buffer.getvalue()
 
 
-OFFICIAL = official.to_official(NETWORK)
 CHECKPOINT = saved(OFFICIAL)
 OTHER_PICKLES = st.sampled_from([
     [], {}, 3, None, "text", torch.zeros(3), {"model": 3}, {"model": {}}, {1: torch.zeros(2)},
@@ -97,7 +98,7 @@ OTHER_PICKLES = st.sampled_from([
 @given(
     st.one_of(
         damaged([CHECKPOINT, WEIGHTS]),
-        other_tensors(OFFICIAL).map(saved),
+        other_tensors("theirs").map(saved),
         OTHER_PICKLES,
         st.sampled_from([b"version https://git-lfs.github.com/spec/v1", b"<html>", b""]),
     )

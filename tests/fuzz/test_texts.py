@@ -17,7 +17,7 @@ from trm_lite.data.benchmarks import maze_hard, sudoku_extreme
 from trm_lite.data.benchmarks.csv_files import joined, pieces
 from trm_lite.evaluation import read_puzzles, solve_boards
 from trm_lite.nets import Latents, Thought
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import get_puzzle, maze, sudoku
 
 BOARDS = {
     size: sudoku.generate(6, size, seed=3, minimal=False, blanks=size * size // 2)
@@ -72,7 +72,9 @@ class Sometimes(torch.nn.Module):
 
     def __init__(self, cells):
         super().__init__()
-        self.config = SimpleNamespace(seq_len=cells)
+        size = round(cells**0.5)
+        self.config = SimpleNamespace(seq_len=cells, vocab_size=size + 2)
+        self.puzzle = get_puzzle(f"sudoku-{size}x{size}")
 
     def initial_latents(self, count):
         return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
@@ -95,8 +97,9 @@ def solve_as_command(content: bytes) -> int:
         problem.encode()
     for size in {sudoku.size_of(board) for _, board in proper}:
         boards = np.stack([board for _, board in proper if board.size == size * size])
-        for said in solve_boards(Sometimes(size * size), boards, max_steps=1):
-            assert said.solved == obeys(said.puzzle.tolist(), said.solution.tolist())
+        for said in solve_boards(Sometimes(size * size), sudoku.to_tokens(boards), max_steps=1):
+            pair = (sudoku.from_tokens(part).tolist() for part in (said.question, said.solution))
+            assert said.solved == obeys(*pair)
     return len(proper)
 
 

@@ -69,7 +69,6 @@ def survives(reader: str):
     except UserError as error:
         said = str(error)
         assert said.strip() and "\n" not in said and "Traceback" not in said, said
-        said.encode()  # it can be printed
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

@@ -16,12 +16,12 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import Latents, layers, reasoner, trm
+from trm_lite.nets import Latents, layers, reasoner, rsm, se_rrm, trm, urm
 from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
 from trm_lite.official.parity import check_parity
-from trm_lite.training import losses, optim
+from trm_lite.training import losses, optim, rsm_trainer
 from trm_lite.training import trainer as training
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -62,6 +62,15 @@ def test_everything_is_covered():
         "sign/w_after",
         "lr/warm10_ratio0.1/lr",
         "init/uniform_grid_to_value",
+        "rollouts/scores",
+        "units/residual/window3/chosen",
+        "units/muon/p_after/wide",
+        "units/convswiglu_k2/grad_x",
+        "other_board/step1/logits",
+        "variants/arc/train/loss",
+        "train_keep/grad/model.embed_tokens.embedding_weight",
+        "att/traj/lr_mult",
+        "units/schedule/maze/change_steps",
     ):
         assert name in names
 
@@ -170,6 +179,34 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "the norm of the mixer over the length": (
+        "rsm", rsm.FeatureNormMixer, "forward", layers.TokenMixer.forward, "eval/H1/logits"),
+    "history never kept": (
+        "rsm", rsm.RSM, "think_through",
+        lambda model, *thought: THOUGHT(model, *thought[:4]), "train_keep/grad"),
+    "thoughts that grow one step late": (
+        "rsm", rsm_trainer, "depth",
+        lambda recipe, config, step: GROWN(recipe, config, step - 1), "traj/H"),
+    "rows and columns swapped": (
+        "se_rrm", layers.BoardRotary, "forward",
+        lambda rotary, x: TURNED(rotary, x.roll(x.shape[-1] // 4, -1)).roll(-x.shape[-1] // 4, -1),
+        "units/attn_cells/y"),
+    "symbols before cells": (
+        "se_rrm", se_rrm.SymbolBlock, "forward",
+        lambda block, h, rotary=None: MIXED(block, h.transpose(1, 2)).transpose(1, 2),
+        "units/block/y"),
+    "a convolution that looks ahead": (
+        "urm", urm.ConvSwiGLU, "forward",
+        lambda layer, x: CONVOLVED(layer, x.flip(1)).flip(1), "eval/step1/logits"),
+    "gradient through all loops": (
+        "urm", urm, "looped",
+        lambda net, state, seen, loops, with_gradient: LOOPED(net, state, seen, loops, loops),
+        "train/grad"),
+    "the learning rate counted from 1": (
+        "urm", training, "schedule",
+        lambda step, **options: optim.schedule(step + 1, **options), "traj/lr"),
+    "Muon without rounding": (
+        "urm", torch.Tensor, "bfloat16", torch.Tensor.float, "units/muon/p_after/wide"),
     "noise scaled by lambda": (
         "eqr", trm.TRM, "update",
         lambda model, net, state, seen, draw=None: APPLY(model, net, state, seen,
@@ -201,6 +238,9 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+THOUGHT, GROWN = rsm.RSM.think_through, rsm_trainer.depth
+TURNED, MIXED = layers.BoardRotary.forward, se_rrm.SymbolBlock.forward
+CONVOLVED, LOOPED = urm.ConvSwiGLU.forward, reasoner.looped
 APPLY, START = trm.TRM.update, trm.TRM.initial_latents
 EMBED = reasoner.Reasoner.embed
 
@@ -318,6 +358,13 @@ OURS = {
     "hrm_maze": "maze-hard-hrm",
     "hrm_arc1": "arc-agi-1-hrm",
     "hrm_arc2": "arc-agi-2-hrm",
+    "eqr_sudoku": "sudoku-extreme-eqr",
+    "eqr_sudoku_attention": "sudoku-extreme-eqr-att",
+    "urm_sudoku": "sudoku-extreme-urm",
+    "urm_arc1": "arc-agi-1-urm",
+    "urm_arc2": "arc-agi-2-urm",
+    "rsm_sudoku": "sudoku-extreme-rsm",
+    "se_rrm_sudoku": "sudoku-extreme-se-rrm",
     "transformers_baseline_sudoku": "sudoku-extreme-direct",
     "transformers_baseline_maze": "maze-hard-direct",
     "transformers_baseline_arc1": "arc-agi-1-direct",
@@ -330,6 +377,8 @@ def test_full_size_networks_have_the_authors_shapes(theirs):
     expected, config = COUNTS[theirs], PRESETS[OURS[theirs]].model
     assert config.parameters == expected["parameters"]
     shapes = {name: list(place.shape) for name, place in places(config).items()}
+    if config.network == "RSM":  # its head is the token embedding
+        shapes["lm_head.weight"] = shapes["embed_tokens.embedding_weight"]
     for name, shape in expected["state_dict_keys"].items():
         name = name.removeprefix("inner.")
         assert shapes.pop(name) == shape

@@ -89,6 +89,22 @@ def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, offici
     assert_same(second.state(), whole.state())
 
 
+def test_muon_steps_are_alike_in_all_directions_and_go_on_after_a_stop(tiny, tiny_splits, tmp_path):
+    preset = replace(tiny, optimizer="muon", weight_decay=0.0, warmup_steps=0)
+    options = dict(splits=tiny_splits, device="cpu", progress=False)
+    trainer = Trainer(preset, folder=tmp_path, **options)
+    weight = trainer.model.net.blocks[0].swiglu.down.weight
+    before = weight.detach().clone()
+    trainer.step()
+    moved = (before - weight.detach()) / preset.recipe.lr
+    stretch = torch.linalg.svdvals(moved) / (0.2 * max(moved.shape) ** 0.5)
+    assert stretch.min() > 0.4 and stretch.max() < 1.9
+    trainer.save()
+    expected = trainer.step().total
+    again = Trainer(preset, folder=tmp_path, **options)
+    assert torch.equal(again.step().total, expected)
+
+
 def test_the_seed_decides_everything(tiny, tiny_splits):
     def weights(seed):
         preset = replace(tiny, seed=seed, steps=3)

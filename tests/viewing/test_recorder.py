@@ -16,9 +16,9 @@ from trm_lite.nets import (
     HRMConfig,
     Thought,
     TRMConfig,
-    URMConfig,
     build_network,
 )
+from trm_lite.nets.configs import URMConfig
 from trm_lite.puzzles import get_puzzle, maze, sudoku
 from trm_lite.thinking import seeded, think
 from trm_lite.viewing import Push, Trace, record, trace

@@ -234,7 +234,10 @@ def student_version(notebook: dict, student: str = "") -> dict:
 
     With a `student`, it gets that student's own numbers.
     """
-    made = copy.deepcopy(notebook)
+    try:
+        made = copy.deepcopy(notebook)
+    except RecursionError as error:
+        raise UserError("The notebook is nested too deeply; save it again in Jupyter.") from error
     for raw in made["cells"]:
         name = raw.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         stub = ANSWER_STUB

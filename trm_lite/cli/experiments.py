@@ -59,7 +59,8 @@ def compare(
     Args:
         out: Folder of the runs.
         base: The preset whose variants are compared; or a puzzle file, or the data folder of a CSV.
-        rows: Variants of it, such as: trm hrm-ema one-step direct. All if none.
+        rows: Variants of it, such as: trm hrm-ema one-step direct. All of the TRM paper's if none;
+            `year-after` stands for the systems of the year after TRM, and the core beside them.
         seeds: Runs of each row, with seeds 0, 1, ...
         test: Number of test puzzles.
         steps: Optimiser steps, by default those of the preset.
@@ -70,6 +71,8 @@ def compare(
     get_preset(base)
     from trm_lite.experiments import comparison
 
+    if rows == ("year-after",):
+        rows = comparison.YEAR_AFTER
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,

@@ -34,7 +34,7 @@ def convert(
     T: int | None = None,
     n: int | None = None,
 ) -> int:
-    """Convert a checkpoint of the authors' code of TRM or HRM into ours, or back.
+    """Convert a checkpoint of the authors' code of TRM, HRM, EqR or URM into ours, or back.
 
     Args:
         file: A checkpoint of theirs (such as step_65104), or with --export a file of ours.
@@ -45,7 +45,8 @@ def convert(
         seq_len: Cells of a puzzle, if the file does not tell.
         prefix_len: Positions before the cells, which hold the puzzle embedding.
         num_heads: Attention heads.
-        T: Full recursions per supervision step, called H_cycles by the authors.
+        T: Full recursions per supervision step, called H_cycles by the authors. A URM has T times
+            n loops.
         n: Latent updates per full recursion, called L_cycles by the authors.
     """
     from trm_lite.official import checkpoints as official

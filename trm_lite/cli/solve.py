@@ -21,7 +21,7 @@ from trm_lite.evaluation.solving import (
     read_puzzles,
     solve_boards,
 )
-from trm_lite.nets.build import puzzle_of
+from trm_lite.nets.build import puzzle_of, resized
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.puzzles import load_puzzle, sudoku
@@ -120,7 +120,7 @@ def solve_files(
     check_choice(choose, tries, max_steps)
     texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
     solvers = Solvers(weights, puzzle, pick_device(device))
-    status = 0
+    status, how = 0, {"max_steps": max_steps, "tries": tries, "choose": choose, "seed": seed}
     for name, text in texts:
         questions, problems = solvers.read(text)
         if not questions and not problems:
@@ -134,9 +134,7 @@ def solve_files(
                 problems += [Unread(line, str(error)) for line, _ in group]
                 continue
             boards = np.stack([question for _, question in group])
-            solved = solve_boards(
-                model, boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
-            )
+            solved = solve_boards(model, boards, **how)
             if picture is not None:
                 draw_thought(model, boards[0], picture, max_steps)
                 picture = None
@@ -178,6 +176,8 @@ class Solvers:
     def of(self, length: int) -> Reasoner:
         """The network for boards of so many cells. Raises PuzzleError if there is none."""
         if self.given is not None:
+            if getattr(self.given.config, "fits_other_boards", False):
+                return resized(self.given, math.isqrt(length) + 2, length)
             if self.given.config.seq_len != length:
                 raise PuzzleError(
                     f"The weights in {self.weights} solve boards of {self.given.config.seq_len} "

@@ -151,6 +151,10 @@ def _task(name: str, content: dict, file: Path, answers: dict, unanswered: bool)
         answers: outputs of the test pairs, by name of the task, from a file of solutions.
         unanswered: whether test pairs may lack an output.
     """
+    if not name.isprintable():
+        raise PuzzleError(
+            f"{file} holds a task called {name!a}, which cannot be printed; rename it."
+        )
     try:
         parts = {
             part: [(pair["input"], pair.get("output")) for pair in content[part]]

@@ -142,8 +142,9 @@ class Splits(NamedTuple):
     validation: PuzzleSet  # for choosing between networks or checkpoints
     test: PuzzleSet  # for reporting results
 
-    def check(self) -> None:
-        """Raise UserError if there is nothing to learn from, or to validate on."""
+    def checked(self) -> "Splits":
+        """The splits; UserError if there is nothing to learn from, or to validate on."""
         for name in ("train", "validation"):
             if not len(getattr(self, name)):
                 raise UserError(f"The {name} split has no puzzles; ask for at least 1.", name)
+        return self

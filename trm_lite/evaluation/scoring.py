@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trm_lite.common.choices import Choice
+from trm_lite.common.choices import Choice, Latent
 from trm_lite.common.device import precision
 from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
@@ -16,7 +16,7 @@ from trm_lite.evaluation.breadth import WINDOW, changes, choose, fingerprint
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network
 from trm_lite.puzzles import Puzzle
-from trm_lite.thinking import MAX_STEPS, noisy_start, seeded, think
+from trm_lite.thinking import MAX_STEPS, Noise, seeded, think
 
 SEEN = ("halt_logits", "logit_changes", "latent_changes", "prints")  # without knowing the label
 Guise = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]  # see `Puzzle.symmetry`
@@ -139,6 +139,8 @@ def evaluate(
     ranks: Ranks = ALONE,
     keep_answers: bool = False,
     noise: float = 0.0,
+    noise_on: Latent = "z",
+    noise_every_step: bool = False,
     guises: bool = False,
     seed: int = 0,
     rules: bool = False,
@@ -156,7 +158,9 @@ def evaluate(
         bfloat16: compute in bfloat16 where that is faster.
         ranks: processes that share the puzzles; each gets the whole result.
         keep_answers: keep the answers after the last step.
-        noise: standard deviation of Gaussian noise on the initial z.
+        noise: standard deviation of Gaussian noise on a latent.
+        noise_on: which latent.
+        noise_every_step: whether the noise comes before every step, or before the first only.
         guises: show each puzzle under a random symmetry, which needs `Puzzle.symmetry`.
         seed: seed of the guises, and of what the network itself draws; puzzle i draws its noise
             with `seed` + i.
@@ -173,8 +177,9 @@ def evaluate(
         if guises:
             guise = puzzle.symmetry(count, torch.Generator().manual_seed(seed + start))
         seeds = range(seed + start, seed + start + count)
+        shaken = Noise(noise, seeds, noise_on, noise_every_step)
         with precision(model.device, bfloat16):
-            steps_seen = list(observe(model, batch, steps, noise, seeds, guise))
+            steps_seen = list(observe(model, batch, steps, shaken, guise))
         columns = stacked(steps_seen) | _graded(steps_seen, batch.labels)
         if keep_answers:
             columns["answers"] = steps_seen[-1].tokens.to(puzzles.labels.dtype)
@@ -182,12 +187,17 @@ def evaluate(
             columns |= _valid(steps_seen, puzzle, batch)
         for name, column in columns.items():
             parts.setdefault(name, []).append(column.cpu())
-    gathered = [said for said in ranks.gather_objects(parts) if said]
-    whole = {}
-    for name in gathered[0]:
-        pieces = [piece for said in gathered for piece in said[name]]
-        whole[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
-    return Evaluation(**whole)
+    return _whole(ranks.gather_objects(parts))
+
+
+def _whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:
+    """The evaluation of all puzzles, from what each process has of each batch."""
+    parts = [said for said in parts if said]  # a process may have had no batch
+    fields = {}
+    for name in parts[0]:
+        pieces = [piece for said in parts for piece in said[name]]
+        fields[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
+    return Evaluation(**fields)
 
 
 class Step(NamedTuple):
@@ -213,8 +223,7 @@ def observe(
     model: Network,
     batch: Batch,
     steps: int,
-    noise: float,
-    seeds: Sequence[int],
+    noise: Noise,
     guise: Guise | None = None,
 ) -> Iterator[Step]:
     """Yield what can be seen of each of `steps` supervision steps on a batch.
@@ -223,8 +232,7 @@ def observe(
         model: the network; one that writes token by token takes a single step.
         batch: B puzzles.
         steps: how many.
-        noise: standard deviation of Gaussian noise on the initial z.
-        seeds: B seeds of that noise; the first also starts what the network itself draws.
+        noise: noise on the latents; its first seed also starts what the network itself draws.
         guise: the symmetry under which the network sees each puzzle. Answers are turned back.
     """
     show, turned_back = guise or (lambda tokens: tokens,) * 2
@@ -234,9 +242,9 @@ def observe(
         never = torch.full_like(written.log_odds, torch.inf)
         yield Step(turned_back(written.answer), written.log_odds, never, never)
         return
-    with seeded(model, seeds[0]):
-        start, before = noisy_start(model, noise, seeds), None
-        for thought in think(model, inputs, batch.puzzle_ids, steps=steps, start=start):
+    before = None
+    with seeded(model, noise.seeds[0]):
+        for thought in think(model, inputs, batch.puzzle_ids, steps=steps, noise=noise):
             tokens = turned_back(thought.logits.argmax(-1))
             yield Step(tokens, thought.halt_logit, *changes(before, thought))
             before = thought

@@ -21,7 +21,7 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
-from trm_lite.thinking import answer, noisy_start, seeded
+from trm_lite.thinking import Noise, answer, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
@@ -220,7 +220,7 @@ def chosen_answers(
         noise = NOISE if again and guise is None else 0.0
         seeds = range(seed + number * count, seed + (number + 1) * count)
         with precision(model.device, bfloat16=True):
-            steps = list(observe(model, batch, max_steps, noise, seeds, guise))
+            steps = list(observe(model, batch, max_steps, Noise(noise, seeds), guise))
         said.append(steps[-1].tokens)
         seen.append(stacked(steps))
     parts = {name: torch.stack([one[name] for one in seen]) for name in seen[0]}  # (A, S, B)
@@ -248,7 +248,7 @@ def attempt(
         tokens = show(tokens)
     elif generator is not None:
         seeds = torch.randint(2**31, (count,), generator=generator).tolist()
-        start = noisy_start(model, NOISE, seeds)
+        start = Noise(NOISE, seeds).disturb(model.initial_latents(count), 1)
     with precision(model.device, bfloat16=True):
         result = answer(
             model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start

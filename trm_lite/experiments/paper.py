@@ -11,7 +11,10 @@ from trm_lite.nets.configs import (
     DirectConfig,
     HRMConfig,
     NetConfig,
+    RSMConfig,
+    SERRMConfig,
     TRMConfig,
+    URMConfig,
 )
 
 
@@ -29,6 +32,7 @@ class Row:
     model: dict = field(default_factory=dict)  # fields of that config that differ
     mini: dict = field(default_factory=dict)  # further fields that differ at mini size
     recipe: dict = field(default_factory=dict)  # fields of the recipe that differ
+    full: dict = field(default_factory=dict)  # further fields that differ at full size
 
 
 AS_PUBLISHED = {"act": "q_learning", "ema_rate": 0.0}  # how HRM's authors train it
@@ -115,6 +119,9 @@ CORE = ("direct", "hrm-ema", "one-step")  # the most important rows to compare T
 MINI_SIZES: dict[type[NetConfig], dict] = {
     HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp", "prefix_len": 1},
     DirectConfig: {"num_layers": 2, "mixing": "mlp", "prefix_len": 1},
+    RSMConfig: {"prefix_len": 1},
+    URMConfig: {},
+    SERRMConfig: {},
     AutoregressiveConfig: {"hidden_size": 64, "num_layers": 4, "num_heads": 4},
 }
 

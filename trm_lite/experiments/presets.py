@@ -8,8 +8,8 @@ from pathlib import Path
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData, MazeData, PuzzleData, SmallArcData, SudokuData
-from trm_lite.experiments import paper
-from trm_lite.nets.configs import TRMConfig
+from trm_lite.experiments import paper, year_after
+from trm_lite.nets.configs import TRMConfig, URMConfig
 from trm_lite.training.recipe import Preset, Recipe, replace
 
 
@@ -35,9 +35,11 @@ MINI = Recipe(
 def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     """The rows called `names` of the paper's tables, as variants of the small TRM in `base`."""
     made = []
-    for row in paper.ROWS:
+    for row in (*paper.ROWS, *year_after.ROWS):
         if row.name in names:
             model = paper.mini_model(row, base.model)
+            if base.data.puzzle_name.startswith("maze"):
+                model = dataclasses.replace(model, **year_after.ON_MAZES.get(row.name, {}))
             # On a CPU, attention is slow in bfloat16.
             on_cpu = getattr(model, "mixing", "attention") == "mlp"
             recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
@@ -49,7 +51,7 @@ def _ablation(row: paper.Row) -> Preset:
     """A row of the paper's tables at full size, on Sudoku-Extreme."""
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
     data = BuiltData(paper.SUDOKU.name)
-    recipe = dataclasses.replace(Recipe(), **row.recipe)
+    recipe = dataclasses.replace(Recipe(), **row.recipe | row.full)
     return Preset(paper.ablation_name(row), about, data, paper.full_model(row), recipe)
 
 
@@ -66,6 +68,19 @@ def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
         about = f"{model.network} with {model.mixing}; paper {benchmark.accuracy[network]} %"
         recipe = dataclasses.replace(Recipe(), **changes)
         made.append(Preset(benchmark.preset_name(network), about, data, model, recipe))
+    return made
+
+
+def _urm_on_arc() -> list[Preset]:
+    """URM on the two ARC benchmarks, as in its authors' scripts."""
+    made = []
+    for benchmark in paper.BENCHMARKS[2:]:
+        figure, changes = year_after.URM_ON_ARC[benchmark.name]
+        data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
+        recipe = dataclasses.replace(Recipe(), **changes)
+        about = f"Universal Reasoning Model; its paper {figure} % (pass@1)"
+        model = URMConfig(**benchmark.shape)
+        made.append(Preset(f"{benchmark.name}-urm", about, data, model, recipe))
     return made
 
 
@@ -173,6 +188,14 @@ MINI_ARC = Preset(
     ),
 )
 
+FAST = Preset(  # the settings of nano-trm, a re-implementation
+    "sudoku-extreme-fast",
+    "TRM without puzzle positions, with AdamW and clipping; use --compile",
+    BuiltData(paper.SUDOKU.name),
+    TRMConfig(prefix_len=0),
+    Recipe(steps=50_000, optimizer="adamw", clip_norm=1.0),
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -187,10 +210,13 @@ PRESETS = {
         MINIMAL_9X9,
         MAZE_7X7,
         MINI_ARC,
-        *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
+        *_variants(MINI_6X6, [row.name for row in (*paper.ROWS, *year_after.ROWS) if row.name]),
         *_variants(EASY_9X9, paper.CORE),
-        *_variants(MINIMAL_9X9, paper.CORE),
-        *(_ablation(row) for row in paper.ROWS),
+        *_variants(MINIMAL_9X9, year_after.COMPARED),
+        *_variants(MAZE_7X7, year_after.COMPARED),
+        *(_ablation(row) for row in (*paper.ROWS, *year_after.ROWS)),
+        *_urm_on_arc(),
+        FAST,
         *(
             preset
             for benchmark in paper.BENCHMARKS

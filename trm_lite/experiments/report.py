@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import markdown
 from trm_lite.evaluation.scoring import Share
-from trm_lite.experiments import paper
+from trm_lite.experiments import paper, year_after
 from trm_lite.experiments.presets import PRESETS, usual_preset
 from trm_lite.training.recipe import Preset, from_dict
 from trm_lite.viewing import plots, style
@@ -44,7 +44,7 @@ def collect(runs: Sequence[Path]) -> list[dict]:
                 "one of them out."
             )
         exams[preset.seed] = exam
-    tables = paper.tables()
+    tables = paper.tables() | year_after.tables()
     in_paper = {name for figures in tables.values() for name in figures}
     others = {name: None for name, _ in experiments if name not in in_paper}
     lines = []

@@ -1,5 +1,7 @@
 """Build the network that a configuration describes, or tell the shapes of its weights."""
 
+import dataclasses
+
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -10,15 +12,20 @@ from trm_lite.nets.configs import (
     DirectConfig,
     HRMConfig,
     NetConfig,
+    RSMConfig,
+    SERRMConfig,
     TRMConfig,
     URMConfig,
 )
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.hrm import HRM
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.nets.rsm import RSM
+from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
 from trm_lite.nets.urm import URM
 from trm_lite.puzzles import Puzzle, get_puzzle
+from trm_lite.puzzles.known import name_by_sizes
 
 Network = Reasoner | Autoregressive
 
@@ -27,6 +34,8 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
     HRMConfig: HRM,
     DirectConfig: Direct,
     URMConfig: URM,
+    RSMConfig: RSM,
+    SERRMConfig: SERRM,
     AutoregressiveConfig: Autoregressive,
 }
 
@@ -34,6 +43,32 @@ NETWORKS: dict[type[NetConfig], type[Network]] = {
 def build_network(config: NetConfig) -> Network:
     """A new, untrained network of the class that `config` belongs to."""
     return NETWORKS[type(config)](config)
+
+
+def resized(network: Network, vocab_size: int, seq_len: int) -> Network:
+    """The network with the same weights for boards of another size.
+
+    Only an SE-RRM has weights that belong to no cell and no digit. Raises UserError for others.
+
+    Args:
+        network: a trained network.
+        vocab_size: tokens of the other boards.
+        seq_len: their cells.
+    """
+    config = network.config
+    if (config.vocab_size, config.seq_len) == (vocab_size, seq_len):
+        return network
+    if not getattr(config, "fits_other_boards", False):
+        raise UserError(
+            f"A {config.network} with {config.mixing} mixing has weights for boards of "
+            f"{config.seq_len} cells with {config.vocab_size} tokens, and cannot read {seq_len} "
+            f"cells with {vocab_size} tokens; use an SE-RRM with shared symbols."
+        )
+    sizes = {"vocab_size": vocab_size, "seq_len": seq_len}
+    puzzle = name_by_sizes(vocab_size, seq_len)
+    other = build_network(dataclasses.replace(config, **sizes, puzzle=puzzle))
+    other.load_state_dict(network.state_dict())
+    return other.to(network.device).train(network.training)
 
 
 def puzzle_of(network: Network) -> Puzzle:

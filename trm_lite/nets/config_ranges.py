@@ -22,7 +22,8 @@ LARGEST = {
 }
 LARGEST_LENGTH = 16_384  # of everything else, such as widths and cells
 LARGEST_DEPTH = 1_000  # layers in one supervision step; the paper's TRM has 42
-MAY_BE_0 = {"prefix_len", "num_latents", "scratch_len", "puzzle_embedding_size", "conv_kernel"}
+MAY_BE_0 = {"prefix_len", "num_latents", "scratch_len", "puzzle_embedding_size", "conv_kernel",
+            "extra_cells"}  # fmt: skip
 
 
 def check_ranges(config) -> None:

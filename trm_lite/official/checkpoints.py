@@ -1,12 +1,14 @@
-"""Read and write checkpoints in the layout of the authors' code of TRM and HRM.
+"""Read and write checkpoints in the layout of the authors' code of TRM and its relatives.
 
 `load` turns a state dict of the authors' code, or of a fork, into a network of this package, and
 `to_official` turns a network back into one. Names there and here:
 
-    H_init, L_init                   y_init, z_init
+    H_init, L_init                   y_init, z_init                   (URM: init_hidden is y_init)
     L_level.layers.0.mlp_t...        net.blocks.0.mixer.swiglu...     (HRM: f_L.blocks...)
     L_level.layers.0.self_attn...    net.blocks.0.mixer...
     H_level.layers.0...              f_H.blocks.0...                  (baseline: net.blocks...)
+    layers.0.mlp.dwconv...           net.blocks.0.swiglu.conv...      (URM)
+    L_level.layers.0.attn_t...       net.blocks.0.symbols...          (SE-RRM; attn: cells)
     puzzle_emb.weights               puzzle_embedding.table
 
 A state dict does not tell everything, such as the number of heads and recursions. What its shapes
@@ -34,8 +36,15 @@ from trm_lite.official.state_dicts import AVERAGE, find_network, read_content
 COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # prefixes of all names
 INIT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-LEVELS = {"TRM": {"net": "L_level"}, "Direct": {"net": "H_level"}}
-LEVELS["HRM"] = {"f_H": "H_level", "f_L": "L_level"}
+LEVELS = {
+    "TRM": {"net": "L_level."},
+    "Direct": {"net": "H_level."},
+    "HRM": {"f_H": "H_level.", "f_L": "L_level."},
+    "URM": {"net": ""},
+    "SERRM": {"net": "L_level."},
+    "RSM": {"net": "core."},
+}
+STARTS = {"URM": "init_hidden", "SERRM": "Z_init"}
 NAMES = {
     "token_embedding.weight": ANCHOR,
     "position_embedding.weight": "embed_pos.embedding_weight",
@@ -43,11 +52,21 @@ NAMES = {
     "halt_head.weight": "q_head.weight",
     "halt_head.bias": "q_head.bias",
     "puzzle_embedding.table": "puzzle_emb.weights",
+    "special_embedding": "embed_special_tokens",
+    "special_cells": "add_tokens_special",
+    "symbol_cells": "add_tokens",
+    "position_embedding": "pos_embedding",  # SE-RRM
+    "cells.qkv.weight": "attn.qkv_proj.weight",
+    "cells.out.weight": "attn.o_proj.weight",
+    "symbols.qkv.weight": "attn_t.qkv_proj.weight",
+    "symbols.out.weight": "attn_t.o_proj.weight",
     "mixer.qkv.weight": "self_attn.qkv_proj.weight",
     "mixer.out.weight": "self_attn.o_proj.weight",
     "mixer.swiglu.gate_up.weight": "mlp_t.gate_up_proj.weight",
     "mixer.swiglu.down.weight": "mlp_t.down_proj.weight",
     "swiglu.gate_up.weight": "mlp.gate_up_proj.weight",
+    "swiglu.conv.weight": "mlp.dwconv.weight",
+    "swiglu.conv.bias": "mlp.dwconv.bias",
     "swiglu.down.weight": "mlp.down_proj.weight",
 }
 
@@ -82,12 +101,16 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
 
 
 def _official_name(name: str, config: ReasonerConfig) -> str:
+    if name == "y_init" and config.network in STARTS:
+        return STARTS[config.network]
+    if name == "symbol_embedding":
+        return "embed_symbol_tokens" if config.shared_symbols else "embed_symbols"
     if name in ("y_init", "z_init"):
         single = isinstance(config, TRMConfig) and config.num_latents == 0
         return "L_init" if name == "z_init" or single else "H_init"
     if match := re.fullmatch(r"(\w+)\.blocks\.(\d+)\.(.+)", name):
         stack, layer, rest = match.groups()
-        return f"{LEVELS[config.network][stack]}.layers.{layer}.{NAMES[rest]}"
+        return f"{LEVELS[config.network][stack]}layers.{layer}.{NAMES[rest]}"
     return NAMES[name]
 
 
@@ -100,6 +123,8 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
         state: tensors by the authors' names, without prefix.
         config: the configuration of the network.
     """
+    if config.network == "RSM":  # the same tensor is there under two names
+        state = {name: tensor for name, tensor in state.items() if name != NAMES["head.weight"]}
     wanted = places(config)
     what = f"a {config.network} network of this configuration"
     missing, extra = wanted.keys() - state.keys(), state.keys() - wanted.keys()
@@ -123,9 +148,14 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
             stacked.setdefault(place.name, {})[place.row] = tensor.float()
     for name, rows in stacked.items():
         ours[name] = torch.stack([rows[row] for row in sorted(rows)])
-    if not config.prefix_len:
-        ours["puzzle_embedding.table"] = torch.zeros(config.num_puzzles, 0)
-    return ours
+    return ours | _empty_tensors(config)
+
+
+def _empty_tensors(config: ReasonerConfig) -> dict[str, Tensor]:
+    """The tensors without any number, such as a puzzle table where there is no prefix."""
+    with torch.device("meta"):
+        state = build_network(config).state_dict()
+    return {name: torch.zeros(t.shape) for name, t in state.items() if t.numel() == 0}
 
 
 def to_official(
@@ -136,16 +166,25 @@ def to_official(
     Args:
         model: the network.
         prefix: text before every name.
-        init_dtype: type of the initial latents. The authors keep them in their `forward_dtype`, so
-            give torch.bfloat16, their default, if the network is to run in that type there.
+        init_dtype: type of the tensors that the authors keep in their `forward_dtype`: initial
+            latents, URM's convolutions, and SE-RRM's embeddings. Give torch.bfloat16, their
+            default, if the network is
+            to run in that type there.
     """
     state = model.state_dict()
     exported = {}
     for name, place in places(model.config).items():
         tensor = state[place.name] if place.row is None else state[place.name][place.row]
-        dtype = init_dtype if name.endswith("_init") else tensor.dtype
+        dtype = init_dtype if _is_in_forward_dtype(name) else tensor.dtype
         exported[prefix + name] = tensor.detach().to("cpu", dtype, copy=True)
+    if model.config.network == "RSM":
+        exported[prefix + NAMES["head.weight"]] = exported[prefix + ANCHOR]
     return exported
+
+
+def _is_in_forward_dtype(name: str) -> bool:
+    low = ("init_hidden", "add_tokens", "embed_special_tokens", "embed_symbol", "pos_embedding")
+    return name.endswith("_init") or name.startswith(low) or ".dwconv." in name
 
 
 def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Reasoner, dict]:
@@ -163,7 +202,8 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
     """
     found = find_network(read_content(path), path)
     state = found.state
-    init_dtype = next((t.dtype for n, t in state.items() if n.endswith("_init")), torch.float32)
+    kept = (tensor.dtype for name, tensor in state.items() if _is_in_forward_dtype(name))
+    init_dtype = next(kept, torch.float32)
     if "puzzle_emb.weights" in state:
         matrix(state, "puzzle_emb.weights")
         state["puzzle_emb.weights"] = _resized(state["puzzle_emb.weights"], puzzles)
@@ -198,7 +238,7 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     count = sum(parameter.numel() for parameter in model.parameters())
     table = f"a table of {config.num_puzzles:,} puzzle embeddings"
     table = table if config.prefix_len else "no puzzle embeddings"
-    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n")
+    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n", "loops", "loops_with_gradient")
     if config.mixing == "mlp":
         open_fields = ("seq_len", "prefix_len", "T", "n")  # their sum is known, not each one
     guessed = [

@@ -10,11 +10,22 @@ import re
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.configs import DirectConfig, HRMConfig, ReasonerConfig, TRMConfig, inner_width
+from trm_lite.nets.base_config import inner_width
+from trm_lite.nets.configs import (
+    DirectConfig,
+    HRMConfig,
+    ReasonerConfig,
+    RSMConfig,
+    SERRMConfig,
+    TRMConfig,
+    URMConfig,
+)
 from trm_lite.nets.weights import ANCHOR
 from trm_lite.puzzles.known import name_by_sizes
 from trm_lite.training.recipe import Recipe
 
+# Settings of networks whose continue logit is not trained: TRM's, EqR's and URM's.
+WITHOUT_CONTINUE = ("no_ACT_continue", "lambda_", "loops")
 # Cells of Sudokus, of Maze-Hard and of ARC-AGI by vocabulary size, the authors' puzzles first.
 CELLS = {6: (900, 16), 8: (36,), 11: (81,), 12: (900,), 18: (256,)}
 EQR = {"random_start": True, "damping": 0.05, "noise": 0.01}  # options of TRM
@@ -30,6 +41,8 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
         state: tensors by the authors' names, without prefix.
         given: fields of the configuration that are known already.
     """
+    if any(".attn_t." in name for name in state):
+        return _infer_se_rrm(state, given)
     H_layers = _count(state, r"H_level\.layers\.([0-9]+)\.")
     L_layers = _count(state, r"L_level\.layers\.([0-9]+)\.")
     network: type[ReasonerConfig]
@@ -44,8 +57,13 @@ def infer(state: dict[str, Tensor], **given) -> ReasonerConfig:
             fields |= {"num_latents": 1} | EQR
     elif H_layers:
         network, fields = DirectConfig, {"num_layers": H_layers}
+    elif layers := _count(state, r"core\.layers\.(\d+)\."):
+        network, fields = RSMConfig, {"num_layers": layers}
+    elif layers := _count(state, r"layers\.(\d+)\."):
+        network, fields = URMConfig, {"num_layers": layers, "conv_kernel": _kernel(state)}
+        given = _in_loops(given)
     else:
-        raise UserError("The state dict holds no layers of a TRM or HRM; use another file.")
+        raise UserError("The state dict holds no layers of a TRM, HRM or URM; use another file.")
     tokens = matrix(state, ANCHOR)
     fields["vocab_size"], fields["hidden_size"] = tokens
     fields["mixing"] = "mlp" if any(".mlp_t." in name for name in state) else "attention"
@@ -74,6 +92,56 @@ def _count(state: dict[str, Tensor], pattern: str, first: int = 0) -> int:
     return len(found)
 
 
+def _infer_se_rrm(state: dict[str, Tensor], given: dict) -> SERRMConfig:
+    """The configuration of an SE-RRM; shapes tell neither the board nor the heads."""
+    given = _in_loops(given)
+    hidden_size, shared = state["Z_init"].shape[0], "embed_symbols" not in state
+    widths = [matrix(state, f".{axis}.o_proj.weight")[1] for axis in ("attn", "attn_t")]
+    heads = [max(1, width // 64) for width in widths]
+    fields = {
+        "num_layers": _count(state, r"L_level\.layers\.(\d+)\."),
+        "hidden_size": hidden_size,
+        "mixing": "attention",
+        "shared_symbols": shared,
+        "extra_cells": state["add_tokens"].shape[2] if "add_tokens" in state else 0,
+        "num_heads": heads[0],
+        "symbol_heads": heads[1],
+        "vocab_size": 11,
+    }
+    if not shared:
+        fields["vocab_size"] = state["embed_symbols"].shape[1]
+    if "puzzle_emb.weights" in state:
+        fields["num_puzzles"], size = matrix(state, "puzzle_emb.weights")
+        fields["vocab_size"] = size - hidden_size
+    if "pos_embedding" in state:
+        fields |= {"positions": "learned", "seq_len": state["pos_embedding"].shape[2]}
+    fields |= given
+    fields.setdefault("seq_len", CELLS.get(fields["vocab_size"], (81,))[0])
+    fields.setdefault("head_size", widths[0] // fields["num_heads"])
+    fields.setdefault("symbol_head_size", widths[1] // fields["symbol_heads"])
+    try:
+        return SERRMConfig(**(fields | _inner_widths(state, fields)))
+    except TypeError as error:
+        raise UserError(f"An SE-RRM has no such field ({error}); omit it.") from error
+
+
+def _kernel(state: dict[str, Tensor]) -> int:
+    """The size of URM's convolutions; 0 if it has none."""
+    kernels = [t.shape[-1] for name, t in state.items() if name.endswith("dwconv.weight")]
+    return kernels[0] if kernels else 0
+
+
+def _in_loops(given: dict) -> dict:
+    """The fields with T cycles of n loops each, of which the last has a gradient, as loops."""
+    given = dict(given)
+    cycles, loops = given.pop("T", None), given.pop("n", None)
+    if (cycles is None) != (loops is None):
+        raise UserError("The loops are T times n; give both.", "T", "n")
+    if cycles is not None:
+        given |= {"loops": cycles * loops, "loops_with_gradient": loops}
+    return given
+
+
 def matrix(state: dict[str, Tensor], end: str) -> tuple[int, int]:
     """The shape of the first matrix whose name ends with `end`."""
     for name, tensor in state.items():
@@ -91,7 +159,8 @@ def _lengths(state, network: type[ReasonerConfig], tokens, mixing: str, given: d
     if "puzzle_emb.weights" in state:
         fields["num_puzzles"], size = matrix(state, "puzzle_emb.weights")
         fields["puzzle_embedding_size"] = size
-        fields["prefix_len"] = 16 if network is TRMConfig else math.ceil(size / hidden_size)
+        trm = issubclass(network, TRMConfig)
+        fields["prefix_len"] = 16 if trm else math.ceil(size / hidden_size)
     length = None
     if mixing == "mlp":
         length = matrix(state, "mlp_t.down_proj.weight")[0]
@@ -174,6 +243,8 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
             raise UserError(
                 f"A network with {name} {arch[name]} cannot be built here; {name} must be {value}."
             )
+    if "num_heads_t" in arch:
+        return _se_rrm_from_settings(settings, state)
     prefix_len = arch.get("puzzle_emb_len")
     given = {
         "seq_len": settings["seq_len"],
@@ -184,8 +255,14 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
         "positions": "rotary" if arch["pos_encodings"] == "rope" else arch["pos_encodings"],
     }
     network = type(infer(state, **given))
-    if network is DirectConfig:
+    if network is RSMConfig:
+        given |= {"num_layers": arch["L_layers"], "n": settings["eval_L_cycles"]}
+    elif network is DirectConfig:
         given |= {"num_layers": arch["H_layers"], "loops": arch["H_cycles"]}
+    elif network is URMConfig:
+        given |= {"num_layers": arch["num_layers"]} | _in_loops(
+            {"T": arch["H_cycles"], "n": arch["L_cycles"]}
+        )
     else:
         given |= {"T": arch["H_cycles"], "n": arch["L_cycles"]}
     if network is HRMConfig:
@@ -197,9 +274,51 @@ def config_from_settings(settings: dict, state: dict[str, Tensor]) -> ReasonerCo
     return infer(state, **given)
 
 
+def _se_rrm_from_settings(settings: dict, state: dict[str, Tensor]) -> SERRMConfig:
+    arch = settings["arch"]
+    return infer(
+        state,
+        vocab_size=settings["vocab_size"],
+        seq_len=settings["seq_len"],
+        num_heads=arch["num_heads"],
+        head_size=arch["head_dim"],
+        symbol_heads=arch["num_heads_t"],
+        symbol_head_size=arch["head_dim_t"],
+        expansion=float(arch["expansion"]),
+        positions={"rope2d": "board", "rope": "rotary"}.get(arch["pos_encodings"], "learned"),
+        extra_cells=arch["add_tokens"],
+        T=arch["H_cycles"],
+        n=arch["L_cycles"],
+    )
+
+
+def _rsm_growth(settings: dict) -> dict:
+    """The fields of the recipe that only an RSM has, and the final number of outer steps."""
+    arch, hyper = settings["arch"], settings["hyper"]
+
+    def growth(which: str, added: str) -> tuple[float, ...]:
+        steps = zip(hyper[f"curriculum{which}_milestones"], hyper[added], strict=True)
+        return tuple(percent / 100 for percent, count in steps for _ in range(count))
+
+    outer = growth("", "curriculum_heads_to_add")
+    return {
+        "max_steps": max(2, arch["H_cycles"]) + len(outer),
+        "outer_growth": outer,
+        "inner_growth": growth("_L", "curriculum_L_to_add"),
+        "clip_norm": hyper["grad_clip_norm"],
+        "growth_ramp": hyper.get("transition_lr_warmup_steps", 0),
+        "growth_memory": hyper["optimizer_reset_scale"],
+        "keep_history": 1 - arch["prob_detach_prev_H"],
+        "freeze_embedding": arch["freeze_emb_prc"] / 100,
+    }
+
+
 def recipe_from_settings(settings: dict) -> Recipe:
     """Our recipe for the authors' settings. Raises KeyError for a missing setting."""
     arch, hyper = settings["arch"], settings["hyper"]
+    most = arch["loops"] if "loops" in arch else arch["halt_max_steps"]
+    growth = _rsm_growth(settings) if "prob_detach_prev_H" in arch else {}
+    no_continue = any(name in arch for name in WITHOUT_CONTINUE)
     return Recipe(
         steps=settings["traj_total_steps"],
         batch_size=hyper["global_batch_size"],
@@ -212,8 +331,9 @@ def recipe_from_settings(settings: dict) -> Recipe:
         puzzle_weight_decay=hyper.get("puzzle_emb_weight_decay", 0.0),
         ema_rate=hyper["ema_rate"] if hyper["ema"] else 0.0,
         loss="stablemax" if "stablemax" in arch["loss"]["loss_type"] else "softmax",
-        max_steps=arch["halt_max_steps"],
-        act="halt" if arch.get("no_ACT_continue") or "lambda_" in arch else "q_learning",
-        exploration=arch["halt_exploration_prob"],
+        **({"max_steps": most} | growth),
+        act="random" if "num_heads_t" in arch else "halt" if no_continue else "q_learning",
+        exploration=arch.get("halt_exploration_prob", 0.0),
+        first_step=0 if "loops" in arch else 1,
         bfloat16=False,
     )

@@ -146,13 +146,14 @@ class Golden:
     def check_best(self, name: str, best: Tensor, tolerance: float) -> None:
         """Compare the best tokens with `name`/preds, if the file has them.
 
-        Where the scores of two tokens differ by less than the `tolerance`, either may win.
+        Where the scores of two tokens differ by less than the `tolerance`, either may win. Of the
+        scores of several steps, the last ones count.
         """
         if f"{name}/preds" in self.arrays:
-            top = self[f"{name}/logits"].topk(2, dim=-1).values
+            preds, scores = self[f"{name}/preds"], self[f"{name}/logits"]
+            top = (scores[-1] if scores.dim() > preds.dim() + 1 else scores).topk(2, dim=-1).values
             clear = top[..., 0] - top[..., 1] > 2 * tolerance
-            wrong = (best != self[f"{name}/preds"]) & clear
-            self.add(f"{name}/preds", float(wrong.sum()), EXACT)
+            self.add(f"{name}/preds", float(((best != preds) & clear).sum()), EXACT)
 
     def check_text(self, name: str, ours: str) -> None:
         """Compare a text; does nothing if the file does not have it."""

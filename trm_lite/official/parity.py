@@ -17,11 +17,13 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import columns
+from trm_lite.nets.configs import RSMConfig
 from trm_lite.nets.reasoner import Latents
 from trm_lite.official import checkpoints as official
-from trm_lite.official import eqr
+from trm_lite.official import eqr, rsm, se_rrm, urm
 from trm_lite.official.config import config_from_settings
-from trm_lite.official.golden import EXACT, GRADIENT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
+from trm_lite.official.golden import EXACT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
+from trm_lite.official.gradients import check_gradients
 from trm_lite.official.metrics import check_metrics, latent_metrics, metrics
 from trm_lite.official.replay import Replay
 from trm_lite.official.rerun import MOST_STEPS, GoldenTrainer, latents_by_name
@@ -136,6 +138,9 @@ def _compare_model(golden: Golden, entry: dict) -> None:
     config = config_from_settings(entry, state)
     ours = official.from_official(state, config)
 
+    if isinstance(config, RSMConfig):
+        return rsm.compare(golden, entry, config, ours, prefix)
+
     def trainer() -> GoldenTrainer:
         return GoldenTrainer(golden, entry, config, ours)
 
@@ -145,6 +150,14 @@ def _compare_model(golden: Golden, entry: dict) -> None:
         _compare_gradients(golden, trainer(), prefix)
     if golden.names("traj/"):
         _compare_trajectory(golden, trainer(), prefix)
+    if golden.names("units/rope2d/"):
+        se_rrm.compare_the_rest(golden, entry, trainer())
+        return
+    for name, tolerance in urm.IN_BFLOAT16.items():
+        if golden.names(f"{name}/eval/"):
+            urm.compare_roughly(golden, name, trainer(), tolerance)
+    if golden.names("units/muon/"):
+        urm.compare_units(golden)
     if golden.names("rollouts/"):
         eqr.compare_rollouts(golden, trainer())
     if golden.names("units/explore/"):
@@ -186,6 +199,8 @@ def _compare_gradients(golden: Golden, trainer: GoldenTrainer, prefix: str) -> N
     """Compare one training step from a given carry: outputs, loss, next carry, all gradients."""
     model, config = trainer.model, trainer.model.config
     trainer.fill_slots(golden)
+    if "train/u" in golden.arrays:
+        trainer.halting_draws = [golden["train/u"]]
     Replay.of(golden, "train/draws/", model)
     loss = trainer.supervise(golden.batch("train/batch/"))
     thought, carry = trainer.heard[0], trainer.carry
@@ -204,19 +219,7 @@ def _compare_gradients(golden: Golden, trainer: GoldenTrainer, prefix: str) -> N
     for name, tensor in zip(("inputs", "labels", "puzzle_identifiers"), carry.batch, strict=True):
         golden.check(f"train/carry_out/current_data/{name}", tensor, EXACT)
 
-    ids, rows = model.puzzle_embedding.used[0]
-    golden.check("train/local_ids", ids, EXACT)
-    golden.check("train/grad/puzzle_emb_local_weights", rows.grad, GRADIENT, relative=True)
-    gradients = {
-        name: torch.zeros_like(p) if p.grad is None else p.grad
-        for name, p in model.named_parameters()
-    }
-    for theirs, place in official.places(config).items():
-        if place.name in gradients:
-            gradient = gradients[place.name]
-            golden.check(f"train/grad/{prefix}{theirs}", gradient, GRADIENT, relative=True)
-            norm = gradient.double().norm()
-            golden.check(f"train/grad_l2/{prefix}{theirs}", norm, GRADIENT, relative=True)
+    check_gradients(golden, "train/", model, prefix)
 
 
 def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> None:
@@ -226,6 +229,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
     if count > MOST_STEPS:
         raise ValueError(f"there are {count} steps")
     Replay.of(golden, "traj/draws/", model)
+    if "traj/u" in golden.arrays:
+        trainer.halting_draws = list(golden["traj/u"])
     seen: dict[str, list] = {}
     for step in range(count):
         loss = trainer.supervise(golden.batch("traj/batches/", step))
@@ -257,6 +262,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
         for name, value in logged.items():  # they log means over the slots that halted
             log_name = "log_steps_metric" if name == "steps" else f"log_{name}"
             measured[log_name] = value / logged["count"].clamp(min=1)
+        if config.network == "URM":  # but its code logs the count itself
+            measured["log_count"] = logged["count"]
         for name, value in latent_metrics(carry.latents).items():  # and means over all slots
             measured[f"log_{name}"] = value / len(carry.steps)
         for name, value in measured.items():

@@ -26,7 +26,12 @@ from trm_lite.common.file_kinds import (
 )
 from trm_lite.nets.weights import ANCHOR
 
-UNTRAINED = ("_init", "puzzle_emb.weights")  # buffers, which the authors' average leaves out
+ANCHORS = (ANCHOR, "Z_init")  # the other one is a tensor of every SE-RRM
+UNTRAINED = (
+    "_init",
+    "init_hidden",
+    "puzzle_emb.weights",
+)  # buffers, which the authors' average leaves out
 RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 WRAPPERS = {"_orig_mod", "module"}  # parts of a name that torch.compile and DDP insert
 AVERAGE = re.compile(r"(^|[._])(ema|shadow|averaged?)([._]|$)", re.IGNORECASE)
@@ -161,7 +166,7 @@ def find_network(content: object, source: Path | str) -> Found:
         (place, prefix, tensors)
         for place, tensors in _dictionaries(content)
         for prefix in dict.fromkeys(
-            _prefix(name) for name in tensors if _plain(name).endswith(ANCHOR)
+            _prefix(name) for name in tensors if _plain(name).endswith(ANCHORS)
         )
     ]
     if not found:
@@ -205,7 +210,8 @@ def _plain(name: str) -> str:
 
 def _prefix(name: str) -> str:
     """What precedes the authors' names, if this is the anchor's name in a file."""
-    return name.removesuffix(ANCHOR) if name.endswith(ANCHOR) else _plain(name).removesuffix(ANCHOR)
+    plain = name if name.endswith(ANCHORS) else _plain(name)
+    return next(plain.removesuffix(anchor) for anchor in ANCHORS if plain.endswith(anchor))
 
 
 def _called(place: str, prefix: str) -> str:

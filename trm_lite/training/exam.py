@@ -22,7 +22,7 @@ from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
-from trm_lite.nets.build import Network, build_network
+from trm_lite.nets.build import Network, build_network, resized
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
@@ -74,6 +74,8 @@ def examine_run(
     model.to(place)
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
     preset = preset or _own_preset(run, about, puzzle)
+    if getattr(model.config, "fits_other_boards", False):
+        model = resized(model, preset.data.vocab_size, preset.data.seq_len)
     check_fits(run, model, preset)
     exam = _heading(preset, options)
     if isinstance(preset.data, BuiltData) and preset.data.identifiers > 1:
@@ -158,7 +160,9 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
     vary, by = _how_attempts_differ(model, puzzles, options), options.choose
     attempts = _attempts(model, puzzles, preset, options, ranks, vary)
     result = Evaluation.best_of(attempts, by, options.window)
-    exam = {"tries": options.tries, "noise": options.noise, "choose": by} | summary(result)
+    noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
+    exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
+    exam |= summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -230,6 +234,8 @@ def _attempts(
             ranks=ranks,
             rules=True,
             noise=options.noise,
+            noise_on=options.noise_on,
+            noise_every_step=options.noise_every_step,
             guises=vary == "guise" and attempt > 0,
             seed=options.seed + attempt * len(puzzles),
         )
@@ -302,7 +308,7 @@ def exam_text(exam: dict) -> str:
         "solved exactly [95 % interval]"
     ]
     if exam["noise"]:
-        lines.append(f"  from a start with noise of {exam['noise']}")
+        lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
     if exam["tries"] > 1:
         differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
         lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")

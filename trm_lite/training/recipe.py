@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from trm_lite.common.choices import Act, HaltOn, LossName
+from trm_lite.common.choices import Act, HaltOn, LossName, OptimizerName
 from trm_lite.common.errors import UserError, check_range
 from trm_lite.data.settings import DATA, BuiltData, Data
 from trm_lite.nets.configs import NetConfig, config_from_dict
@@ -19,17 +19,29 @@ class Recipe:
     lr: float = 1e-4  # learning rate of the network
     warmup_steps: int = 2_000  # optimiser steps in which the learning rates rise from 0
     weight_decay: float = 1.0  # weight decay of the network
+    optimizer: OptimizerName = "adam_atan2"
     betas: tuple[float, float] = (0.9, 0.95)  # decay rates of the two moments of Adam-atan2
     puzzle_lr: float = 1e-4  # learning rate of the puzzle embeddings
     puzzle_weight_decay: float = 1.0  # weight decay of the puzzle embeddings
     ema_rate: float = 0.999  # rate of the moving average of the weights, per optimiser step
     loss: LossName = "stablemax"  # how the scores of a cell become probabilities
     min_lr_ratio: float = 1.0  # final share of the learning rate, on a cosine; 1 keeps it constant
+    first_step: int = 1  # number of the first step in the warm-up; URM's code counts from 0
     cooldown_steps: int = 0  # last steps, in which a constant learning rate falls to nearly 0
     max_steps: int = 16  # most supervision steps per puzzle, N_sup in the paper
     act: Act = "halt"  # how a slot decides that it is done
     halt_on: HaltOn = "exact"  # what the halting head learns: the label is met, or all rules are
-    exploration: float = 0.1  # probability that a slot must take a random number of steps first
+    # Probability that a slot must take a random number of steps first; with act "random", that it
+    # is done after a step.
+    exploration: float = 0.1
+    clip_norm: float = 0.0  # largest norm of the gradient of the network; 0 does not clip
+    # RSM: the shares of the run after which its thoughts get an outer, or inner, step longer.
+    outer_growth: tuple[float, ...] = ()
+    inner_growth: tuple[float, ...] = ()
+    growth_ramp: int = 0  # steps in which the learning rate rises from 0 after each growth
+    growth_memory: float = 1.0  # what is kept of the optimiser's moments when thoughts grow
+    keep_history: float = 0.01  # probability of a gradient through the answer before the last step
+    freeze_embedding: float = 1.0  # share of the run after which the embedding stays as it is
     hints: float = 0.0  # share of training puzzles in which some cells are filled in
     most_hints: float = 1.0  # fill in at most this share of their cells
     bfloat16: bool = True  # compute in bfloat16 where that is faster
@@ -42,13 +54,42 @@ class Recipe:
         for name in ("steps", "batch_size", "max_steps", "eval_every"):
             check_range(name, getattr(self, name), 1)
         for name in ("warmup_steps", "cooldown_steps", "patience", "official_epochs", "lr",
-                     "weight_decay", "puzzle_lr", "puzzle_weight_decay"):  # fmt: skip
+                     "weight_decay", "puzzle_lr", "puzzle_weight_decay", "clip_norm",
+                     "growth_ramp"):  # fmt: skip
             check_range(name, getattr(self, name), 0)
-        for name in ("ema_rate", "min_lr_ratio", "exploration", "hints", "most_hints"):
+        for name in ("ema_rate", "min_lr_ratio", "exploration", "hints", "most_hints",
+                     "growth_memory", "keep_history", "freeze_embedding"):  # fmt: skip
             check_range(name, getattr(self, name), 0, 1)
         for beta in self.betas:
             if not 0 <= beta < 1:
                 raise UserError(f"'betas' must be at least 0 and less than 1, not {beta}.", "betas")
+        self._check_growth()
+
+    def _check_growth(self) -> None:
+        growth = (*self.outer_growth, *self.inner_growth)
+        longest = max(len(self.outer_growth), len(self.inner_growth))
+        if any(not 0 < share <= 1 for share in growth) or longest > self.steps:
+            raise UserError(
+                f"Thoughts that grow {longest} times, up to {max(growth):.0%} of the run, do not "
+                f"fit into {self.steps} steps; train for longer, or let them grow less.",
+                "outer_growth", "inner_growth", "steps",
+            )  # fmt: skip
+        if self.outer_growth and len(self.outer_growth) >= self.max_steps:
+            raise UserError(
+                f"Thoughts of {self.max_steps} steps cannot have grown {len(self.outer_growth)} "
+                "times; take more steps, or let them grow less.",
+                "outer_growth", "max_steps",
+            )  # fmt: skip
+
+    @property
+    def grows(self) -> bool:
+        """Whether thoughts get longer during the run, so that a part of it is no shorter run."""
+        return bool(self.outer_growth or self.inner_growth)
+
+    @property
+    def aim(self) -> str:
+        """The figure of a validation by which weights are better than others."""
+        return "any_valid" if self.halt_on == "valid" else "exact"
 
     @property
     def forward_passes(self) -> int:
@@ -115,18 +156,26 @@ def from_dict(described: dict) -> Preset:
 
     Raises UserError if it is not the description of a preset.
     """
-
-    def revive(dataclass: type, fields: dict):
-        return dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-
     try:
+        if not isinstance(described["name"], str) or not isinstance(described["seed"], int):
+            raise TypeError("it needs a name and a seed")
         return Preset(
             name=described["name"],
             about=described["about"],
-            data=revive(DATA[described["data"]["source"]], described["data"]),
+            data=_revive(DATA[described["data"]["source"]], described["data"]),
             model=config_from_dict(described["model"]),
-            recipe=revive(Recipe, described["recipe"]),
+            recipe=_revive(Recipe, described["recipe"]),
             seed=described["seed"],
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"This does not describe a preset ({error}); train it again.") from error
+
+
+def _revive(dataclass: type, fields: dict):
+    """A part of a preset. Raises TypeError for a value of another type than the default's."""
+    made = dataclass(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    for part in dataclasses.fields(made):
+        value, usual = getattr(made, part.name), part.default
+        if not isinstance(value, int | float if isinstance(usual, float) else type(usual)):
+            raise TypeError(f"{part.name} is {value!a}")
+    return made

@@ -73,11 +73,8 @@ def _damage(path: Path) -> str:
         end = file.read()
         if match := CHECKSUM.fullmatch(end):
             file.seek(0)
-            return (
-                ""
-                if _sha256(file, size - CHECKSUM_SIZE) == match[1].decode()
-                else ("its checksum is wrong")
-            )
+            right = _sha256(file, size - CHECKSUM_SIZE) == match[1].decode()
+            return "" if right else "its checksum is wrong"
     if not ZIP_END.fullmatch(end[-22:]):
         return "its end is missing"
     with zipfile.ZipFile(path) as parts:

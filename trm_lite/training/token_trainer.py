@@ -18,13 +18,14 @@ from trm_lite.nets.configs import AutoregressiveConfig
 from trm_lite.puzzles import Puzzle, get_puzzle
 from trm_lite.training.losses import StepLoss, together
 from trm_lite.training.recipe import Preset
+from trm_lite.training.rsm_trainer import RSMTrainer
 from trm_lite.training.trainer import Trainer
 
 
 def trainer_for(preset: Preset, **options) -> Trainer:
     """The right kind of trainer for the network of `preset`; `options` are those of `Trainer`."""
-    writes = isinstance(preset.model, AutoregressiveConfig)
-    return (TokenTrainer if writes else Trainer)(preset, **options)
+    trainers = {"Autoregressive": TokenTrainer, "RSM": RSMTrainer}
+    return trainers.get(preset.model.network, Trainer)(preset, **options)
 
 
 class TokenTrainer(Trainer):

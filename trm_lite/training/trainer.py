@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -21,8 +22,8 @@ from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss, together
+from trm_lite.training.muon import network_optimizer
 from trm_lite.training.optim import (
-    AdamAtan2,
     SignSGD,
     exponential_moving_average,
     schedule,
@@ -70,8 +71,7 @@ class Trainer:
         self.preset, self.recipe = preset, preset.recipe
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
-        self.splits = splits or preset.data.build()
-        self.splits.check()
+        self.splits = (splits or preset.data.build()).checked()
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         check_range("micro_batch", micro_batch, 0)
@@ -96,9 +96,7 @@ class Trainer:
         if compile:
             hot = self.model.hot
             setattr(self.model, hot, compiled(getattr(self.model, hot)))
-        self.optimizer = AdamAtan2(
-            self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
-        )
+        self.optimizer = network_optimizer(self.model.parameters(), recipe)
         if recipe.official_epochs:
             self.deck = OfficialDeck(
                 self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
@@ -205,19 +203,26 @@ class Trainer:
         """Update puzzle embeddings, network and moving average from the gradients."""
         recipe = self.recipe
         self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
+        if recipe.clip_norm:
+            self.grad_norm = clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        factor = self.rate_factor()
         self.steps_done += 1
-        factor = schedule(
-            self.steps_done,
-            warmup_steps=recipe.warmup_steps,
-            total_steps=recipe.steps,
-            min_ratio=recipe.min_lr_ratio,
-            cooldown_steps=recipe.cooldown_steps,
-        )
         for optimizer, rate in self.optimizers_and_rates():
             set_learning_rate(optimizer, factor * rate)
             optimizer.step()
             optimizer.zero_grad()
         self.ema.update_parameters(self.model)
+
+    def rate_factor(self) -> float:
+        """The share of the full learning rates that the coming update uses."""
+        recipe = self.recipe
+        return schedule(
+            self.steps_done + recipe.first_step,
+            warmup_steps=recipe.warmup_steps,
+            total_steps=recipe.steps,
+            min_ratio=recipe.min_lr_ratio,
+            cooldown_steps=recipe.cooldown_steps,
+        )
 
     def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
         """The optimisers, each with its full learning rate."""
@@ -278,13 +283,8 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look[self.aim] for look in self.history]
+        shares = [look[self.recipe.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
-
-    @property
-    def aim(self) -> str:
-        """The figure of a look by which weights are better than others."""
-        return "any_valid" if self.recipe.halt_on == "valid" else "exact"
 
     def look(self, loss: StepLoss) -> dict:
         """Validate the EMA weights, and record the result."""
@@ -309,10 +309,10 @@ class Trainer:
         }
         if result.valid is not None:
             look["any_valid"] = result.valid.float().mean().item()
-        best = max((earlier[self.aim] for earlier in self.history), default=-1.0)
+        best = max((earlier[self.recipe.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look[self.aim] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.recipe.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -396,6 +396,5 @@ class Trainer:
             try:
                 self.load(state)
             except UserError as error:
-                raise UserError(
-                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
-                ) from error
+                problem = f"{path / 'last.pt'} cannot be continued: {error}"
+                raise UserError(problem, "out") from error

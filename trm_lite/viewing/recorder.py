@@ -21,9 +21,10 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
+from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
 from trm_lite.puzzles import Puzzle
-from trm_lite.thinking import MAX_STEPS, noisy_start, seeded
+from trm_lite.thinking import MAX_STEPS, Noise, seeded
 from trm_lite.viewing.traces import Grain, Trace
 
 Keep = Literal["none", "projected", "whole"]  # how much is stored of the latents themselves
@@ -137,7 +138,8 @@ def record(
         inputs = torch.from_numpy(questions[rows.start : rows.stop]).long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
         with seeded(model, recording.seed + rows.start):
-            first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
+            noise = Noise(recording.noise, [recording.seed + b for b in rows])
+            first = noise.disturb(model.initial_latents(len(rows)), 1)
             frames = list(_frames(model, inputs, ids, first, recording))
         written = _write_down(puzzle, first, frames, recording)
         for b, row in enumerate(rows):
@@ -183,6 +185,11 @@ def _check(model: Reasoner, questions: np.ndarray, recording: Recording) -> Puzz
     puzzle = puzzle_of(model)
     puzzle.check_tokens(questions)
     push, steps = recording.push, recording.steps
+    if push is not None and isinstance(model, SERRM):
+        raise UserError(
+            "The state of an SE-RRM cannot be pushed, because all digits share one head; use "
+            "another network."
+        )
     if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < cells):
         raise UserError(
             f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
