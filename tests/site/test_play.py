@@ -272,6 +272,7 @@ def damaged(tmp_path):
         with_config(network="Autoregressive"): "writes its answer token by token",
         with_config(damping=0.5): "does not know the setting “damping”",
         with_config(vocab_size=9): "do not fit its description",
+        with_config(puzzle="queens"): "does not know the puzzle “queens”",
         (2).to_bytes(8, "little") + b"{}": "does not say which network it holds",
     }
 
