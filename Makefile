@@ -6,7 +6,7 @@ BIN := .venv/bin
 # In a container one is often root, which Jupyter has to be told is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab demo test test-nbgrader course clean
+.PHONY: lab demo play test fuzz test-nbgrader course site clean
 
 # The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
@@ -15,11 +15,19 @@ lab: .venv/ready  ## open the course in JupyterLab
 demo: .venv/ready  ## train a tiny TRM from nothing and watch it solve puzzles
 	$(BIN)/trm-lite demo
 
+# A page reads its modules and weights from a server only, not from files.
+play: .venv/ready  ## put the thinking page together and serve it; any server can, offline too
+	$(BIN)/python site/assemble.py build/site/play
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site/play
+
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/pytest -n 3 --dist worksteal
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -n 3 --dist loadscope -p nbval_strict --nbval-lax notebooks
+
+fuzz: .venv/ready  ## ten minutes of damaged and strange inputs for everything that reads files
+	TRM_LITE_FUZZ=42 $(BIN)/pytest -n 0 tests/fuzz
 
 test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through the real nbgrader
 	TRM_LITE_NBGRADER=$(CURDIR)/.venv-nbgrader/bin/nbgrader $(BIN)/pytest \
@@ -47,6 +55,14 @@ test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through t
 
 course: .venv/ready  ## run all lessons into runs/course; PROFILE=smoke is quick
 	$(BIN)/trm-lite course --profile $(or $(PROFILE),mini)
+
+site: .venv/site-ready  ## the course as a site in build/site, to be read without installing anything
+	@$(BIN)/python site/build.py build/site
+	@echo "Open build/site/index.html in a browser."
+
+.venv/site-ready: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[site]'
+	@touch $@
 
 clean:  ## remove the environment
 	rm -rf .venv .venv-nbgrader

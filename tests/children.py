@@ -28,22 +28,30 @@ class Done(NamedTuple):
     said: str
 
 
-def run_command(folder: Path, processes: int, *words: str) -> Done:
-    """`trm-lite WORDS` in some processes at once, as torchrun would start them."""
+def start_command(folder: Path, processes: int, *words: str) -> list:
+    """Start `trm-lite WORDS` in some processes at once, as torchrun would; returns them by rank."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    children, outputs = [], [folder / f"said-{rank}" for rank in range(processes)]
-    for rank, output in enumerate(outputs):
+    children = []
+    for rank in range(processes):
         ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes),
                  "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
         environment = ranks if processes > 1 else {}
+        output = folder / f"said-{rank}"
         child = CONTEXT.Process(target=_command, args=(words, output, environment))
         child.start()
         children.append(child)
+    return children
+
+
+def run_command(folder: Path, processes: int, *words: str) -> Done:
+    """What `start_command` starts, once it has ended."""
+    children = start_command(folder, processes, *words)
     for child in children:
         child.join()
     worst = max((child.exitcode for child in children), key=abs)
+    outputs = [folder / f"said-{rank}" for rank in range(processes)]
     return Done(worst, "\n".join(output.read_text() for output in outputs))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from shared_settings import TINY
 
 from trm_lite.experiments import get_preset
 from trm_lite.nets import Latents, Thought
+from trm_lite.puzzles import get_puzzle
 from trm_lite.training import replace
 
 torch.set_num_threads(1)
@@ -25,7 +27,8 @@ torch.set_num_threads(1)
 class AtOnce(torch.nn.Module):
     """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
 
-    config, device, draws = SimpleNamespace(seq_len=36), torch.device("cpu"), False
+    config = SimpleNamespace(seq_len=36, vocab_size=8)
+    device, draws, puzzle = torch.device("cpu"), False, get_puzzle("sudoku-6x6")
 
     def __init__(self, says):
         super().__init__()
@@ -74,3 +77,19 @@ def write_kaggle():
             (folder / f"arc-agi_{subset}{infix}_{part}.json").write_text(chosen)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium without a window; tests are skipped where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    chromium = next((found for name in names if (found := shutil.which(name))), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed (on Debian: apt install chromium)")
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

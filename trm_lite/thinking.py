@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trm_lite.common.choices import MAX_STEPS, Act
+from trm_lite.common.choices import MAX_STEPS, Act, Latent
 from trm_lite.data.dataset import Batch
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
 
@@ -100,17 +100,22 @@ def advance(
         carry: the slots before the step.
         thought: what the model returned for them.
         act: the sign of that belief: a halt logit above 0 ("halt"), a halt logit above the
-            continue logit ("q_learning"), or never ("off").
+            continue logit ("q_learning"), or never ("off"). With "random" nobody is asked: a slot
+            halts with the probability `exploration`, as in SE-RRM (arXiv 2603.02193).
         max_steps: the step at which a slot halts in any case, N_sup in the paper.
-        exploration: the probability of a minimum number of steps.
+        exploration: the probability of a minimum number of steps, or of halting at random.
         draws: (2, B) random numbers, uniform in 0..1, for this exploration: whether a slot gets
             a minimum, and which. Drawn here if None.
     """
     steps = carry.steps + 1
+    if exploration > 0 and max_steps > 1:
+        draws = (torch.rand(2, len(steps)) if draws is None else draws).to(steps.device)
+    if act == "random":
+        chance = torch.zeros_like(carry.halted) if draws is None else draws[0] < exploration
+        return Carry(thought.latents, carry.batch, steps, chance | (steps >= max_steps))
     bars = {"halt": 0.0, "q_learning": thought.continue_logit, "off": math.inf}
     wants_to_halt = thought.halt_logit > bars[act]
     if exploration > 0 and max_steps > 1:
-        draws = (torch.rand(2, len(steps)) if draws is None else draws).to(steps.device)
         minimum = 2 + (draws[1] * (max_steps - 1)).long()  # uniform in 2..max_steps
         wants_to_halt &= (draws[0] >= exploration) | (steps >= minimum)
     return Carry(thought.latents, carry.batch, steps, wants_to_halt | (steps >= max_steps))
@@ -149,22 +154,27 @@ def seeded(model: Reasoner, seed: int) -> Iterator[None]:
         model.generator = own
 
 
-def noisy_start(model: Reasoner, noise: float, seeds: Sequence[int]) -> Latents:
-    """Initial latents, one row per seed, with Gaussian noise added to z.
+class Noise(NamedTuple):
+    """Gaussian noise on the latents of B puzzles, which makes every attempt another one.
 
-    Args:
-        model: provides the initial latents.
-        noise: standard deviation of the noise; 0 for none.
-        seeds: B seeds. Equal seeds give equal noise, on every device.
+    Equal seeds give equal noise, on every device and in every batch.
     """
-    latents = model.initial_latents(len(seeds))
-    if noise == 0 or latents.z.numel() == 0:
-        return latents
-    draws = [
-        torch.randn(latents.z.shape[1:], generator=torch.Generator().manual_seed(seed))
-        for seed in seeds
-    ]
-    return latents._replace(z=latents.z + noise * torch.stack(draws).to(latents.z))
+
+    size: float  # standard deviation; 0 for none
+    seeds: Sequence[int]  # B seeds
+    on: Latent = "z"  # which latent is disturbed
+    every_step: bool = False  # before each supervision step (PTRM, arXiv 2605.19943), or the first
+
+    def disturb(self, latents: Latents, step: int) -> Latents:
+        """The latents with the noise that comes before supervision step `step`, from 1."""
+        latent = getattr(latents, self.on)
+        if self.size == 0 or latent.numel() == 0 or (step > 1 and not self.every_step):
+            return latents
+        draws = [
+            torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed))
+            for seed in (seed + 1_000_003 * (step - 1) for seed in self.seeds)
+        ]
+        return latents._replace(**{self.on: latent + self.size * torch.stack(draws).to(latent)})
 
 
 @torch.inference_mode()
@@ -174,7 +184,7 @@ def think(
     puzzle_ids: Tensor | None = None,
     *,
     steps: int = MAX_STEPS,
-    start: Latents | None = None,
+    noise: Noise | None = None,
 ) -> Iterator[Thought]:
     """Yield the thought after each of `steps` supervision steps, without ever halting.
 
@@ -185,10 +195,12 @@ def think(
         inputs: (B, L) tokens of the puzzles.
         puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         steps: how many supervision steps.
-        start: latents to begin with; `initial_latents` if None.
+        noise: noise on the latents.
     """
-    latents = model.initial_latents(len(inputs)) if start is None else start
-    for _ in range(steps):
+    latents = model.initial_latents(len(inputs))
+    for step in range(1, steps + 1):
+        if noise is not None:
+            latents = noise.disturb(latents, step)
         thought = model(latents, inputs, puzzle_ids)
         latents = thought.latents
         yield thought
@@ -210,6 +222,7 @@ def answer(
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = 0.0,
+    start: Latents | None = None,
 ) -> Answer:
     """Think about each puzzle until the model believes in its answer, at most `max_steps` steps.
 
@@ -221,6 +234,7 @@ def answer(
         puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         max_steps: the most supervision steps per puzzle.
         halt_above: stop as soon as the halt logit exceeds this; None never stops early.
+        start: latents to begin with; `initial_latents` if None.
     """
     count = len(inputs)
     if puzzle_ids is None:
@@ -229,7 +243,7 @@ def answer(
     used = torch.zeros(count, dtype=torch.long, device=inputs.device)
     confidence = torch.zeros(count, device=inputs.device)
     thinking = torch.arange(count, device=inputs.device)  # the rows that have not halted yet
-    latents = model.initial_latents(count)
+    latents = model.initial_latents(count) if start is None else start
     for step in range(1, max_steps + 1):
         thought = model(latents, inputs[thinking], puzzle_ids[thinking])
         tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)

@@ -5,7 +5,7 @@ import json
 import pytest
 from classroom.sums import code, exercise
 
-from trm_lite.classroom.grading import Master
+from trm_lite.classroom.master import Master
 
 
 @pytest.fixture

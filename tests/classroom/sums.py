@@ -62,9 +62,7 @@ def hand_in(folder, notebook, student, answers=None, change=lambda cells: cells,
 
 
 def graded(master, path, limits=LIMITS):
-    result = grade(
-        master, read_submission(path.stem, path, master.assignment, master.stubs), limits
-    )
+    result = grade(master, read_submission(path, master.assignment, master.handed), limits)
     return result, {mark.exercise: mark.points for mark in result.marks}
 
 
@@ -82,7 +80,7 @@ HOSTILE = {
     "fork bomb that leaves home": (
         "import os\nwhile True:\n    if os.fork() == 0: os.setsid()", "Processes"),
     "syntax": ("def add(a, b:", "SyntaxError"),
-    "asks": ("input('name? ')", "StdinNotImplementedError"),
+    "asks": ("input('name? ')", "EOFError"),
     "floods": ("while True: print('x' * 100_000)", None),
     "tampers": ("import IPython\nget_ipython().run_cell_async = None", None),
     "silences": (

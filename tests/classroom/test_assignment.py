@@ -5,7 +5,7 @@ import json
 import pytest
 
 from trm_lite.classroom.assignment import read_master, replace_region, student_version
-from trm_lite.classroom.grading import Master
+from trm_lite.classroom.master import Master
 from trm_lite.classroom.submissions import collect
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
@@ -64,9 +64,9 @@ def test_each_student_gets_a_version_that_is_known_again(master_path, tmp_path):
     arguments = ["--out", str(built), "--student-id", *names]
     assert main(["classroom", "build", str(master_path), *arguments]) == 0
     master = Master.read(master_path)
-    found = collect(built, master.assignment, master.stubs)
+    found = collect(built, master.assignment, master.handed)
     assert sorted(one.student for one in found) == sorted(names)
     assert not any(one.remarks for one in found), "each was built for the student who hands it in"
     (built / "anna").rename(built / "otto")
-    found = {one.student: one for one in collect(built, master.assignment, master.stubs)}
+    found = {one.student: one for one in collect(built, master.assignment, master.handed)}
     assert found["otto"].remarks == ["the notebook was built for 'anna'."]

@@ -6,8 +6,8 @@ import json
 import pytest
 from classroom.sums import LIMITS, RIGHT, exercise, graded, hand_in, linux
 
-from trm_lite.classroom import grading
-from trm_lite.classroom.grading import Master
+from trm_lite.classroom import kernel, whole_class
+from trm_lite.classroom.master import Master
 from trm_lite.classroom.pages import file_name
 from trm_lite.classroom.submissions import collect
 from trm_lite.cli.main import main
@@ -92,7 +92,7 @@ def test_a_class_of_twelve_gets_the_same_grades_twice(master_path, notebook, tmp
     tables = []
     for number in range(2):
         out = tmp_path / f"out{number}"
-        arguments = ["--out", str(out), "--cell-seconds", "3", "--jobs", "3"]
+        arguments = ["--out", str(out), "--cell-seconds", "2", "--jobs", "3"]
         assert main(["classroom", "grade", str(master_path), str(folder), *arguments]) == 0
         tables.append((out / "grades.csv").read_bytes())
     assert tables[0] == tables[1]
@@ -167,16 +167,16 @@ def test_a_master_that_fails_says_so(notebook, tmp_path):
 def test_trouble_with_one_submission_costs_no_other(master, notebook, tmp_path, monkeypatch):
     hand_in(tmp_path / "in", notebook, "anna", RIGHT)
     hand_in(tmp_path / "in", notebook, "bo", RIGHT)
-    whole = grading.grade
+    whole = whole_class.grade
 
     def stumbles(master, submission, *rest):
         if submission.student == "anna":
             raise OSError("too many open files")
         return whole(master, submission, *rest)
 
-    monkeypatch.setattr(grading, "grade", stumbles)
-    handed_in = collect(tmp_path / "in", master.assignment, master.stubs)
-    anna, bo = grading.grade_all(master, handed_in, LIMITS, jobs=1)
+    monkeypatch.setattr(whole_class, "grade", stumbles)
+    handed_in = collect(tmp_path / "in", master.assignment, master.handed)
+    anna, bo = whole_class.grade_all(master, handed_in, LIMITS, jobs=1)
     assert bo.points == 10 and anna.points == 0 and "too many open files" in anna.remarks[0]
 
 
@@ -185,14 +185,14 @@ def test_what_is_graded_before_an_interruption_is_kept(
 ):
     hand_in(tmp_path / "in", notebook, "anna", RIGHT)
     hand_in(tmp_path / "in", notebook, "bo", RIGHT)
-    whole = grading.grade
+    whole = whole_class.grade
 
     def interrupted(master, submission, *rest):
         if submission.student == "bo":
             raise KeyboardInterrupt
         return whole(master, submission, *rest)
 
-    monkeypatch.setattr(grading, "grade", interrupted)
+    monkeypatch.setattr(whole_class, "grade", interrupted)
     out = tmp_path / "out"
     asked = ["grade", str(master_path), str(tmp_path / "in"), "--out", str(out), "--jobs", "1"]
     assert main(["classroom", *asked]) == 130
@@ -210,10 +210,10 @@ def test_copied_numbers_show(notebook, tmp_path):
     for student in ("anna", "ottilie"):
         hand_in(tmp_path / "in", notebook, student, copied)
     master = Master.read(path)
-    handed_in = collect(tmp_path / "in", master.assignment, master.stubs)
-    anna, ottilie = grading.grade_all(master, handed_in, LIMITS, jobs=1, by_student=True)
+    handed_in = collect(tmp_path / "in", master.assignment, master.handed)
+    anna, ottilie = whole_class.grade_all(master, handed_in, LIMITS, jobs=1, by_student=True)
     assert anna.points == 2 and not anna.remarks
-    assert ottilie.points == 0 and "right for 'anna'" in ottilie.remarks[0]
+    assert ottilie.points == 0 and "right for 'anna'" in ottilie.copied[0]
 
 
 def test_pages_of_different_students_are_different_files():
@@ -221,3 +221,63 @@ def test_pages_of_different_students_are_different_files():
     files = [file_name(name) for name in names]
     assert len(set(files)) == len(names) and files[0] == "anna"
     assert not any("/" in file or file.startswith(".") for file in files)
+
+
+def test_a_course_that_changes_meanwhile_stops_grading(master, master_path, notebook, tmp_path):
+    for student in ("anna", "bo", "cleo"):
+        hand_in(tmp_path / "in", notebook, student)
+    handed_in = collect(tmp_path / "in", master.assignment, master.handed)
+    graded = []
+
+    def change(result):
+        graded.append(result)
+        master_path.write_text(master_path.read_text() + " ")
+
+    with pytest.raises(UserError, match="the master changed while 'bo' was graded"):
+        whole_class.grade_all(master, handed_in, LIMITS, jobs=1, done=change)
+    assert [result.submission.student for result in graded] == ["anna"]
+
+
+def test_an_interrupted_run_goes_on_and_grades_only_what_changed(
+    master_path, notebook, tmp_path, monkeypatch, capsys
+):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for student in ("anna", "bo"):
+        hand_in(folder, notebook, student, {"add": RIGHT["add"]})
+    asked = ["classroom", "grade", str(master_path), str(folder), "--out", str(out), "--jobs", "1"]
+    asked_for = []
+    whole = whole_class.grade
+
+    def noted(master, submission, *rest):
+        asked_for.append(submission.student)
+        if len(asked_for) == 2:
+            raise KeyboardInterrupt
+        return whole(master, submission, *rest)
+
+    monkeypatch.setattr(whole_class, "grade", noted)
+    assert main(asked) == 130
+    (out / "feedback" / "anna.html").unlink()
+    (out / "feedback").rmdir()
+    (out / "feedback").write_text("in the way of the pages")
+    assert main(asked) == 2 and asked_for == ["anna", "bo", "bo"]
+    assert "bo,,2" in (out / "grades.csv").read_text("utf-8-sig"), "written before any page"
+    (out / "feedback").unlink()
+    first = (out / "grades.csv").read_bytes()
+    assert main(asked) == 0 and len(asked_for) == 3, "nothing has changed"
+    assert (out / "grades.csv").read_bytes() == first and "2 of 2 were graded before" in (
+        capsys.readouterr().out
+    )
+    hand_in(folder, notebook, "bo", RIGHT)
+    assert main(asked) == 0 and asked_for[3:] == ["bo"]
+    assert "bo,,10" in (out / "grades.csv").read_text("utf-8-sig")
+    (out / "results.json").write_text("{")
+    assert main([*asked, "--again"]) == 0 and asked_for[4:] == ["anna", "bo"]
+    master_path.write_text(master_path.read_text() + " ")
+    assert main(asked) == 0 and asked_for[6:] == ["anna", "bo"], "another master"
+
+
+def test_whoever_cannot_shut_students_in_is_warned(monkeypatch):
+    monkeypatch.setattr(kernel, "isolation", lambda: ())
+    monkeypatch.setattr(kernel.os, "geteuid", lambda: 0)
+    said = " ".join(kernel.warnings())
+    assert "can read and change your files" in said and "you are root" in said

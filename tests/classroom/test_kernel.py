@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,19 @@ from classroom.sums import HOSTILE, LIMITS, RIGHT, graded, hand_in, linux
 from trm_lite.classroom import kernel
 from trm_lite.classroom.kernel import Kernel, Limits, isolation
 
+QUICK = replace(LIMITS, cell_seconds=2)
+
 
 @linux
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_cell_costs_only_its_own_exercise(master, notebook, tmp_path, left_behind, what):
+def test_a_hostile_cell_costs_only_its_own_exercise(
+    master, notebook, tmp_path, monkeypatch, left_behind, what
+):
     source, error = HOSTILE[what]
     started = time.monotonic()
+    monkeypatch.setattr(kernel, "PATIENCE_SECONDS", 1)
     answers = RIGHT | {"add": source}
-    result, points = graded(master, hand_in(tmp_path, notebook, "anna", answers))
+    result, points = graded(master, hand_in(tmp_path, notebook, "anna", answers), QUICK)
     assert points == {"add": 0, "times": 3, "both": 5}, [m.outcome for m in result.marks]
     if error:
         assert result.marks[0].outcome.error == error

@@ -1,5 +1,6 @@
 """The pages for students and lecturers: nothing from outside is markup, and numbers are whole."""
 
+import csv
 import json
 
 import pytest
@@ -8,7 +9,16 @@ from bs4 import BeautifulSoup
 from trm_lite.classroom.assignment import Assignment, Cell
 from trm_lite.classroom.grading import Mark, Result
 from trm_lite.classroom.kernel import Outcome
-from trm_lite.classroom.pages import MOST_SHOWN, feedback, histogram, summary, write_all
+from trm_lite.classroom.pages import (
+    MOST_SHOWN,
+    as_csv,
+    feedback,
+    file_name,
+    histogram,
+    summary,
+    write_pages,
+    write_table,
+)
 from trm_lite.classroom.submissions import Submission
 
 EVIL = """<script>alert(1)</script>"' onload=x {{ 7 * 7 }}"""
@@ -24,7 +34,7 @@ SUMS = Assignment(
 
 
 def result(student="anna", points=10.0, outcome=Outcome(True), code="", words="", remarks=()):  # noqa: B008
-    submission = Submission(student, None, {"add": code}, {"why": words})
+    submission = Submission(student, "", {"add": code}, {"why": words})
     return Result(submission, [Mark("add", points, 10, outcome)], remarks=list(remarks))
 
 
@@ -43,9 +53,10 @@ def test_whatever_a_student_writes_is_text():
 def test_signs_that_no_encoding_knows_cost_nobody_the_pages(tmp_path):
     lone = json.loads(r'"\ud800"')
     students = [result("bo", remarks=[lone], code=lone, words=lone), result(f"mo{lone}")]
-    write_all(SUMS, students, tmp_path)
+    write_table(SUMS, students, tmp_path)
+    write_pages(SUMS, students, tmp_path)
     assert len(list((tmp_path / "feedback").iterdir())) == 2
-    assert all((tmp_path / name).exists() for name in ("grades.csv", "results.json"))
+    assert all((tmp_path / name).exists() for name in ("grades.csv", "summary.html"))
 
 
 def test_a_cell_is_shown_as_it_was_written():
@@ -97,3 +108,18 @@ def test_a_page_can_be_read_on_a_phone_and_in_the_dark():
         assert soup.find("meta", {"name": "viewport"})["content"].startswith("width=device-width")
         assert "prefers-color-scheme: dark" in soup.style.text
         assert all("scroll" in table.parent["class"] for table in soup("table"))
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "a\r=1", "\n=1", "  =1"]
+)
+def test_a_spreadsheet_computes_nothing(text):
+    table = as_csv(SUMS, [result(text, remarks=[text])])
+    _, row = csv.reader(table.splitlines())
+    assert row[0] == row[-1] == (f"'{text.strip()}" if text[0] != "a" else "a =1")
+
+
+def test_long_names_become_short_ones_of_files():
+    names = ["n" * 300, "n" * 299, "é" * 100, "🙂" * 100]
+    files = [file_name(name) for name in names]
+    assert len(set(files)) == 4 and all(len(f"{file}.html".encode()) < 200 for file in files)

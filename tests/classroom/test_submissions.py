@@ -53,7 +53,7 @@ def shapes():
 @pytest.mark.parametrize("shape", shapes())
 def test_any_shape_of_a_right_notebook_is_read(master, notebook, tmp_path, shape):
     path = hand_in(tmp_path, notebook, "anna", RIGHT, shapes()[shape])
-    found = read_submission("anna", path, master.assignment, master.stubs)
+    found = read_submission(path, master.assignment, master.handed)
     assert {name: text.strip() for name, text in found.code.items()} == RIGHT or shape in (
         "without metadata", "without names"), found  # fmt: skip
     assert set(found.code) == set(RIGHT)
@@ -67,7 +67,7 @@ def test_old_and_marked_files_are_read(master, notebook, tmp_path):
     old = [{"cell_type": "code", "input": cell["source"], "metadata": cell["metadata"]}
            for cell in cells]  # fmt: skip
     path.write_text("\ufeff" + json.dumps({"worksheets": [{"cells": old}], "nbformat": 3}))
-    assert set(read_submission("a", path, master.assignment, master.stubs).code) == set(RIGHT)
+    assert set(read_submission(path, master.assignment, master.handed).code) == set(RIGHT)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_old_and_marked_files_are_read(master, notebook, tmp_path):
 )
 def test_what_is_not_a_notebook_is_reported_by_name(master, tmp_path, content):
     (tmp_path / "otto.ipynb").write_bytes(content)
-    found = read_submission("otto", tmp_path / "otto.ipynb", master.assignment, master.stubs)
+    found = read_submission(tmp_path / "otto.ipynb", master.assignment, master.handed)
     assert not found.code and "otto.ipynb" in " ".join(found.remarks)
     result = grade(master, found, LIMITS)
     assert result.points == 0 and len(result.marks) == 3
@@ -90,7 +90,7 @@ def test_folders_are_understood(master, notebook, tmp_path):
     hand_in(folder / "dora", notebook, "sums", RIGHT)
     (folder / "emil").mkdir()
     (folder / "fritz.docx").write_text("my solution")
-    found = {one.student: one for one in collect(folder, master.assignment, master.stubs)}
+    found = {one.student: one for one in collect(folder, master.assignment, master.handed)}
     assert sorted(found) == ["Bo Li", "anna", "carl", "dora", "emil", "fritz"]
     assert found["Bo Li"].id == "4711" and found["carl"].id == ""
     assert found["dora"].code["add"] == RIGHT["add"] and "2 notebooks" in found["dora"].remarks[0]
@@ -121,5 +121,5 @@ def test_a_copied_cell_counts_once_and_a_forgotten_stub_behind_it_does_not(
 ):
     stub = student_version(notebook)["cells"][3]
     path = hand_in(tmp_path, notebook, "anna", RIGHT, lambda cells: [*cells, stub])
-    found = read_submission("anna", path, master.assignment, master.stubs)
+    found = read_submission(path, master.assignment, master.handed)
     assert found.code["add"] == RIGHT["add"] and "twice" in found.remarks[0]

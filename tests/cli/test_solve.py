@@ -35,6 +35,28 @@ def test_each_size_has_its_solver(tmp_path, monkeypatch, capsys):
 
 
 @needs_weights
+def test_a_board_of_another_size_stops_none(tmp_path, capsys):
+    path, tiny = tmp_path / "mixed", sudoku.to_line(sudoku.generate(1, 4, seed=3)[0][0])
+    path.write_bytes(f"{tiny}\n{LINES[0]}\n{tiny}\n{LINES[1]}".encode("utf-16"))
+    weights = ("--weights", str(WEIGHTS_FOLDER / "sudoku-6x6.safetensors"))
+    for options, words in (((), "no weights for 4x4"), (weights, "of 36 cells, but this one has")):
+        assert main(["solve", str(path), "--json", "--device", "cpu", *options]) == 2
+        out, err = capsys.readouterr()
+        assert [json.loads(line)["puzzle"] for line in out.splitlines()] == LINES[:2]
+        assert [
+            f"line {line}: " in told for line, told in zip((1, 3), err.splitlines(), strict=True)
+        ]
+        assert err.count(words) == 2
+
+
+def test_thousands_of_problems_are_not_told_one_by_one(tmp_path, capsys):
+    (tmp_path / "novel").write_text("It was a dark and stormy night.\n" * 3_000)
+    assert main(["solve", str(tmp_path / "novel"), "--device", "cpu"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == solve.MOST_PROBLEMS + 1 and "2,980 more lines" in told[-1]
+
+
+@needs_weights
 def test_command_line_json(tmp_path, capsys):
     path = tmp_path / "puzzles.txt"
     path.write_text("\n".join([*LINES, "oops"]))
@@ -71,7 +93,10 @@ def test_command_line_picture(tmp_path):
         (["evaluate", "{folder}"], "holds no last.safetensors"),
         (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),
         (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
-        (["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"], "make the two agree"),
+        (
+            ["train", "sudoku-6x6", "--seq-len", "9", "--out", "{folder}"],
+            "give the network the sizes of the puzzles",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence_and_status_2(
@@ -99,7 +124,7 @@ def test_command_line_animation(tmp_path, ending):
     (tmp_path / "puzzle.txt").write_text(LINES[0])
     picture = tmp_path / f"thought.{ending}"
     assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", str(picture)]) == 0
-    thought = trace(shipped_weights(6)[0], PUZZLES[0], MAX_STEPS)
+    thought = trace(shipped_weights(6)[0], sudoku.to_tokens(PUZZLES[0]), MAX_STEPS)
     with Image.open(picture) as frames:
         assert frames.n_frames == thought.settled + 2  # the puzzle, every step, one more
         first = np.asarray(frames.convert("RGB"))

@@ -83,6 +83,36 @@ def test_arc_agi_2_takes_its_own_files(raw, write_kaggle):
         assert tuple(map(len, load_source(raw, name))) == counts
 
 
+NAMED = {  # how the two subsets are called elsewhere
+    "on Kaggle": ("arc-agi_training_challenges.json", "arc-agi_test_challenges.json"),
+    "in folders": ("training-challenges.json", "evaluation-challenges.json"),
+    "with dashes": ("arc-agi_training-challenges.json", "arc-agi_test-challenges.json"),
+}
+
+
+@pytest.mark.parametrize("names", NAMED.values(), ids=NAMED)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_file_names_and_byte_order_marks_of_others(raw, tmp_path, names, encoding):
+    for subset, name in zip(("training", "evaluation"), names, strict=True):
+        for part in ("challenges", "solutions"):
+            text = (raw / f"arc-agi_{subset}_{part}.json").read_text()
+            (tmp_path / name.replace("challenges", part)).write_text(text, encoding)
+    expected, found = load_source(raw, "arc-agi-1"), load_source(tmp_path, "arc-agi-1")
+    for tasks, others in zip(expected, found, strict=True):
+        assert [task.id for task in tasks] == [task.id for task in others]
+        assert all(pair.answered for task in others for pair in task.test)
+    assert len(load_tasks(tmp_path / names[0])) == len(expected.training)
+
+
+def test_only_tasks_to_be_solved_may_come_without_outputs(raw):
+    (raw / "arc-agi_evaluation_solutions.json").unlink()
+    found = load_source(raw, "arc-agi-1")
+    assert all(pair.answered for task in found.training for pair in task.pairs)
+    assert not any(pair.answered for task in found.evaluation for pair in task.test)
+    assert all(pair.answered for task in found.evaluation for pair in task.train)
+    assert leaks(found.evaluation, found.evaluation)[0].pairs == len(found.evaluation[0].train)
+
+
 def test_files_that_are_none(raw, tmp_path):
     def complains(about: str, path: Path, error=PuzzleError):
         with pytest.raises(error, match=about):
@@ -93,10 +123,13 @@ def test_files_that_are_none(raw, tmp_path):
     for content, about in (
         ("[1]", "should begin with"),
         ("{", "is not valid JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"train":' * 100_000, "nested too deeply"),
         ('{"train": 3, "test": []}', "'one' in .* needs lists"),
         ('{"train": [{"output": 1}], "test": []}', "needs lists"),
         ('{"a": {"test": []}}', "'a' in .* needs lists"),
         ('{"a": 3}', "needs lists"),
+        ('{"a\\nb\\ud800": 3}', r"called 'a\\nb\\ud800', which cannot be printed"),
         ('{"train": [{"input": [[1]]}], "test": []}', "'one', train pair 1 in .* has no output"),
         ('{"train": [{"input": [[1]], "output": [[11]]}], "test": []}', "no test pairs"),
     ):

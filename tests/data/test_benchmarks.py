@@ -13,18 +13,17 @@ import torch
 from trm_lite.cli import data
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
-from trm_lite.data import BuiltData, PuzzleSet
+from trm_lite.data import Batch, BuiltData
 from trm_lite.data import sudokus as generated
 from trm_lite.data.benchmarks import csv_files as rows
 from trm_lite.data.benchmarks import maze_hard
 from trm_lite.data.benchmarks.options import BENCHMARKS, unusual
 from trm_lite.data.benchmarks.sudoku_extreme import official_symmetry
 from trm_lite.data.folder import Arrays, new_folder, plain, read_split, write_split
-from trm_lite.evaluation import Evaluation
-from trm_lite.evaluation.measures import shortest_paths
+from trm_lite.evaluation.scoring import keeps_rules
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.nets import TRMConfig, build_network, save_weights
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import get_puzzle, maze, sudoku
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "datasets.json").read_text())
@@ -188,6 +187,55 @@ def test_symmetries_are_stored_or_drawn(source, tmp_path):
     assert BuiltData(folder=str(bare)).build().train.batch(slice(3), generator).inputs.max() == 10
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_as_other_programs_write_it(sudokus, tmp_path, encoding, end, separator):
+    header = separator.join(("Difficulty", '"Puzzle"', "id", "Solutions"))
+    rows = [
+        separator.join((f"{int(rating) / 4}", f'"{puzzle}"', f"{rating}", answer))
+        for _, puzzle, answer, rating in sudokus[:12]
+    ]
+    file = tmp_path / "mine.csv"
+    file.write_bytes((end.join((header, *rows)) + end).encode(encoding))
+    options = ("--from", file, "--train", 4, "--validation", 4)
+    status, folder = built("sudoku-extreme", tmp_path / "built", *options)
+    ratings = [r for name in ("train", "validation", "test") for r in ratings_of(folder / name)]
+    assert status == 0 and sorted(ratings) == [number / 4 for number in range(12)]
+    for puzzle, answer in zip(*boards_of(folder / "test"), strict=True):
+        assert ["here", sudoku.to_line(puzzle), sudoku.to_line(answer)] in [s[:3] for s in sudokus]
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "json"])
+def test_sudokus_without_answers_or_ratings_are_solved(sudokus, tmp_path, capsys, kind):
+    boards = [row[1] for row in sudokus[:9]]
+    file = tmp_path / "mine"
+    text = {"txt": "# mine", "csv": "quizzes", "json": "["}[kind] + "\n"
+    text += {"json": ",\n".join(map(json.dumps, boards)) + "]"}.get(kind, "\n".join(boards))
+    file.write_text(text)
+    options = ("--from", file, "--train", 4, "--validation", 3)
+    status, folder = built("sudoku-extreme", tmp_path / "built", *options)
+    said = capsys.readouterr().out
+    assert status == 0 and "rating" not in said and not (folder / "test/ratings.npy").exists()
+    answers = {row[1]: row[2] for row in sudokus}
+    for name in ("train", "validation", "test"):
+        for puzzle, answer in zip(*boards_of(folder / name), strict=True):
+            assert answers[sudoku.to_line(puzzle)] == sudoku.to_line(answer)
+    assert built("sudoku-extreme", folder, *options)[0] == 0
+    file.write_text(f"{text}\n{boards[0][:-1]}" if kind != "json" else text[:-30])
+    said = refusal(capsys, "data", "sudoku-extreme", "--out", tmp_path / "b", *options)
+    assert "80" in said or "81" in said
+
+
+@pytest.mark.parametrize("rating", ["1e22", str(10**22), "2.5"])
+def test_ratings_of_any_size(sudokus, tmp_path, rating):
+    lines = [[*row[:3], rating] for row in sudokus[:6]]
+    file = write_csv(tmp_path / "mine.csv", lines)
+    options = ("--from", file, "--train", 2, "--validation", 2, "--min-rating", 2)
+    status, folder = built("sudoku-extreme", tmp_path / "built", *options)
+    assert status == 0 and ratings_of(folder / "test") == [float(rating)] * 2
+
+
 def test_mazes_keep_their_spaces_and_get_their_guises(tmp_path):
     lines = RAW["maze"]["train"]
     assert lines[3][1].startswith(" ") and lines[3][1].endswith(" ")
@@ -195,9 +243,7 @@ def test_mazes_keep_their_spaces_and_get_their_guises(tmp_path):
     _, folder = built("maze-hard", tmp_path / "built", "--from", source, "--augment", 7)
     arrays = read_split(folder / "train")
     cells = arrays.labels.reshape(4, 8, 6, 6)
-    read = [
-        "".join(maze.CHARACTERS[c] for c in m) for m in maze.from_tokens(cells[:, 0].reshape(4, 36))
-    ]
+    read = ["".join(maze.CHARACTERS[c] for c in m) for m in cells[:, 0].reshape(4, 36)]
     assert read == [line[2] for line in lines]
     assert np.array_equal(cells[:, 1], np.rot90(cells[:, 0], 1, axes=(1, 2)))
     assert all(len(np.unique(group.reshape(8, -1), axis=0)) == 8 for group in cells)
@@ -219,7 +265,7 @@ def test_sudokus_bred_here(tmp_path, monkeypatch, capsys):
         assert len(puzzles) == size and sudoku.is_solution(puzzles, solutions).all()
         assert ratings_of(folder / name) == sudoku.rate(puzzles).guesses.tolist()
     data = BuiltData(folder=str(folder))
-    assert data.puzzle == "sudoku" and len(data.build().validation) == 2
+    assert data.puzzle.name == "sudoku-9x9" and len(data.build().validation) == 2
 
 
 def test_mazes_made_here(tmp_path, capsys):
@@ -228,7 +274,7 @@ def test_mazes_made_here(tmp_path, capsys):
     assert status == 0 and "3 examples" in capsys.readouterr().out
     sets = BuiltData("maze-hard", str(folder), vocab_size=6, seq_len=900).build()
     for name, puzzles in sets._asdict().items():
-        mazes, answers = (maze.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+        mazes, answers = (t.numpy() for t in (puzzles.inputs, puzzles.labels))
         assert maze_hard.follow_convention(mazes, answers).all()
         assert ratings_of(folder / name) == (answers >= maze.START).sum(1).tolist()
         assert min(ratings_of(folder / name)) >= 110
@@ -252,7 +298,7 @@ BAD_ROWS = {
     ),
     "the answer holds a character": lambda row: row.__setitem__(ANSWER, swapped(row[2], 4, " ")),
     "the answer does not solve": lambda row: row.__setitem__(ANSWER, swapped(row[2], 4, ".")),
-    "the rating is no whole number": lambda row: row.__setitem__(3, "hard"),
+    "the rating is no number": lambda row: row.__setitem__(3, "hard"),
     "3 fields instead of 4": lambda row: row.pop(),
 }
 
@@ -299,6 +345,9 @@ def test_bad_mazes(tmp_path, capsys, question, answer, words):
 
 def test_files_that_are_none(tmp_path, capsys, sudokus):
     no_answer = write_csv(tmp_path / "a.csv", [["x", "y"]], header=("question", "rating"))
+    unsolved = write_csv(tmp_path / "u.csv", [["." * 81, "2"]], header=("question", "rating"))
+    damaged = tmp_path / "q.csv"
+    damaged.write_text(f'"a,question\n{"." * 81}\n')
     nothing = write_csv(tmp_path / "b.csv", [])
     empty = tmp_path / "c.csv"
     empty.write_text("")
@@ -306,9 +355,11 @@ def test_files_that_are_none(tmp_path, capsys, sudokus):
     (tmp_path / "half").mkdir()
     write_csv(tmp_path / "half" / "train.csv", sudokus[:10])
     for file, words, *options in (
-        (no_answer, "no column 'answer'"),
+        (no_answer, "a.csv, line 2: the question does not have 81 characters"),
+        (unsolved, "u.csv, line 2: the question does not have exactly one solution"),
+        (damaged, "q.csv, line 1: this is not proper CSV"),
         (nothing, "no puzzles"),
-        (empty, "no column 'question'"),
+        (empty, "c.csv holds no puzzles"),
         (few, "10 puzzles, too few for 1,000"),
         (few, "9 puzzles rated 1 or more, too few", "--train", 10, "--min-rating", 1),
         (few, "left to test on", "--train", 8, "--validation", 2),
@@ -515,7 +566,7 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
     about = {"puzzle": "maze", "vocab_size": 6, "seq_len": 25}
     with new_folder(tmp_path / "mazes", about) as folder:
         for name in ("train", "test"):
-            write_split(folder / name, plain(maze.to_tokens(mazes), maze.to_tokens(answers)))
+            write_split(folder / name, plain(mazes, answers))
     data = BuiltData("mazes", str(tmp_path / "mazes"), vocab_size=6, seq_len=25)
     config = TRMConfig(vocab_size=6, seq_len=25, hidden_size=64, num_heads=1, T=1, n=1)
     preset = type(get_preset("sudoku-6x6"))("mazes", "", data, config)
@@ -527,7 +578,7 @@ def test_evaluation_tells_valid_paths_from_the_meant_one(tmp_path, capsys):
         assert main(command) == 0
         assert "any shortest path 0.0 %" in " ".join(capsys.readouterr().out.split())
         assert main([*command, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["shortest_path"]["count"] == 6
+        assert json.loads(capsys.readouterr().out)["any_valid"]["count"] == 6
         assert "bands of difficulty" in refusal(capsys, *command, "--bands")
         assert "presets of generated Sudokus" in refusal(capsys, *command, "--kinds", "minimal")
     with pytest.raises(UserError):
@@ -540,6 +591,7 @@ def test_any_shortest_path_counts():
     detour = "S G\n   \n   ", "S G\no o\nooo"
     asked = np.stack([maze.parse(text) for text in (*[question] * 4, detour[0])])
     given = np.stack([maze.parse(text) for text in (*answers, detour[1])])
-    puzzles = PuzzleSet(*(torch.from_numpy(maze.to_tokens(asked)),) * 2, torch.zeros(5))
-    result = Evaluation(*(torch.zeros(1, 5),) * 6, torch.from_numpy(maze.to_tokens(given)))
-    assert shortest_paths(puzzles, result)[::3] == (0.4, 5)
+    labels = torch.full((5, 9), maze.WALL)  # no answer equals its label
+    batch = Batch(torch.from_numpy(asked).long(), labels, torch.zeros(5))
+    valid = keeps_rules(get_puzzle("maze-3x3"), batch, torch.from_numpy(given))
+    assert valid.tolist() == [True, True, False, False, False]

@@ -10,6 +10,7 @@ from trm_lite.common import UserError
 from trm_lite.data import IGNORE, Batch, Deck, PuzzleSet, SudokuData
 from trm_lite.data import sudokus as generated
 from trm_lite.data.dataset import with_hints
+from trm_lite.data.families import assign
 from trm_lite.puzzles import sudoku
 
 
@@ -69,7 +70,7 @@ def test_kinds_come_in_equal_parts_in_every_split():
 
 def test_relatives_stay_in_one_split():
     rows, families = np.arange(9), np.array([0, 0, 1, 1, 2, 2, 3, 3, 4])
-    filled = generated._assign(rows, families, {"train": 3, "validation": 2, "test": 2})
+    filled = assign(rows, families, {"train": 3, "validation": 2, "test": 2})
     assert {name: len(chosen) for name, chosen in filled.items()} == {
         "train": 3, "validation": 2, "test": 2,
     }  # fmt: skip

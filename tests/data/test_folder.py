@@ -129,3 +129,24 @@ def test_what_is_missing_damaged_or_another_benchmarks(data):
     (data.path / "about.json").write_text(json.dumps([1]))
     with pytest.raises(UserError, match=r"about\.json is damaged"):
         data.build()
+
+
+def test_arrays_that_are_no_boards_of_the_puzzle_are_told(data, boards):
+    labels = data.path / "train" / "labels.npy"
+    for wrong, words in (
+        (boards[1][:8] * 0, r"answer 0 .* token 0 in all cells"),
+        (boards[1][:8] + 9, r"holds token 14, but the tokens of 'sudoku-4x4' are 0 to 5"),
+    ):
+        np.save(labels, wrong)
+        with pytest.raises(UserError, match=words):
+            data.build()
+    about = json.loads((data.path / "about.json").read_text())
+    del about["puzzle"]
+    (data.path / "about.json").write_text(json.dumps(about))
+    with pytest.raises(UserError, match=r"about\.json is damaged"):
+        data.puzzle  # noqa: B018
+
+
+def test_a_folder_of_an_earlier_version_has_its_puzzle(data):
+    assert data.puzzle_name == "sudoku-4x4" and data.build().train.puzzle is data.puzzle
+    assert data.build().train.augment is data.puzzle.augment

@@ -8,9 +8,9 @@ from trm_lite.common import PuzzleError, UserError
 from trm_lite.data import Deck, SmallArcData
 from trm_lite.evaluation import Votes
 from trm_lite.experiments import get_preset
-from trm_lite.puzzles import arc
+from trm_lite.puzzles import arc, get_puzzle
 from trm_lite.training import Trainer, examine_run, fit_to_data, replace
-from trm_lite.viewing.boards import draw_arc
+from trm_lite.viewing.boards import draw_board
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_a_small_canvas_is_drawn_cut_to_what_is_used():
 
     tokens = arc.to_tokens(np.array([[1, 2, 3]], np.uint8), side=6)
     ax = Figure().subplots()
-    draw_arc(ax, tokens, tokens)
+    draw_board(ax, get_puzzle("arc-6x6"), tokens)
     assert ax.images[0].get_array().shape == (2, 4, 3)  # with EOS below and at the right
 
 

@@ -10,6 +10,7 @@ from trm_lite.evaluation import breadth, first_mistake
 from trm_lite.evaluation import scoring as evaluation
 from trm_lite.nets import Latents
 from trm_lite.puzzles import sudoku
+from trm_lite.thinking import Noise
 from trm_lite.training import Trainer, replace
 
 
@@ -89,6 +90,16 @@ def test_noise_starts_every_puzzle_elsewhere_and_by_its_seed(tiny, tiny_splits):
     together, alone = halts(noise=1.0), halts(noise=1.0, batch_size=3)
     torch.testing.assert_close(together, alone)
     assert (halts(noise=1.0, seed=8) != together).all() and (halts() != together).all()
+    assert (halts(noise=1.0, noise_on="y") != together).all()
+
+
+def test_noise_can_come_before_every_step():
+    still = Latents(torch.zeros(2, 3, 4), torch.ones(2, 3, 4))
+    first, every = (Noise(0.5, (7, 8), every_step=every) for every in (False, True))
+    assert torch.equal(first.disturb(still, 1).z, every.disturb(still, 1).z)
+    assert first.disturb(still, 2) is still
+    steps = torch.stack([every.disturb(still, step).z for step in (1, 2, 3)]) - still.z
+    assert len(steps.flatten().unique()) == steps.numel() and not every.disturb(still, 2).y.any()
 
 
 def test_random_starts_repeat_by_their_seed_and_leave_the_training_alone(tiny, tiny_splits):

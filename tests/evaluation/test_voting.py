@@ -11,8 +11,8 @@ from trm_lite.common import UserError
 from trm_lite.data.benchmarks.arc_agi import build_arc
 from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.data.folder import read_split
-from trm_lite.evaluation import Votes, evaluate_arc
-from trm_lite.evaluation.voting import PASS_KS, votes_for
+from trm_lite.evaluation import Votes
+from trm_lite.evaluation.voting import PASS_KS, evaluate_arc, votes_for
 from trm_lite.nets import TRMConfig, build_network
 from trm_lite.puzzles import arc
 

@@ -7,7 +7,7 @@ import torch
 
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
-from trm_lite.experiments import comparison
+from trm_lite.experiments import comparison, get_preset
 from trm_lite.nets import load_weights
 
 SMALL = {"steps": 2, "test": 12, "train": 40, "validation": 8, "eval_every": 100}
@@ -36,6 +36,25 @@ def test_rows_get_equal_steps_and_equal_compute(tmp_path):
                     assert len(run[end][kind]["correct_by_step"]) in (1, 16)
     trm, one_step = (table["rows"][row]["seeds"][0] for row in ("trm", "one-step"))
     assert trm["equal_compute"]["steps"] == 2 < one_step["equal_compute"]["steps"]
+
+
+def test_a_network_that_grows_gets_a_whole_run_for_each_end(tmp_path):
+    small = SMALL | {"steps": 20, "hidden_size": 16}
+    table = comparison.compare(tmp_path, rows=("rsm",), seeds=1, **small)
+    (run,) = table["rows"]["rsm"]["seeds"]
+    assert 6 <= run["equal_compute"]["steps"] < 20 == run["equal_steps"]["steps"]
+    for end in ("equal_steps", "equal_compute"):
+        _, about = load_weights(tmp_path / "rsm-seed0" / end / "last.safetensors")
+        assert about["preset"]["recipe"]["steps"] == run[end]["steps"]
+        assert len(run[end]["ema"]["correct_by_step"]) == 8
+
+
+@pytest.mark.parametrize("base", ["sudoku-6x6", "sudoku-9x9-minimal", "maze-7x7"])
+def test_the_systems_of_the_year_after_are_there_for_every_table(base):
+    for row in comparison.YEAR_AFTER:
+        preset = get_preset(base if row == comparison.TRM else f"{base}-{row}")
+        assert preset.data == get_preset(base).data
+    assert get_preset("maze-7x7-se-rrm").model.shared_symbols is False
 
 
 def test_an_interrupted_table_goes_on(tmp_path, monkeypatch):

@@ -19,6 +19,8 @@ from trm_lite.training import flops, replace, trainer_for
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("sudoku-6x6")])
 def test_operations_are_those_that_torch_counts(name, tiny):
     preset = replace(get_preset(name), batch_size=3, bfloat16=False)
+    if preset.recipe.grows:  # the first step is not as long as the mean one
+        preset = replace(preset, outer_growth=(), inner_growth=(), keep_history=0.0)
     preset = dataclasses.replace(preset, data=tiny.data)
     trainer = trainer_for(preset, device="cpu", progress=False)
     # The fused attention of the CPU is unknown to the counter; the plain one is not.

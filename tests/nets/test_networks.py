@@ -22,8 +22,10 @@ from trm_lite.nets import (
     load_weights,
     save_weights,
 )
-from trm_lite.nets.configs import config_from_dict
-from trm_lite.thinking import seeded
+from trm_lite.nets.build import resized
+from trm_lite.nets.configs import RSMConfig, SERRMConfig, URMConfig, config_from_dict
+from trm_lite.nets.urm import ConvSwiGLU
+from trm_lite.thinking import seeded, think
 
 
 @pytest.mark.parametrize("name", REASONERS)
@@ -87,7 +89,19 @@ def test_files_from_before_the_rooms_are_read(tmp_path):
 def test_unknown_class_is_named():
     with pytest.raises(UserError, match="'Mamba'"):
         config_from_dict({"network": "Mamba"})
-    assert config_from_dict({"hidden_size": 8}) == TRMConfig(hidden_size=8)  # older files
+    older = config_from_dict({"hidden_size": 8})  # which name neither network nor puzzle
+    assert older == TRMConfig(hidden_size=8, puzzle="sudoku-9x9")
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "seq_len", "name"),
+    [(8, 36, "sudoku-6x6"), (6, 49, "maze-7x7"), (12, 36, "arc-6x6"), (12, 900, "arc-30x30"),
+     (10, 36, ""), (6, 48, "")],
+)  # fmt: skip
+def test_older_files_name_no_puzzle_but_their_sizes_do(vocab_size, seq_len, name):
+    fields = {"vocab_size": vocab_size, "seq_len": seq_len}
+    assert config_from_dict(fields).puzzle == name
+    assert config_from_dict(fields | {"puzzle": "mine"}).puzzle == "mine"
 
 
 def test_impossible_heads_are_refused():
@@ -182,6 +196,83 @@ def test_hrm_gradient_flows_through_the_last_of_each_module():
 def test_tied_recursion_has_gradient_throughout():
     seen = applications(fresh(DirectConfig(**SMALL, num_layers=1, loops=5)))
     assert seen == [("net", True)] * 5
+
+
+def test_the_gradient_of_a_urm_flows_through_its_last_loops():
+    seen = applications(fresh(URMConfig(**SMALL, num_layers=1, loops=5, loops_with_gradient=2)))
+    assert seen == [("net", False)] * 3 + [("net", True)] * 2
+    with pytest.raises(UserError, match="Of 4 loops, 5 cannot"):
+        URMConfig(loops=4, loops_with_gradient=5)
+
+
+@pytest.mark.parametrize(("kernel", "seen"), [(2, {3, 4}), (3, {2, 3, 4}), (4, {2, 3, 4, 5})])
+def test_the_convolution_of_a_urm_looks_at_its_neighbours(kernel, seen):
+    """Which positions notice a change at position 3: with a kernel of 2, itself and the next."""
+    torch.manual_seed(0)
+    layer = ConvSwiGLU(8, 4.0, 8, kernel)
+    x = torch.randn(1, 8, 8)
+    moved = x.clone()
+    moved[:, 3] += 1
+    different = (layer(x) != layer(moved)).any(-1)[0]
+    assert set(different.nonzero().flatten().tolist()) == seen
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_history_of_an_rsm_is_detached(keep):
+    model, seen = fresh(RSMConfig(**SMALL, n=2)), []
+    model.net.register_forward_hook(lambda net, inputs, out: seen.append(out.requires_grad))
+    thought = model.think_through(puzzles(), None, outer=3, inner=2, keep=keep)
+    assert seen == [False, False, False, False, False, keep, True, True, True]
+    stepwise = list(think(model, puzzles(), steps=3))[-1]
+    torch.testing.assert_close(thought.logits, stepwise.logits)
+
+
+@pytest.mark.parametrize("options", [{"T": 2}, {"num_latents": 0}, {"noise": 0.1}])
+def test_an_rsm_has_no_further_options(options):
+    with pytest.raises(UserError, match="An RSM has T = 1"):
+        RSMConfig(**options)
+
+
+def test_renamed_digits_give_renamed_answers():
+    """All digits of an SE-RRM are alike; those of a network with other embeddings are not."""
+    renamed = torch.tensor([0, 1, *(2 + torch.randperm(6)).tolist()])
+    equal = {}
+    for name in ("se-rrm", "se-rrm-unshared", "trm"):
+        model = fresh(CONFIGS[name])
+        with torch.no_grad():
+            logits = [list(think(model, x, steps=3))[-1].logits
+                      for x in (puzzles(), renamed[puzzles()])]  # fmt: skip
+        equal[name] = torch.allclose(logits[0], logits[1][..., renamed], atol=1e-4)
+    assert equal == {"se-rrm": True, "se-rrm-unshared": False, "trm": False}
+
+
+def test_an_se_rrm_thinks_about_boards_of_other_sizes():
+    model = fresh(CONFIGS["se-rrm"]).eval()
+    larger = resized(model, 11, 81)
+    boards = torch.randint(1, 11, (2, 81))
+    with torch.no_grad():
+        thought = larger(larger.initial_latents(2), boards)
+        back = resized(larger, 8, 36)
+        said = [m(m.initial_latents(4), puzzles()).logits for m in (model, back)]
+    assert thought.logits.shape == (2, 81, 11) and torch.equal(*said)
+    assert resized(model, 8, 36) is model
+    for name in ("trm", "trm-attention", "se-rrm-unshared"):
+        with pytest.raises(UserError, match="cannot read 81 cells with 11 tokens; use an SE-RRM"):
+            resized(fresh(CONFIGS[name]), 11, 81)
+
+
+def test_the_belief_of_an_se_rrm_is_that_in_its_least_sure_cell():
+    model = fresh(CONFIGS["se-rrm"])
+    thought = model(model.initial_latents(4), puzzles())
+    least = thought.logits.softmax(-1).amax(-1).amin(-1)
+    torch.testing.assert_close(thought.halt_logit.sigmoid(), least)
+    assert not thought.halt_logit.requires_grad
+
+
+@pytest.mark.parametrize("options", [{"head_size": 6}, {"prefix_len": 1}, {"loops": 5}])
+def test_impossible_se_rrms_are_refused(options):
+    with pytest.raises(UserError, match=r"multiple of 4|extra cells|cannot have a gradient"):
+        SERRMConfig(**options)
 
 
 def test_no_gradient_in_evaluation():

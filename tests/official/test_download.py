@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -251,6 +252,39 @@ def test_the_latest_checkpoint_is_fetched(server, tmp_path):
     assert [found.name for found in path.parent.iterdir()] == ["step_100"]
     assert fetch("trm-maze", tmp_path) == path
     assert len([1 for method, where, _ in server.asked if "step_100" in where]) == 3
+
+
+def test_a_checkpoint_is_chosen_by_its_step(server, tmp_path, capsys):
+    server.repositories[MAZES] = ["README.md", "a/step_9", "a/step_100", "b/step_100", "last.pt"]
+    server.files |= {"a/step_9": b"nine", "b/step_100": b"hundred", "last.pt": b"last"}
+    command = ["download", "trm-maze", "--out", str(tmp_path)]
+    for step, content in (
+        ("9", b"nine"), ("step_9", b"nine"), ("b/step_100", b"hundred"), ("last.pt", b"last")
+    ):  # fmt: skip
+        assert main([*command, "--step", step]) == 0
+        assert Path(capsys.readouterr().out.splitlines()[0]).read_bytes() == content
+    for step, problem in (("7", "no checkpoint"), ("step_100", "several checkpoints")):
+        assert main([*command, "--step", step]) == 2
+        error = capsys.readouterr().err
+        assert f"{problem} called '{step}'" in error and "a/step_9, a/step_100" in error
+    assert main([*command, "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "last.pt", "a/step_9", "a/step_100", "b/step_100"
+    ]  # fmt: skip
+
+
+def test_any_repository_and_the_usual_file_of_a_known_one(server, tmp_path):
+    server.repositories["someone/fork"] = ["../step_7", "model.pt"]
+    gar = ["PPBench.pt", "TRM-MLP-Sudoku-Extreme.pt"]
+    server.repositories[REPOSITORIES["trm-sudoku-gar"]] = gar
+    server.repositories["someone/several"] = ["a.pt", "b.pt"]
+    server.files |= {"model.pt": b"model", gar[1]: b"gar"}
+    assert fetch("someone/fork", tmp_path) == tmp_path / "someone" / "fork" / "model.pt"
+    assert fetch("trm-sudoku-gar", tmp_path).read_bytes() == b"gar"
+    with pytest.raises(UserError, match=r"which .* is the latest; choose one of: a\.pt, b\.pt"):
+        fetch("someone/several", tmp_path)
+    with pytest.raises(UserError, match="There is no public checkpoint called"):
+        fetch("../x", tmp_path)
 
 
 def test_checkpoints_that_are_not_there(server, tmp_path, capsys):

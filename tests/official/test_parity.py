@@ -1,6 +1,10 @@
 """The package computes what the authors' code computes, and the comparison can fail."""
 
+import io
 import json
+import tracemalloc
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +16,20 @@ from trm_lite import thinking
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import PRESETS
-from trm_lite.nets import Latents, layers, reasoner, trm
+from trm_lite.nets import Latents, layers, reasoner, rsm, se_rrm, trm, urm
 from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
 from trm_lite.official.parity import check_parity
-from trm_lite.training import losses, optim
+from trm_lite.training import losses, optim, rsm_trainer
 from trm_lite.training import trainer as training
 
 FOLDER = Path(__file__).parents[1] / "golden"
 OTHER = ("arc_evaluator", "datasets", "sampler")  # golden files that other tests read
 FILES = [path for path in sorted(FOLDER.glob("*.npz")) if path.stem not in OTHER]
+
+
+checked = cache(check_parity)  # for files that do not change
 
 
 def failed(path: Path) -> set[str]:
@@ -31,13 +38,13 @@ def failed(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_parity(path):
-    golden = check_parity(path)
+    golden = checked(path)
     assert [check for check in golden.checks if not check.ok] == []
     assert golden.unread == set()  # nothing in the file is passed over
 
 
 def test_everything_is_covered():
-    names = {check.name for path in FILES for check in check_parity(path).checks}
+    names = {check.name for path in FILES for check in checked(path).checks}
     for name in (
         "eval/step1/logits",
         "eval/step4/z_L",
@@ -55,6 +62,15 @@ def test_everything_is_covered():
         "sign/w_after",
         "lr/warm10_ratio0.1/lr",
         "init/uniform_grid_to_value",
+        "rollouts/scores",
+        "units/residual/window3/chosen",
+        "units/muon/p_after/wide",
+        "units/convswiglu_k2/grad_x",
+        "other_board/step1/logits",
+        "variants/arc/train/loss",
+        "train_keep/grad/model.embed_tokens.embedding_weight",
+        "att/traj/lr_mult",
+        "units/schedule/maze/change_steps",
     ):
         assert name in names
 
@@ -163,6 +179,34 @@ def keep_old_latents(model, carry, fresh):
 UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
 
 WRONG = {
+    "the norm of the mixer over the length": (
+        "rsm", rsm.FeatureNormMixer, "forward", layers.TokenMixer.forward, "eval/H1/logits"),
+    "history never kept": (
+        "rsm", rsm.RSM, "think_through",
+        lambda model, *thought: THOUGHT(model, *thought[:4]), "train_keep/grad"),
+    "thoughts that grow one step late": (
+        "rsm", rsm_trainer, "depth",
+        lambda recipe, config, step: GROWN(recipe, config, step - 1), "traj/H"),
+    "rows and columns swapped": (
+        "se_rrm", layers.BoardRotary, "forward",
+        lambda rotary, x: TURNED(rotary, x.roll(x.shape[-1] // 4, -1)).roll(-x.shape[-1] // 4, -1),
+        "units/attn_cells/y"),
+    "symbols before cells": (
+        "se_rrm", se_rrm.SymbolBlock, "forward",
+        lambda block, h, rotary=None: MIXED(block, h.transpose(1, 2)).transpose(1, 2),
+        "units/block/y"),
+    "a convolution that looks ahead": (
+        "urm", urm.ConvSwiGLU, "forward",
+        lambda layer, x: CONVOLVED(layer, x.flip(1)).flip(1), "eval/step1/logits"),
+    "gradient through all loops": (
+        "urm", urm, "looped",
+        lambda net, state, seen, loops, with_gradient: LOOPED(net, state, seen, loops, loops),
+        "train/grad"),
+    "the learning rate counted from 1": (
+        "urm", training, "schedule",
+        lambda step, **options: optim.schedule(step + 1, **options), "traj/lr"),
+    "Muon without rounding": (
+        "urm", torch.Tensor, "bfloat16", torch.Tensor.float, "units/muon/p_after/wide"),
     "noise scaled by lambda": (
         "eqr", trm.TRM, "update",
         lambda model, net, state, seen, draw=None: APPLY(model, net, state, seen,
@@ -194,6 +238,9 @@ WRONG = {
         "trm_att", reasoner.Reasoner, "embed",
         lambda model, inputs, ids=None: EMBED(model, inputs, ids) * 0.99, "eval/step1/logits"),
 }  # fmt: skip
+THOUGHT, GROWN = rsm.RSM.think_through, rsm_trainer.depth
+TURNED, MIXED = layers.BoardRotary.forward, se_rrm.SymbolBlock.forward
+CONVOLVED, LOOPED = urm.ConvSwiGLU.forward, reasoner.looped
 APPLY, START = trm.TRM.update, trm.TRM.initial_latents
 EMBED = reasoner.Reasoner.embed
 
@@ -229,6 +276,68 @@ def test_bad_files_end_with_status_2(tmp_path, capsys):
     assert main(["parity", str(tmp_path / "unknown.npz")]) == 2
 
 
+ODD_ARRAYS = {
+    "text": (lambda a: np.array(["x"]), "is not an array of numbers"),
+    "dates": (lambda a: a.astype("M8[s]"), "is not an array of numbers"),
+    "complex": (lambda a: a.astype(complex), "is not an array of numbers"),
+    "objects": (lambda a: np.array([{}]), "not a complete .npz file of plain arrays"),
+    "no axes": (lambda a: np.array(3), "do not fit together"),
+    "one row": (lambda a: a[0], "do not fit together"),
+    "many rows": (lambda a: np.zeros((10_000, 16), int), "do not fit together"),
+    "tokens": (lambda a: np.full_like(a, 10**6), "do not fit together"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_ARRAYS)
+def test_odd_arrays_are_one_sentence(changed, capsys, what):
+    by, words = ODD_ARRAYS[what]
+    assert main(["parity", str(changed("trm_mlp", "eval/batch/inputs", by))]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_the_order_of_bytes_does_not_matter(changed):
+    path = changed("units", "rms/x", lambda a: a.astype(a.dtype.newbyteorder(">")))
+    assert not failed(path)
+
+
+def test_endless_settings_are_refused(changed):
+    path = changed("trm_mlp", "eval/batch/inputs", np.copy)
+    settings = json.loads(path.with_name("model_configs.json").read_text())
+    for name in ("halt_max_steps", "H_cycles"):
+        entry = {**settings["trm_mlp"], "arch": settings["trm_mlp"]["arch"] | {name: 10**9}}
+        path.with_name("model_configs.json").write_text(json.dumps({"trm_mlp": entry}))
+        with pytest.raises(UserError, match=f"{name} is 1000000000|T=1000000000"):
+            check_parity(path)
+
+
+def test_arrays_that_unpack_to_more_than_is_sensible_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("trm_lite.official.golden.LARGEST", 4_000_000)
+
+    def archive(content: bytes, size: int) -> Path:
+        path = tmp_path / "a.npz"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("rms/x.npy", content + bytes(size))
+        return path
+
+    def header(count: int) -> bytes:
+        content = io.BytesIO()
+        described = {"descr": "<f4", "fortran_order": False, "shape": (count,)}
+        np.lib.format.write_array_header_1_0(content, described)
+        return content.getvalue()
+
+    for count, size, words in (
+        (5_000_000, 20_000_000, "unpacks to 20 MB, but golden files have less than 4 MB"),
+        (10**13, 400, "not a complete .npz file"),
+    ):
+        path = archive(header(count), size)
+        tracemalloc.start()
+        with pytest.raises(UserError, match=words):
+            Golden(path)
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+        tracemalloc.stop()
+
+
 def test_a_lacking_array_is_named():
     golden = Golden(FOLDER / "units.npz")
     with pytest.raises(UserError, match="lacks 'adam/p1'"):
@@ -249,6 +358,13 @@ OURS = {
     "hrm_maze": "maze-hard-hrm",
     "hrm_arc1": "arc-agi-1-hrm",
     "hrm_arc2": "arc-agi-2-hrm",
+    "eqr_sudoku": "sudoku-extreme-eqr",
+    "eqr_sudoku_attention": "sudoku-extreme-eqr-att",
+    "urm_sudoku": "sudoku-extreme-urm",
+    "urm_arc1": "arc-agi-1-urm",
+    "urm_arc2": "arc-agi-2-urm",
+    "rsm_sudoku": "sudoku-extreme-rsm",
+    "se_rrm_sudoku": "sudoku-extreme-se-rrm",
     "transformers_baseline_sudoku": "sudoku-extreme-direct",
     "transformers_baseline_maze": "maze-hard-direct",
     "transformers_baseline_arc1": "arc-agi-1-direct",
@@ -261,6 +377,8 @@ def test_full_size_networks_have_the_authors_shapes(theirs):
     expected, config = COUNTS[theirs], PRESETS[OURS[theirs]].model
     assert config.parameters == expected["parameters"]
     shapes = {name: list(place.shape) for name, place in places(config).items()}
+    if config.network == "RSM":  # its head is the token embedding
+        shapes["lm_head.weight"] = shapes["embed_tokens.embedding_weight"]
     for name, shape in expected["state_dict_keys"].items():
         name = name.removeprefix("inner.")
         assert shapes.pop(name) == shape

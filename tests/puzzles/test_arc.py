@@ -79,13 +79,21 @@ def test_the_largest_rectangle_is_found(tokens):
         ([[[1]], [[2]]], "not a whole number"),
         ([[1, [2]]], "not a whole number"),
         ([1, 2], "not a list of rows"),
-        (None, "not a list of rows"),
+        (7, "not a list of rows"),
     ],
 )
 def test_what_is_no_grid_is_named_with_its_task(cells, complaint):
     good = (SMALL, SMALL)
     with pytest.raises(PuzzleError, match=f"Task 'abc', test pair 2, output.*{complaint}"):
         as_task("abc", [good], [good, (SMALL, cells)])
+
+
+def test_only_the_answer_to_a_test_may_be_unknown():
+    task = as_task("abc", [(SMALL, SMALL)], [(SMALL, None), (SMALL, SMALL)])
+    assert [pair.answered for pair in task.pairs] == [True, False, True]
+    for train, test in (([(SMALL, None)], [(SMALL, SMALL)]), ([(SMALL, SMALL)], [(None, SMALL)])):
+        with pytest.raises(PuzzleError, match="not a list of rows"):
+            as_task("abc", train, test)
 
 
 def test_what_is_no_task():

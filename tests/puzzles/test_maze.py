@@ -56,7 +56,7 @@ def flood(free: np.ndarray, row: int, column: int) -> np.ndarray:
 @given(seed=st.integers(0, 10_000))
 def test_shortest_paths_in_mazes_with_loops(seed):
     rng = np.random.default_rng(seed)
-    cells = (rng.random(49) < 0.7).astype(np.uint8)  # OPEN is 1
+    cells = np.where(rng.random(49) < 0.7, maze.OPEN, maze.WALL).astype(np.uint8)
     start, goal = rng.choice(49, 2, replace=False)
     cells[start], cells[goal] = maze.START, maze.GOAL
     steps = flood(grid(cells) != maze.WALL, *divmod(start, 7)).reshape(-1)[goal]
@@ -88,6 +88,7 @@ def test_the_same_seed_makes_the_same_mazes():
     first, again, other = (maze.generate(5, 7, seed=seed)[0] for seed in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
     content = b"".join(boards.tobytes() for boards in maze.generate(5, 9, seed=42))
+    content = bytes(cell - 1 for cell in content)  # when this was measured, a wall was 0
     assert hashlib.sha256(content).hexdigest()[:16] == "04bec450ede020ca"
 
 
@@ -95,7 +96,6 @@ def test_text_goes_both_ways_and_spaces_are_cells():
     mazes, answers = maze.generate(3, 7, seed=3)
     for board in (*mazes, *answers):
         assert (maze.parse(maze.render(board)) == board).all()
-        assert (maze.from_tokens(maze.to_tokens(board)) == board).all()
     assert (maze.parse("S  \n   \n  G") == maze.parse("S       G")).all()
 
 
@@ -171,7 +171,8 @@ def by_levels(cells: np.ndarray) -> np.ndarray:
     """
     size = maze.size_of(cells)
     free = np.pad(grid(cells) != maze.WALL, 1)
-    start, goal = (tuple(np.argwhere(np.pad(grid(cells), 1) == end)[0]) for end in (2, 3))
+    around, ends = np.pad(grid(cells), 1), (maze.START, maze.GOAL)
+    start, goal = (tuple(np.argwhere(around == end)[0]) for end in ends)
     came_from = {start: None}
     level = [start]
     while goal not in came_from:
@@ -195,7 +196,8 @@ def by_levels(cells: np.ndarray) -> np.ndarray:
 
 
 def number_of_shortest_paths(cells: np.ndarray) -> int:
-    start, goal = (tuple(np.argwhere(np.pad(grid(cells), 1) == end)[0]) for end in (2, 3))
+    around, ends = np.pad(grid(cells), 1), (maze.START, maze.GOAL)
+    start, goal = (tuple(np.argwhere(around == end)[0]) for end in ends)
     distance = flood(np.pad(grid(cells) != maze.WALL, 1), *start)
     ways = {start: 1}
     for steps in range(1, distance[goal] + 1):
@@ -214,8 +216,8 @@ def test_mazes_like_the_public_ones():
         assert np.array_equal(by_levels(cells), answer)
         assert number_of_shortest_paths(cells) > 1  # so the convention has something to decide
     assert np.array_equal(hard_mazes.generate(2, seed=0)[0], mazes[:2])
-    content = hashlib.sha256(mazes.tobytes() + answers.tobytes()).hexdigest()
-    assert content[:16] == "1164f9cecee18ac5"
+    content = bytes(cell - 1 for cell in mazes.tobytes() + answers.tobytes())  # a wall was 0 then
+    assert hashlib.sha256(content).hexdigest()[:16] == "1164f9cecee18ac5"
 
 
 @few
@@ -271,7 +273,7 @@ def test_generated_splits_hold_no_turned_or_mirrored_twins():
             guises |= set(turned)
     generator = torch.Generator().manual_seed(0)
     batch = splits.train.batch(slice(0, 20), generator)
-    mazes, answers = (maze.from_tokens(part.numpy()) for part in batch[:2])
+    mazes, answers = (part.numpy() for part in batch[:2])
     assert maze.is_shortest_path(mazes, answers).all()
     assert (batch.inputs != splits.train.inputs).any()
     with pytest.raises(UserError, match="ask for fewer"):

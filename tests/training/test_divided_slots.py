@@ -4,15 +4,13 @@ To rounding, that is. Mixing by MLP amplifies rounding at fresh weights, within 
 size; so the tests that take several steps use attention, which does not.
 """
 
+import os
 import signal
-import subprocess
-import sys
 import time
 
-import psutil
 import pytest
 import torch
-from children import run_command
+from children import run_command, start_command
 from shared_settings import TINY
 
 from trm_lite.experiments import get_preset
@@ -32,27 +30,21 @@ def train(folder, processes, *more, preset="sudoku-6x6-att", overrides=OVERRIDES
 def test_two_processes_stop_when_one_is_asked_to(tmp_path):
     """Long before the next save is due, and although only one of them hears of it."""
     run = tmp_path / "run"
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
     few = ["--eval-every", "10", "--n", "1", "--T", "1"]
     words = ["train", "sudoku-6x6-att", *OVERRIDES, "--device", "cpu", "--out", str(run), *few]
-    child = subprocess.Popen(
-        [sys.executable, *launcher, "trm_lite", *words, "--steps", "100000"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    children = start_command(tmp_path, 2, *words, "--steps", "100000")
     try:
         patience = time.monotonic() + 120
         while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
-            assert child.poll() is None and time.monotonic() < patience
+            assert children[0].is_alive() and time.monotonic() < patience
             time.sleep(0.05)
-        (second,) = (
-            process for process in psutil.Process(child.pid).children()
-            if process.environ().get("RANK") == "1"
-        )  # fmt: skip
-        second.send_signal(signal.SIGTERM)
-        assert child.wait(45) != 0  # torchrun passes on that they did not finish
+        os.kill(children[1].pid, signal.SIGTERM)
+        for child in children:
+            child.join(45)
+            assert child.exitcode not in (0, None)  # they say that they did not finish
     finally:
-        child.terminate()
-        child.wait()
+        for child in children:
+            child.kill()
     stopped = load_state(run / "last.pt")["steps_done"]
     assert 10 <= stopped < 100_000
     more = train(run, 2, *few, "--steps", str(stopped + 3))

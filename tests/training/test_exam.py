@@ -6,10 +6,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from shared_settings import SMALL
 
 from trm_lite.common import UserError
+from trm_lite.data.settings import SudokuData
 from trm_lite.evaluation import scoring as evaluation
 from trm_lite.experiments import get_preset
+from trm_lite.nets.configs import SERRMConfig
 from trm_lite.training import (
     ExamOptions,
     Trainer,
@@ -57,7 +60,8 @@ def test_an_exam_with_several_attempts(tiny, tiny_splits, tmp_path, monkeypatch)
     trainer.train()
     exam = examine_run(tmp_path, ExamOptions(steps=2, tries=3, noise=0.3), device="cpu")
     assert (exam["tries"], exam["noise"]) == (3, 0.3)
-    assert "noise of 0.3\n  3 attempts, each with other noise; the most" in exam_text(exam)
+    text = exam_text(exam)
+    assert "noise of 0.3 on z before the first step\n  3 attempts, each with other noise" in text
     assert not (tmp_path / "test-last.json").exists(), "not the exam of the papers"
     asked = []
 
@@ -86,6 +90,25 @@ def test_a_network_that_draws_its_starts_is_tried_from_several(tiny, tiny_splits
     assert "4 attempts, each from another start; the one with the most settled" in exam_text(exam)
     assert exam["exact"] == exam["exact_by_choice"]["residual"]
     assert list(exam["exact_by_choice"]) == ["halting", "residual", "latent", "majority", "any"]
+
+
+def test_an_se_rrm_is_examined_on_boards_of_another_size(tiny, tiny_splits, tmp_path):
+    config = SERRMConfig(**SMALL | {"prefix_len": 0}, num_heads=1, loops=2, loops_with_gradient=1)
+    preset = dataclasses.replace(replace(tiny, steps=1), model=config)
+    for name, model in (("se-rrm", config), ("trm", tiny.model)):
+        run = dataclasses.replace(preset, model=model)
+        trainer = Trainer(run, splits=tiny_splits, folder=tmp_path / name, device="cpu",
+                          progress=False)  # fmt: skip
+        trainer.train()
+    small = dataclasses.replace(
+        preset,
+        data=SudokuData(size=4, train=8, validation=4, test=8),
+        model=dataclasses.replace(config, vocab_size=6, seq_len=16),
+    )
+    options = ExamOptions(steps=1)
+    assert examine_run(tmp_path / "se-rrm", options, preset=small, device="cpu")["puzzles"] == 8
+    with pytest.raises(UserError, match="reads 36 cells of 8 tokens"):
+        examine_run(tmp_path / "trm", options, preset=small, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 import torch
 from nets.networks import WRITER
 
+from trm_lite.common import UserError
 from trm_lite.data import Batch
 from trm_lite.nets import Autoregressive
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.sudoku.solver import found_in_round
 from trm_lite.training import worked_out
 from trm_lite.training.token_trainer import next_token_loss
@@ -58,3 +59,10 @@ def test_it_learns_to_write_a_few_answers_by_heart(boards):
     assert loss.total / 4 < 0.2 and loss.correct.all()
     written = model.eval().write(few.inputs)
     assert (written.answer == few.labels).float().mean() > 0.95
+
+
+def test_no_other_puzzle_is_worked_out_by_the_rules_of_sudoku(boards):
+    config = dataclasses.replace(WRITER, scratch_len=7)
+    latin = Puzzle("latin", "_.123456", (6, 6), ".")
+    with pytest.raises(UserError, match="No solver works out 'latin' step by step"):
+        worked_out(boards.inputs, boards.labels, config, latin)

@@ -89,6 +89,22 @@ def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, offici
     assert_same(second.state(), whole.state())
 
 
+def test_muon_steps_are_alike_in_all_directions_and_go_on_after_a_stop(tiny, tiny_splits, tmp_path):
+    preset = replace(tiny, optimizer="muon", weight_decay=0.0, warmup_steps=0)
+    options = dict(splits=tiny_splits, device="cpu", progress=False)
+    trainer = Trainer(preset, folder=tmp_path, **options)
+    weight = trainer.model.net.blocks[0].swiglu.down.weight
+    before = weight.detach().clone()
+    trainer.step()
+    moved = (before - weight.detach()) / preset.recipe.lr
+    stretch = torch.linalg.svdvals(moved) / (0.2 * max(moved.shape) ** 0.5)
+    assert stretch.min() > 0.4 and stretch.max() < 1.9
+    trainer.save()
+    expected = trainer.step().total
+    again = Trainer(preset, folder=tmp_path, **options)
+    assert torch.equal(again.step().total, expected)
+
+
 def test_the_seed_decides_everything(tiny, tiny_splits):
     def weights(seed):
         preset = replace(tiny, seed=seed, steps=3)
@@ -112,11 +128,14 @@ def test_it_learns_small_boards():
         validation=50,
         test=50,
         hidden_size=32,
-        T=2,
+        T=1,
         n=2,
-        steps=200,
-        ema_rate=0.97,
-        eval_every=200,
+        lr=5e-3,
+        warmup_steps=20,
+        max_steps=4,
+        steps=100,
+        ema_rate=0.93,
+        eval_every=100,
     )
     trainer = Trainer(preset, device="cpu", progress=False)
     before = evaluate(trainer.ema.module, trainer.splits.test).exact().value
@@ -214,8 +233,9 @@ def test_a_run_can_cool_down_at_its_end(tiny, tiny_splits, tmp_path):
         schedule(step, warmup_steps=2, total_steps=10, cooldown_steps=4) for step in range(1, 11)
     ]
     assert rates == [0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    tiny = replace(tiny, warmup_steps=2)
     Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False).train(4)
-    cooling = replace(tiny, steps=60, cooldown_steps=3)
+    cooling = replace(tiny, steps=8, cooldown_steps=3)
     trainer = Trainer(cooling, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     assert trainer.steps_done == 4 and trainer.train()
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(tiny.recipe.lr / 4)

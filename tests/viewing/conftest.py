@@ -1,4 +1,4 @@
-"""JupyterLab and a page in a browser. Skipped where playwright or a Chromium is missing.
+"""JupyterLab in a browser. Skipped where playwright or a Chromium is missing.
 
 One server and one page serve all tests of a session.
 """
@@ -21,21 +21,6 @@ def shots() -> Path:
     folder = Path(os.environ.get("TRM_LITE_SCREENSHOTS", ROOT / "build" / "browser"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    chromium = next((found for name in names if (found := shutil.which(name))), None)
-    if chromium is None:
-        pytest.skip("no Chromium is installed (on Debian: apt install chromium)")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-    )
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def shorten(path: Path, after: str) -> None:

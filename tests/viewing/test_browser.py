@@ -78,6 +78,14 @@ CONTRASTS = """(panel, which) => {
   });
 }"""
 
+# Pastes a text, as from the clipboard.
+PASTE = """(field, text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text", text);
+  field.focus();
+  field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+}"""
+
 # The name that a screen reader gives to what has the focus, where it is, and whether in a board.
 FOCUS = """() => {
   const e = document.activeElement, board = e.closest('.trm-board');
@@ -167,7 +175,7 @@ def test_the_playground_by_keyboard_alone(lesson_00, shots):
     wait_for(lambda: digits(panel)[7] == "2")
     lesson_00.page.screenshot(path=shots / "00-keyboard.png")
     keys.press("x")
-    says(panel, ".trm-message", "type a digit from 1 to 6")
+    says(panel, ".trm-message", "type one of 1 2 3 4 5 6")
     keys.press("Backspace")
     wait_for(lambda: fields.nth(7).input_value() == "")
     panel.locator("select").first.select_option(index=1)
@@ -175,6 +183,18 @@ def test_the_playground_by_keyboard_alone(lesson_00, shots):
     first = next(i for i in range(36) if fields.nth(i).input_value())
     fields.nth((first + 1) % 6 + first // 6 * 6).fill(fields.nth(first).input_value())
     says(panel, ".trm-message", "holds two")
+    panel.locator("select").first.select_option(index=0)
+
+
+def test_a_board_is_pasted_into_a_cell(lesson_00):
+    panel = panel_of(lesson_00, "00")
+    fields = panel.locator(".trm-digit")
+    fields.nth(7).evaluate(PASTE, "5")  # a single digit is left to the browser
+    fields.nth(7).evaluate(PASTE, "...51.\n......\n3...2.\n.5.4.3\n4.5...\n2.....")
+    wait_for(lambda: fields.nth(3).input_value() == "5" and fields.nth(0).input_value() == "")
+    says(panel, ".trm-message", "exactly one solution")
+    wait_for(lambda: digits(panel)[3] == "5")
+    panel.locator("select").first.select_option(index=1)
     panel.locator("select").first.select_option(index=0)
 
 

@@ -6,27 +6,28 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import get_puzzle, sudoku
 from trm_lite.viewing import Trace
 from trm_lite.viewing.curve_sketch import HEIGHT, sketch
 
-PUZZLES, SOLUTIONS = sudoku.generate(1, 6, seed=5)
+PUZZLES, SOLUTIONS = map(sudoku.to_tokens, sudoku.generate(1, 6, seed=5))
+SIX = get_puzzle("sudoku-6x6")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
 def thought():
     """Two wrong cells, then one, then none; z stands still in the third frame."""
-    blanks = np.flatnonzero(PUZZLES[0] == 0)
+    blanks = np.flatnonzero(PUZZLES[0] == sudoku.BLANK)
     boards = np.stack([SOLUTIONS[0]] * 4)
-    boards[0, blanks[:2]] = boards[0, blanks[:2]] % 6 + 1
+    boards[0, blanks[:2]] = (boards[0, blanks[:2]] - 1) % 6 + 2
     boards[1, blanks[0]] = boards[0, blanks[0]]
     chances = np.zeros((4, 36, 8))
     chances[..., 3], chances[..., 4] = 0.75, 0.25
     return Trace(
         PUZZLES[0], boards, np.full((4, 36), 0.75), np.array([0.0, 0.1, 0.5, 1.0]), SOLUTIONS[0],
         y_residual=np.array([1.0, 0.1, 0.01, 0.001]), z_residual=np.array([1.0, 0.1, 0.0, 0.001]),
-        probabilities=chances,
+        probabilities=chances, puzzle=SIX,
     )  # fmt: skip
 
 

@@ -16,15 +16,16 @@ from trm_lite.nets import (
     HRMConfig,
     Thought,
     TRMConfig,
-    URMConfig,
     build_network,
 )
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.nets.configs import URMConfig
+from trm_lite.puzzles import get_puzzle, maze, sudoku
 from trm_lite.thinking import seeded, think
 from trm_lite.viewing import Push, Trace, record, trace
 from trm_lite.viewing.traces import load_traces, save_traces
 
-PUZZLES, SOLUTIONS = sudoku.generate(3, 6, seed=5)
+PUZZLES, SOLUTIONS = map(sudoku.to_tokens, sudoku.generate(3, 6, seed=5))
+SIX = get_puzzle("sudoku-6x6")
 ATTENTION = {"mixing": "attention", "num_heads": 2}
 CONFIGS = {
     "TRM": TRMConfig(**SMALL, T=2, n=3),
@@ -58,7 +59,7 @@ def name(request):
 
 @pytest.mark.parametrize("grain", ["step", "recursion", "application"])
 def test_traced_and_untraced_runs_are_equal_bit_for_bit(name, grain):
-    model, inputs = build(name), torch.from_numpy(sudoku.to_tokens(PUZZLES)).long()
+    model, inputs = build(name), torch.from_numpy(PUZZLES).long()
     untraced = repeatable(model, inputs)
     traces = record(model, PUZZLES, steps=3, grain=grain, latents="whole", probabilities=True)
     last = {int(place[0]): f for f, place in enumerate(traces[0].places)}  # frames that end a step
@@ -71,8 +72,7 @@ def test_traced_and_untraced_runs_are_equal_bit_for_bit(name, grain):
                 assert (recorded.z[frame] == thought.latents.z[b].flatten().numpy()).all()
             assert (recorded.confidence[frame] == chances[b].max(-1).values.numpy()).all()
             assert recorded.halt[frame] == thought.halt_logit[b].sigmoid().item()
-            said = sudoku.from_tokens(thought.logits[b].argmax(-1).numpy())
-            assert (recorded.boards[frame] == said).all()
+            assert (recorded.boards[frame] == thought.logits[b].argmax(-1).numpy()).all()
             assert (recorded.probabilities[frame] == chances[b].half().numpy()).all()
     # And afterwards the model is as it was: no hook is left behind.
     assert all(not part._forward_hooks for part in model.modules())
@@ -99,7 +99,7 @@ def test_only_what_an_application_updates_changes():
 
 def test_what_is_seen_in_the_middle_of_a_step_is_the_state_there():
     for name in ("TRM", "two nets", "single", "multi-scale"):
-        model, inputs = build(name), torch.from_numpy(sudoku.to_tokens(PUZZLES[:1])).long()
+        model, inputs = build(name), torch.from_numpy(PUZZLES[:1]).long()
         x = model.embed(inputs)
         with torch.inference_mode():
             start = model.initial_latents(1)
@@ -147,7 +147,7 @@ def test_batches_are_joined_in_order():
     model = build("TRM")
     one_by_one = record(model, PUZZLES, steps=2, batch_size=1)
     for recorded, puzzle, solution in zip(one_by_one, PUZZLES, SOLUTIONS, strict=True):
-        assert (recorded.puzzle == puzzle).all() and (recorded.solution == solution).all()
+        assert (recorded.question == puzzle).all() and (recorded.solution == solution).all()
         alone = trace(model, puzzle, 2)
         assert (recorded.halt == alone.halt).all() and (recorded.boards == alone.boards).all()
 
@@ -166,7 +166,7 @@ def test_noise_is_seeded_by_row_and_starts_in_z():
 def test_a_push_is_seen_at_once_and_only_at_its_cell():
     model = build("TRM")
     plain = trace(model, PUZZLES[0], 3)
-    other = int(plain.boards[0][4]) % 6 + 1
+    other = (int(plain.boards[0][4]) - 1) % 6 + 2
     pushed = trace(model, PUZZLES[0], 3, push=Push(1, 4, other))
     assert pushed.boards[0][4] == other
     assert (np.delete(pushed.boards[0], 4) == np.delete(plain.boards[0], 4)).all()
@@ -177,18 +177,24 @@ def test_a_push_is_seen_at_once_and_only_at_its_cell():
 
 def test_mazes_and_arc_are_read_by_their_own_rules():
     mazes, answers = maze.generate(2, 5, seed=0)
-    walker = build_network(TRMConfig(**SMALL | {"vocab_size": 6, "seq_len": 25}, T=1, n=1)).eval()
+    walker = build_network(
+        TRMConfig(**SMALL | {"vocab_size": 6, "seq_len": 25, "puzzle": "maze-5x5"}, T=1, n=1)
+    ).eval()
     recorded = record(walker, mazes, steps=2)[1]
-    assert recorded.puzzle_name == "maze" and (recorded.solution == answers[1]).all()
-    right = dataclasses.replace(recorded, boards=answers[1][None], puzzle=mazes[1])
+    assert recorded.puzzle.name == "maze-5x5" and (recorded.solution == answers[1]).all()
+    right = dataclasses.replace(recorded, boards=answers[1][None], question=mazes[1])
     assert not right.rule_breaks().any() and right.solved
     broken = answers[1].copy()
     broken[np.flatnonzero(mazes[1] == maze.WALL)[0]] = maze.PATH
     wrong = dataclasses.replace(right, boards=broken[None])
     assert wrong.rule_breaks().sum() == 1 and not wrong.solved
-    config = TRMConfig(12, 900, 16, multiple_of=16, T=1, n=1, prefix_len=1)
+    config = TRMConfig(12, 900, 16, multiple_of=16, T=1, n=1, prefix_len=1, puzzle="arc-30x30")
     painted = record(build_network(config).eval(), np.ones((1, 900), np.uint8), steps=1)[0]
-    assert painted.puzzle_name == "arc" and painted.solution is None and not painted.faults().any()
+    assert (
+        painted.puzzle.name == "arc-30x30"
+        and painted.solution is None
+        and not painted.faults().any()
+    )
 
 
 def test_a_network_that_writes_token_by_token_has_no_latents_to_show():
@@ -209,14 +215,16 @@ def test_a_model_without_a_halting_head_has_no_belief():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"puzzles": np.zeros((1, 81), np.uint8)}, "36 cells, not of 81"),
-        ({"puzzles": np.zeros((0, 36), np.uint8)}, "at least one"),
+        ({"questions": np.zeros((1, 81), np.uint8)}, "36 cells, not of 81"),
+        ({"questions": np.zeros((0, 36), np.uint8)}, "at least one"),
+        ({"questions": sudoku.from_tokens(PUZZLES)}, "tokens 1 to 7, but one has 0"),
+        ({"push": Push(1, 0, 8)}, "tokens 1 to 7, but one has 8"),
         ({"steps": 0}, "at least 1 supervision step"),
         ({"grain": "layer"}, "no grain 'layer'"),
     ],
 )
 def test_bad_requests_are_answered_in_words(change, words):
-    options = {"puzzles": PUZZLES, "steps": 1} | change
+    options = {"questions": PUZZLES, "steps": 1} | change
     with pytest.raises(UserError, match=words):
         record(build("TRM"), **options)
 
@@ -224,15 +232,17 @@ def test_bad_requests_are_answered_in_words(change, words):
 def test_an_empty_trace_and_one_of_another_size_are_refused():
     nothing = np.zeros((0, 36), np.uint8)
     with pytest.raises(UserError, match="empty"):
-        Trace(PUZZLES[0], nothing, nothing, nothing[:, 0])
+        Trace(PUZZLES[0], nothing, nothing, nothing[:, 0], puzzle=SIX)
     board = np.zeros((1, 81), np.uint8)
     with pytest.raises(UserError, match=r"boards of 81 cells.*36"):
-        Trace(PUZZLES[0], board, board, board[:, 0])
+        Trace(PUZZLES[0], board, board, board[:, 0], puzzle=SIX)
 
 
 def test_traces_survive_the_disk(tmp_path):
     path = tmp_path / "thoughts.npz"
-    two = np.stack([PUZZLES[0], np.zeros(36, np.uint8)])  # the second has no unique solution
+    two = np.stack(
+        [PUZZLES[0], np.full(36, sudoku.BLANK, np.uint8)]
+    )  # the second has no unique solution
     traces = record(build("TRM"), two, steps=2, grain="recursion", latents="projected")
     save_traces(traces, path)
     for old, new in zip(traces, load_traces(path), strict=True):

@@ -12,14 +12,13 @@ from shared_settings import SMALL
 from trm_lite.common import UserError
 from trm_lite.evaluation import Evaluation
 from trm_lite.nets import HRMConfig, TRMConfig, build_network
-from trm_lite.puzzles import arc, maze, sudoku
+from trm_lite.puzzles import arc, get_puzzle, maze, sudoku
 from trm_lite.thinking import think
 from trm_lite.viewing import Trace, boards, plots, probes, record
-from trm_lite.viewing import boards as grids
 from trm_lite.viewing import thought_plots as dynamics
 from trm_lite.viewing.style import CHANGED, RIGHT, WRONG
 
-PUZZLES, SOLUTIONS = sudoku.generate(4, 6, seed=5)
+PUZZLES, SOLUTIONS = map(sudoku.to_tokens, sudoku.generate(4, 6, seed=5))
 
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -73,7 +72,8 @@ def test_a_maze_shows_its_path_growing():
     short = answer.copy()
     short[path[0]] = maze.OPEN
     sure = np.ones((2, 25))
-    walk = Trace(puzzle, np.stack([short, answer]), sure, np.zeros(2), answer, puzzle_name="maze")
+    walk = Trace(puzzle, np.stack([short, answer]), sure, np.zeros(2), answer,
+                 puzzle=get_puzzle("maze-5x5"))  # fmt: skip
     figure = plots.contact_sheet(walk)
     first, second, third = [ax for ax in figure.axes if ax.get_visible()]
     blue = [
@@ -88,7 +88,7 @@ def test_a_maze_shows_its_path_growing():
     assert (second.lines[0].get_xdata(), second.lines[0].get_ydata()) == (path[0] % 5, path[0] // 5)
     assert sorted(text.get_text() for text in first.texts) == ["G", "S"]
     assert third.get_title(loc="center") == "step 2: solved"
-    assert "path" in figure.legends[0].get_texts()[0].get_text()
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:2] == ["wall", "path"]
 
 
 def test_an_arc_grid_forms_on_the_part_of_the_canvas_in_use():
@@ -97,12 +97,17 @@ def test_an_arc_grid_forms_on_the_part_of_the_canvas_in_use():
     guess = right.copy()
     guess[1] = 2  # black instead of blue
     sheet = Trace(
-        right, np.stack([guess, right]), np.ones((2, 900)), np.zeros(2), right, puzzle_name="arc"
+        right,
+        np.stack([guess, right]),
+        np.ones((2, 900)),
+        np.zeros(2),
+        right,
+        puzzle=get_puzzle("arc-30x30"),
     )
     _, middle, last = [ax for ax in plots.contact_sheet(sheet).axes if ax.get_visible()]
     assert last.images[0].get_array().shape == (3, 4, 3)  # with the row and column of ends
     painted = [to_hex(pixel) for pixel in last.images[0].get_array()[0, :3]]
-    assert painted == list(grids.ARC_COLOURS[2:5])
+    assert painted == list(sheet.puzzle.colours[2:5])
     assert middle.lines[0].get_label() == "wrong" and colour(last.lines[0]) != WRONG
     assert to_hex(last.lines[0].get_markeredgecolor()) == CHANGED
     unknown = dataclasses.replace(sheet, solution=None)
@@ -112,7 +117,7 @@ def test_an_arc_grid_forms_on_the_part_of_the_canvas_in_use():
 def test_confidence_over_time_has_a_row_per_open_cell(recorded):
     trace = recorded[0]
     ax = dynamics.confidence_map(trace).axes[0]
-    cells = np.flatnonzero(trace.puzzle == 0)
+    cells = np.flatnonzero(trace.question == sudoku.BLANK)
     shown = ax.images[0].get_array()
     assert shown.shape == (len(cells), 5)
     assert np.allclose(np.sort(shown[:, 2]), np.sort(trace.confidence[2, cells]))
@@ -120,7 +125,7 @@ def test_confidence_over_time_has_a_row_per_open_cell(recorded):
     last_change = [np.flatnonzero(np.r_[True, trace.changed()[1:, c]]).max() for c in cells]
     first_row = cells[np.argmin(last_change)]
     assert (shown[0] == trace.confidence[:, first_row]).all()
-    full = dataclasses.replace(trace, puzzle=trace.solution)
+    full = dataclasses.replace(trace, question=trace.solution)
     with pytest.raises(UserError, match="no open cell"):
         dynamics.confidence_map(full)
 
@@ -130,8 +135,8 @@ def test_the_story_of_a_cell(recorded):
     ax = dynamics.cell_story(trace, cell).axes[0]
     assert ax.get_title(loc="left") == "row 2, column 2" and len(ax.lines) == 5
     (right,) = [line for line in ax.lines if "right" in line.get_label()]
-    assert right.get_label() == f"{trace.solution[cell]} (right)"
-    token = trace.solution[cell] + 1
+    assert right.get_label() == f"{trace.solution[cell] - 1} (right)"
+    token = trace.solution[cell]
     assert (right.get_ydata() == trace.probabilities[:, cell, token]).all()
     with pytest.raises(UserError, match="no cell 36"):
         dynamics.cell_story(trace, 36)
@@ -147,7 +152,7 @@ def test_networks_stand_side_by_side_on_one_puzzle(recorded, hrm):
     names = [text.get_text() for ax in figure.axes for text in ax.texts if len(text.get_text()) > 1]
     assert names == ["TRM", "HRM"]
     digits = [text.get_text() for text in figure.axes[5].texts]
-    assert digits == [str(digit) for digit in other.boards[1] if digit]
+    assert digits == [str(t - 1) for t in other.boards[1] if t > sudoku.BLANK]
     with pytest.raises(UserError, match="different puzzles"):
         dynamics.side_by_side({"a": recorded[0], "b": recorded[1]})
     with pytest.raises(UserError, match="5 frames in common"):
@@ -158,7 +163,7 @@ def test_networks_stand_side_by_side_on_one_puzzle(recorded, hrm):
 
 def test_entropy_and_errors_by_name(recorded):
     top, bottom = dynamics.entropy_and_errors({"a": recorded[0], "b": recorded[1]}).axes
-    is_open = PUZZLES[0] == 0
+    is_open = PUZZLES[0] == sudoku.BLANK
     assert np.allclose(top.lines[0].get_ydata(), recorded[0].entropy[:, is_open].mean(1))
     assert (bottom.lines[1].get_ydata() == recorded[1].faults().sum(1)).all()
     assert [line.get_label() for line in top.lines] == ["a", "b"]
@@ -206,8 +211,8 @@ def test_the_landscape_says_what_the_network_makes_of_a_state(model, recorded):
     # By hand, at one point of the grid.
     state = where.mean + ground.across[1] * where.axes[0] + ground.up[3] * where.axes[1]
     y, z = torch.from_numpy(state).float().view(2, 1, 37, 16)
-    inputs = torch.from_numpy(sudoku.to_tokens(PUZZLES[:1])).long()
-    said = sudoku.from_tokens(model((y, z), inputs).logits[0].argmax(-1).numpy())
+    inputs = torch.from_numpy(PUZZLES[:1]).long()
+    said = model((y, z), inputs).logits[0].argmax(-1).numpy()
     assert ground.wrong[3, 1] == (said != SOLUTIONS[0]).sum() > 0
     ax = dynamics.trajectories(noisy, where=where, ground=ground).axes[0]
     assert (ax.collections[0].get_array().reshape(5, 5) == ground.wrong).all()
@@ -248,7 +253,7 @@ def test_attention_weights_are_those_that_are_used(hrm):
     attention = hrm.f_L.blocks[0].mixer
     kept = {}
     hook = attention.register_forward_hook(lambda _, args, out: kept.update(h=args[0]))
-    inputs = torch.from_numpy(sudoku.to_tokens(PUZZLES[:1])).long()
+    inputs = torch.from_numpy(PUZZLES[:1]).long()
     before = [thought.logits for thought in think(hrm, inputs, steps=2)]
     hook.remove()
     h = kept["h"].clone()
@@ -268,7 +273,7 @@ def test_mixing_is_the_derivative_of_the_mixer(model):
     assert weights.shape == (1, 2, 1, 37, 37) and np.allclose(weights.sum(-1), 1, atol=1e-5)
     mixer, kept = model.net.blocks[0].mixer, {}
     hook = mixer.register_forward_hook(lambda _, args, out: kept.update(h=args[0]))
-    inputs = torch.from_numpy(sudoku.to_tokens(PUZZLES[:1])).long()
+    inputs = torch.from_numpy(PUZZLES[:1]).long()
     list(think(model, inputs, steps=1))
     hook.remove()
     h = kept["h"].mT.clone()  # (1, D, L)
@@ -283,7 +288,8 @@ def test_influence_on_the_board(model, recorded):
     ax = dynamics.influence_board(weights, 8, recorded[0], 5).axes[0]
     assert np.allclose(ax.images[0].get_array().ravel(), weights[9, 1:])
     assert ax.patches[0].get_xy() == (1.5, 0.5)  # around row 2, column 3
-    assert [t.get_text() for t in ax.texts] == [str(d) for d in recorded[0].boards[4]]
+    puzzle, shown = recorded[0].puzzle, recorded[0].boards[4]
+    assert [t.get_text() for t in ax.texts] == [boards.character(puzzle, t) for t in shown]
     white = [t.get_color() == "white" for t in ax.texts]  # to be read on dark cells
     assert white == (weights[9, 1:] > 0.6 * weights[9, 1:].max()).tolist() and any(white)
     matrix = dynamics.influence_matrix(weights).axes[0]

@@ -47,6 +47,11 @@ class Cell:
         """The names of functions and classes that the cell defines at its top level."""
         return top_level_names(self.source)
 
+    @property
+    def binds(self) -> set[str]:
+        """All names that the cell defines at its top level, variables and imports too."""
+        return bound_names(self.source)
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -90,23 +95,62 @@ class Assignment:
         )
 
 
+def parsed(source: str) -> list[ast.stmt] | None:
+    """The statements of some Python code; None if it cannot be parsed."""
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def top_level_names(source: str) -> set[str]:
     """The names of functions and classes that Python code defines at its top level.
 
     There are none if the code cannot be parsed.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {node.name for node in tree.body if isinstance(node, kinds)}
+    return {node.name for node in parsed(source) or () if isinstance(node, kinds)}
+
+
+def bound_names(source: str) -> set[str]:
+    """All names that Python code defines at its top level, none if it cannot be parsed."""
+    names = top_level_names(source)
+    for node in parsed(source) or ():
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {one.asname or one.name.partition(".")[0] for one in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= {one.id for one in ast.walk(node)
+                      if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}  # fmt: skip
+    return names
 
 
 def source_of(cell: dict) -> str:
     """The text of a raw cell, which notebooks store as one string or as a list of lines."""
     text = cell.get("source", cell.get("input", ""))
-    return "".join(map(str, text)) if isinstance(text, list) else str(text)
+    return plain("".join(map(str, text)) if isinstance(text, list) else str(text))
+
+
+def plain(text: str) -> str:
+    """`text` without half emoji (lone surrogates), which no file can hold."""
+    return text.encode(errors="replace").decode()
+
+
+def assignment_of(name: str, notebook: dict) -> Assignment:
+    """The assignment called `name` in a raw notebook."""
+    return Assignment(name, [_read_cell(raw) for raw in notebook["cells"]])
+
+
+def read_notebook(path: Path) -> dict:
+    """A raw notebook with cells. Raises UserError if the file is none or cannot be read."""
+    try:
+        notebook = json.loads(path.read_text("utf-8-sig"))
+        for raw in notebook["cells"]:
+            _read_cell(raw)
+        return notebook
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not a notebook with assignments; check the path.") from error
 
 
 def read_master(path: Path) -> tuple[Assignment, dict]:
@@ -115,15 +159,9 @@ def read_master(path: Path) -> tuple[Assignment, dict]:
     Raises UserError if the file cannot be read, if names are repeated, and if exercises and checks
     do not belong together.
     """
-    try:
-        notebook = json.loads(path.read_text("utf-8"))
-        cells = [_read_cell(raw) for raw in notebook["cells"]]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not a notebook with assignments; check the path.") from error
-    assignment = Assignment(path.stem, cells)
-    names = [cell.name for cell in cells if cell.name]
+    notebook = read_notebook(path)
+    assignment = assignment_of(path.stem, notebook)
+    names = [cell.name for cell in assignment.cells if cell.name]
     exercises = {cell.name for cell in assignment.exercises}
     for name in names:
         if names.count(name) > 1:
@@ -140,6 +178,33 @@ def read_master(path: Path) -> tuple[Assignment, dict]:
             f"{path}: exercise '{min(missing)}' has no check; add '{min(missing)}-check'."
         )
     return assignment, notebook
+
+
+def handed_out(path: Path, notebook: dict) -> Assignment:
+    """What a student was given, from the notebook that it became.
+
+    That is noted in the notebook. Where the note is lost, the notebook's own cells have to do.
+    """
+    note = notebook.get("metadata", {}).get("trm_lite")
+    try:
+        return assignment_of(path.stem, note)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        pass
+    cells: list[Cell] = []
+    for raw in notebook["cells"]:
+        cell = _read_cell(raw)
+        marks = raw.get("metadata", {}).get("nbgrader", {})
+        if cell.role == "text" and marks.get("solution"):  # an exercise that was turned into text
+            cell = _read_cell(raw | {"cell_type": "code"})
+        if not cell.name or cell.name not in {earlier.name for earlier in cells}:
+            cells.append(cell)
+    exercises = {cell.name for cell in cells if cell.role == "exercise"}
+    checked = {cell.exercise for cell in cells if cell.role == "check"}
+    # A check without its exercise, or the other way round, cannot be run.
+    return Assignment(path.stem, [
+        cell for cell in cells
+        if cell.role not in ("exercise", "check") or cell.exercise in exercises & checked
+    ])  # fmt: skip
 
 
 def _read_cell(raw: dict) -> Cell:
@@ -169,7 +234,10 @@ def student_version(notebook: dict, student: str = "") -> dict:
 
     With a `student`, it gets that student's own numbers.
     """
-    made = copy.deepcopy(notebook)
+    try:
+        made = copy.deepcopy(notebook)
+    except RecursionError as error:
+        raise UserError("The notebook is nested too deeply; save it again in Jupyter.") from error
     for raw in made["cells"]:
         name = raw.get("metadata", {}).get("nbgrader", {}).get("grade_id", "")
         stub = ANSWER_STUB
@@ -181,7 +249,13 @@ def student_version(notebook: dict, student: str = "") -> dict:
         if "parameters" in raw.get("metadata", {}).get("tags", ()):
             text = set_student(text, student)
         raw["source"] = text
-    made["metadata"]["trm_lite"] = {"student": student}
+    # What `check` runs, whatever the student makes of these cells.
+    cells = [{key: raw[key] for key in ("cell_type", "metadata", "source") if key in raw}
+             for raw in made["cells"] if raw["cell_type"] == "code"]  # fmt: skip
+    about = made.get("metadata")
+    made["metadata"] = (about if isinstance(about, dict) else {}) | {
+        "trm_lite": {"student": student, "cells": cells}
+    }
     return made
 
 

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_lite.classroom.assignment import Assignment
-from trm_lite.classroom.grading import Mark, Result, as_json
+from trm_lite.classroom.checks import OURS
+from trm_lite.classroom.grading import Mark, Result
 from trm_lite.classroom.web import number, render
 from trm_lite.common.files import write_atomically
 
 MOST_SHOWN = 20_000  # characters of an answer on a page
+LONGEST_NAME = 50  # characters of a page's file name, which most systems limit to 255 bytes
 BARS = 10  # of the histogram, at most
 
 
@@ -31,20 +33,22 @@ def as_csv(assignment: Assignment, results: list[Result]) -> str:
     rows.writerow(["student", "id", "points", "out of", "percent", *(c.exercise for c in checks),
                    *(f"{q.name} (by hand)" for q in assignment.questions), "remarks"])  # fmt: skip
     for result in results:
+        remarks = " ".join([*result.remarks, *result.copied])
         percent = 100 * result.points / assignment.points
         points = {mark.exercise: number(mark.points) for mark in result.marks}
         rows.writerow([
             _not_a_formula(result.submission.label), result.submission.id, number(result.points),
             number(assignment.points), f"{percent:.1f}",
             *(points[check.exercise] for check in checks),
-            *("" for _ in assignment.questions), _not_a_formula(" ".join(result.remarks)),
+            *("" for _ in assignment.questions), _not_a_formula(remarks),
         ])  # fmt: skip
     return text.getvalue()
 
 
 def _not_a_formula(text: str) -> str:
-    """A spreadsheet would compute text that begins so; a name from outside must not."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    """One line that no spreadsheet computes, as it would text that begins with one of "=+-@"."""
+    line = " ".join(text.split())
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def feedback(assignment: Assignment, result: Result) -> bytes:
@@ -66,8 +70,11 @@ def verdict(mark: Mark) -> str:
         return "passed"
     if outcome.error == "NotImplementedError":
         return "not done yet"
-    own = ("Time", "Memory", "Processes", "Died", "Missing", "Tampering", "AssertionError")
-    name = "" if outcome.error in own and outcome.message else f"{outcome.error}: "
+    name = (
+        ""
+        if outcome.error in {*OURS, "AssertionError"} and outcome.message
+        else f"{outcome.error}: "
+    )
     line = f" (line {outcome.line} of your cell)" if outcome.line else ""
     return f"{name}{outcome.message}{line}"
 
@@ -127,21 +134,19 @@ def histogram(points: Sequence[float], most: float) -> list[Bar]:
 
 def file_name(student: str) -> str:
     """A student's name as the name of a file anywhere; different for different names."""
-    plain = re.sub(r"[^\w.-]+", "_", student).strip("._")
-    return (
-        plain
-        if plain == student
-        else f"{plain}-{zlib.crc32(student.encode(errors='surrogatepass')):08x}"
-    )
+    plain = re.sub(r"[^\w.-]+", "_", student).strip("._")[:LONGEST_NAME]
+    number = zlib.crc32(student.encode(errors="surrogatepass"))
+    return plain if plain == student and plain.isascii() else f"{plain}-{number:08x}"
 
 
-def write_all(assignment: Assignment, results: list[Result], out: Path) -> None:
-    """grades.csv, results.json, summary.html and feedback/STUDENT.html in the folder `out`."""
+def write_table(assignment: Assignment, results: list[Result], out: Path) -> None:
+    """grades.csv in the folder `out`."""
+    write_atomically(out / "grades.csv", as_csv(assignment, results).encode("utf-8-sig", "replace"))
+
+
+def write_pages(assignment: Assignment, results: list[Result], out: Path) -> None:
+    """summary.html and feedback/STUDENT.html in the folder `out`."""
+    write_atomically(out / "summary.html", summary(assignment, results))
     for result in results:
         page = out / "feedback" / f"{file_name(result.submission.label)}.html"
         write_atomically(page, feedback(assignment, result))
-    # Half a surrogate pair, which a notebook can hold and UTF-8 cannot, becomes a question mark.
-    table = as_csv(assignment, results).encode("utf-8-sig", errors="replace")
-    write_atomically(out / "grades.csv", table)
-    write_atomically(out / "results.json", as_json(results).encode(errors="replace"))
-    write_atomically(out / "summary.html", summary(assignment, results))

@@ -1,23 +1,19 @@
-"""Find students' submissions in a folder, and the exercise cells in them.
+"""Read what students handed in: who they are, and their answers.
 
-Notebooks come back renamed, reordered, without cell ids, with megabytes of output, or broken. An
-exercise cell is found by its name in the metadata, or else by the comment `# exercise: NAME`, or
-else by the functions that it defines. A file that cannot be read is reported by name and does not
-affect other students.
+A file that cannot be read is reported by name and does not affect other students.
 """
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trm_lite.classroom.assignment import STUDENT_LINE, Assignment, source_of, top_level_names
+from trm_lite.classroom.answers import Answers, gather
+from trm_lite.classroom.assignment import Assignment
+from trm_lite.classroom.layouts import Document, Entry, entries, read_regular, safe_name
 from trm_lite.common.errors import UserError
 
-LARGEST = 200_000_000  # bytes; larger notebooks are not read
-NAMED = re.compile(r"^\s*#\s*exercise:\s*([\w-]+)", re.MULTILINE)
-MOODLE = re.compile(r"_(?P<id>\d+)_assignsubmission_.*$")
+MOST_PARTS = 5_000_000  # commas and brackets in a notebook; more would cost too much memory
 
 
 @dataclass
@@ -25,13 +21,14 @@ class Submission:
     """The work that one student handed in."""
 
     student: str  # the student's name
-    path: Path | None  # the notebook
+    file: str = ""  # name of the notebook
     code: dict[str, str] = field(default_factory=dict)  # code of each exercise
     words: dict[str, str] = field(default_factory=dict)  # answer to each question
     remarks: list[str] = field(default_factory=list)  # what the grader should know
     readable: bool = True
-    id: str = ""  # the participant's number, if Moodle added one to the name
+    id: str = ""  # the participant's number on the learning platform
     entry: str = ""  # name of the file or folder, if several have the same student's name
+    done: int = 0  # how many exercises are no longer as they were handed out
 
     @property
     def label(self) -> str:
@@ -39,142 +36,102 @@ class Submission:
         return self.entry or self.student
 
 
-def collect(folder: Path, assignment: Assignment, stubs: dict[str, str]) -> list[Submission]:
-    """Find all submissions in a folder, sorted by name.
+def collect(place: Path, assignment: Assignment, handed: Assignment) -> list[Submission]:
+    """Find all submissions in a folder or zip, one for each student, sorted by name.
 
-    Each student has a notebook there, or a folder with a notebook. nbgrader's
-    STUDENT/ASSIGNMENT/*.ipynb and Moodle's NAME_123_assignsubmission_file are understood. Raises
-    UserError if the folder is empty or does not exist.
+    `layouts` says which layouts are understood. Raises UserError if there is nothing.
 
     Args:
-        folder: the folder.
-        assignment: what the students were given.
-        stubs: source of each exercise cell before it is filled in, by name.
+        place: the folder or zip.
+        assignment: the master.
+        handed: what the students were given.
     """
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder} of submissions; check the path.")
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    found = [_of_entry(entry, assignment, stubs) for entry in entries]
-    if not found:
-        raise UserError(f"{folder} is empty; put a notebook or a folder of each student into it.")
-    names = Counter(submission.student.lower() for submission in found)
-    for entry, submission in zip(entries, found, strict=True):
-        if names[submission.student.lower()] > 1:
-            submission.entry = entry.name
-            submission.remarks.append(
-                f"several submissions are by '{submission.student}': two students, or one twice?"
-            )
-    return found
+    by_student: dict[str, list[tuple[Entry, list[Submission]]]] = {}
+    for entry in entries(place):
+        read = [_read(entry.student, document, assignment, handed)
+                for document in _candidates(entry.documents)]  # fmt: skip
+        # An online text lies beside the files of the same number; é can be one sign or two.
+        by_student.setdefault(entry.id or entry.student, []).append((entry, read))
+    if not by_student:
+        raise UserError(f"{place} is empty; put a notebook or a folder of each student into it.")
+    found = [_best(own, assignment) for own in by_student.values()]
+    _tell_apart(found, [own[0][0].name for own in by_student.values()])
+    return sorted(found, key=lambda one: (one.student, one.label))
 
 
-def _of_entry(entry: Path, assignment: Assignment, stubs) -> Submission:
-    name = entry.name if entry.is_dir() else entry.stem
-    moodle, student = MOODLE.search(name), MOODLE.sub("", name)
-    if entry.is_dir():
-        found = _of_folder(student, entry, assignment, stubs)
-    elif entry.suffix == ".ipynb":
-        found = read_submission(student, entry, assignment, stubs)
-    else:
-        found = _unreadable(student, entry, f"{entry.name} is not a notebook (.ipynb).")
-    found.id = moodle["id"] if moodle else ""
-    return found
+def _candidates(documents: list[Document]) -> list[Document]:
+    """The notebooks among some files, or else all of them."""
+    return [document for document in documents if document.is_notebook] or documents
 
 
-def _of_folder(student: str, folder: Path, assignment: Assignment, stubs) -> Submission:
-    files = [
-        path
-        for path in sorted(folder.rglob("*.ipynb"))
-        if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-    ]
-    if not files:
-        return _unreadable(student, folder, f"there is no notebook in the folder {folder.name}.")
-    read = [read_submission(student, path, assignment, stubs) for path in files]
-    best = max(read, key=lambda one: (len(one.code), one.path.stem == assignment.name))
-    fitting = sum(bool(one.code) for one in read)
-    if fitting > 1:
-        best.remarks.append(f"{fitting} notebooks were handed in; {best.path.name} was graded.")
+def _best(own: list[tuple[Entry, list[Submission]]], assignment: Assignment) -> Submission:
+    """The most complete of the notebooks that a student handed in."""
+    entry = own[0][0]
+    read = [submission for _, several in own for submission in several]
+    if not read:
+        return _unreadable(entry.student, f"there is no notebook in {entry.name}.", entry.id)
+    best = max(read, key=lambda one: (one.done, len(one.code), assignment.name in one.file))
+    fitting = [one for one in read if one.code]
+    if len(fitting) > 1:
+        best.remarks.append(f"{len(fitting)} notebooks were handed in; {best.file} was graded.")
+    best.id = entry.id
     return best
 
 
-def _unreadable(student: str, path: Path | None, remark: str) -> Submission:
-    return Submission(student, path, remarks=[remark], readable=False)
+def _tell_apart(found: list[Submission], names: list[str]) -> None:
+    """Let students of one name be called like their files or folders."""
+    count = Counter(submission.student.casefold() for submission in found)
+    for submission, name in zip(found, names, strict=True):
+        if count[submission.student.casefold()] > 1:
+            submission.entry = name
+            submission.remarks.append(
+                f"several submissions are by '{submission.student}': two students, or one twice?"
+            )
 
 
-def read_submission(
-    student: str, path: Path, assignment: Assignment, stubs: dict[str, str]
-) -> Submission:
-    """Read one student's notebook. Problems become remarks, and never raise an error.
+def _unreadable(student: str, remark: str, number: str = "") -> Submission:
+    return Submission(student, remarks=[remark], readable=False, id=number)
+
+
+def read_submission(path: Path, assignment: Assignment, handed: Assignment) -> Submission:
+    """Read one student's notebook, named like the student. Problems become remarks.
 
     Args:
-        student: the student's name.
         path: the notebook.
-        assignment: what the students were given.
-        stubs: see `collect`.
+        assignment: the master, or what the student was given.
+        handed: what the student was given.
     """
+    name = safe_name(path.name)
+    document = Document(name, lambda: read_regular(path))
+    return _read(safe_name(path.stem), document, assignment, handed)
+
+
+def _read(
+    student: str, document: Document, assignment: Assignment, handed: Assignment
+) -> Submission:
     try:
-        if path.stat().st_size > LARGEST:
-            return _unreadable(student, path, f"{path.name} is larger than {LARGEST:,} bytes.")
-        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        return _unreadable(student, path, f"{path.name} cannot be read: {error.strerror}.")
-    except (ValueError, RecursionError):
-        return _unreadable(student, path, f"{path.name} is not a notebook, or cut off (not JSON).")
-    submission = Submission(student, path)
+        cells = _cells(document.read(), document.name)
+    except UserError as error:
+        return _unreadable(student, str(error))
+    answers: Answers = gather(cells, assignment, handed)
+    remarks = list(answers.remarks)
+    if answers.built_for and answers.built_for.casefold() != student.casefold():
+        remarks.insert(0, f"the notebook was built for '{answers.built_for}'.")
+    return Submission(
+        student, document.name, answers.code, answers.words, remarks, done=answers.done
+    )
+
+
+def _cells(content: bytes, name: str) -> list[dict]:
+    """The raw cells in a notebook's file. Raises UserError if it is none."""
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_PARTS:
+        raise UserError(f"{name} has too many parts for a notebook; clear its outputs.")
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name} is not a notebook, or cut off (not JSON).") from error
     try:
         cells = notebook.get("cells") or notebook["worksheets"][0]["cells"]
-        cells = [cell for cell in cells if isinstance(cell, dict)]
-    except (AttributeError, KeyError, IndexError, TypeError):
-        return _unreadable(student, path, f"{path.name} has no cells; it is not a notebook.")
-    for cell in cells:
-        _take(cell, submission, assignment, stubs)
-    for exercise in assignment.exercises:
-        if exercise.name not in submission.code:
-            submission.remarks.append(f"the cell of exercise '{exercise.name}' is missing.")
-    return submission
-
-
-def _take(cell: dict, submission: Submission, assignment: Assignment, stubs) -> None:
-    """Add a raw cell to a submission, if it is an exercise or the answer to a question."""
-    text = source_of(cell)
-    metadata = cell.get("metadata")
-    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    given_name = marks.get("grade_id") if isinstance(marks, dict) else None
-    if given_name in {question.name for question in assignment.questions}:
-        submission.words[given_name] = text
-        return
-    if cell.get("cell_type") != "code":
-        return
-    if match := STUDENT_LINE.search(text):
-        built_for = match[0].split('"')[1]
-        if built_for and built_for.lower() != submission.student.lower():
-            submission.remarks.append(f"the notebook was built for '{built_for}'.")
-    name = exercise_name(text, given_name, assignment)
-    if name is None:
-        return
-    if name in submission.code and submission.code[name].strip() != text.strip():
-        submission.remarks.append(f"exercise '{name}' is there twice; the last was graded.")
-        if text.strip() == stubs.get(name, "").strip():
-            return  # an untouched copy does not replace an answer
-    submission.code[name] = text
-
-
-def exercise_name(text: str, given_name, assignment: Assignment) -> str | None:
-    """The name of the exercise that a code cell answers, or None.
-
-    Args:
-        text: source of the cell.
-        given_name: nbgrader's name of the cell, if it has one.
-        assignment: what the students were given.
-    """
-    names = {exercise.name for exercise in assignment.exercises}
-    if given_name in names:
-        return given_name
-    if (match := NAMED.search(text)) and match[1] in names:
-        return match[1]
-    if isinstance(given_name, str) and given_name:
-        return None  # a check, or another cell of the master
-    defined = top_level_names(text)
-    for exercise in assignment.exercises:
-        if exercise.defines and exercise.defines <= defined:
-            return exercise.name
-    return None
+        return [cell for cell in cells if isinstance(cell, dict)]
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{name} has no cells; it is not a notebook.") from error

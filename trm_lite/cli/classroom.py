@@ -9,7 +9,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from trm_lite.classroom.assignment import read_master, student_version
-from trm_lite.classroom.kernel import Limits, isolation
+from trm_lite.classroom.kernel import Limits, warnings
 from trm_lite.cli.options import run_command
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
@@ -84,8 +84,12 @@ def check(notebook: Positional[Path], seconds: float = 120.0, memory_gb: float =
             for mark in result.marks
         )
     )
+    for remark in result.remarks:
+        print(f"Note: {remark}")
     most = sum(mark.most for mark in result.marks)
     print(f"{result.points:g} of {most:g} points by the visible checks; handing in runs more.")
+    if result.points < most:
+        print("An exercise that builds on one without points is then run with our solution of it.")
     return 0 if result.points == most else 1
 
 
@@ -95,68 +99,95 @@ def grade(
     out: Path = Path("graded"),
     hidden: Path | None = None,
     by_student: bool = False,
+    again: bool = False,
     jobs: int = max(1, (os.cpu_count() or 2) // 2),
     cell_seconds: float = 60.0,
     seconds: float = 600.0,
     memory_gb: float = 2.0,
 ) -> int:
-    """Grade a folder of submissions: grades.csv, summary.html, and a page for each student.
+    """Grade submissions: grades.csv, summary.html, and a page for each student.
+
+    Results in OUT that still hold are kept, so a run that was interrupted goes on.
 
     Args:
         master: The master notebook.
-        submissions: A folder with a notebook (STUDENT.ipynb), or a folder, for each student.
+        submissions: A folder or zip with a notebook (STUDENT.ipynb), or a folder, for each student.
         out: Folder to write into.
         hidden: A folder of private tests, called EXERCISE.py.
         by_student: Each student had their own version (build --student-id).
+        again: Grade everybody again, those too whose results still hold.
         jobs: Submissions to grade at the same time.
         cell_seconds: Time limit of a cell, unless the master sets another.
         seconds: Time limit of a submission.
         memory_gb: Memory limit of a submission.
     """
-    from trm_lite.classroom.grading import Master
-    from trm_lite.classroom.pages import write_all
+    from trm_lite.classroom.master import Master
+    from trm_lite.classroom.pages import write_pages
     from trm_lite.classroom.submissions import collect
 
     read = Master.read(master, hidden)
     if by_student and not read.assignment.varies:
         raise UserError(f"{master} {NOT_VARIED}; grade it for all alike.", "by_student")
-    handed_in = collect(submissions, read.assignment, read.stubs)
-    if not isolation():
-        print("Network and process isolation are not available here: use a container (see the "
-              "lecturer's guide) unless you trust the submissions.")  # fmt: skip
+    handed_in = collect(submissions, read.assignment, read.handed)
     limits = Limits(cell_seconds, seconds, memory_gb)
-    results = _graded_with_a_bar(read, handed_in, limits, jobs, by_student)
+    for warning in warnings():
+        print(warning)
+    results = _graded_with_a_bar(read, handed_in, limits, jobs, by_student, again, out)
     interrupted = len(results) < len(handed_in)
     if interrupted and not results:
         return 130
-    write_all(read.assignment, results, out)
+    write_pages(read.assignment, results, out)
     unread = [one.label for one in handed_in if not one.readable]
     if unread:
         print(f"Not readable, and therefore 0 points: {', '.join(unread)}.")
     print(f"{len(results)} graded: {out / 'summary.html'}, {out / 'grades.csv'}")
     if interrupted:
-        print(f"Interrupted: the other {len(handed_in) - len(results)} are not in it.")
+        print(f"Interrupted: the other {len(handed_in) - len(results)} are not in it; "
+              "the same command goes on.")  # fmt: skip
     return 130 if interrupted else 0
 
 
-def _graded_with_a_bar(read, handed_in: list, limits: Limits, jobs: int, by_student: bool) -> list:
-    """Grade with a progress bar; returns the results by name, after Ctrl-C the finished ones."""
+def _graded_with_a_bar(
+    read, handed_in: list, limits: Limits, jobs: int, by_student: bool, again: bool, out: Path
+) -> list:
+    """Grade with a progress bar; returns the results by name, after Ctrl-C the finished ones.
+
+    The table and the results are written after each submission.
+    """
     from tqdm import tqdm
 
-    from trm_lite.classroom.grading import grade_all
+    from trm_lite.classroom.pages import write_table
+    from trm_lite.classroom.whole_class import as_json, earlier, grade_all, keys
 
-    finished = []
-    with tqdm(total=len(handed_in), unit="submission") as bar:
+    by_label = keys(read, handed_in, limits, by_student)
+    stored = out / "results.json"
+    known = {} if again else earlier(stored, read, handed_in, by_label)
+    if known:
+        print(f"{len(known)} of {len(handed_in)} were graded before and have not changed since; "
+              "--again grades them, too.")  # fmt: skip
+    finished = list(known.values())
+
+    def write(results: list) -> list:
+        results = sorted(results, key=lambda one: one.submission.label)
+        write_table(read.assignment, results, out)
+        write_atomically(stored, as_json(results, by_label).encode())
+        return results
+
+    with tqdm(total=len(handed_in), initial=len(known), unit="submission") as bar:
 
         def done(result) -> None:
             finished.append(result)
+            write(finished)
             bar.set_postfix_str(result.submission.label[:20])
             bar.update()
 
         try:
-            return grade_all(read, handed_in, limits, jobs=jobs, by_student=by_student, done=done)
+            graded = grade_all(
+                read, handed_in, limits, jobs=jobs, by_student=by_student, known=known, done=done
+            )
         except KeyboardInterrupt:
-            return sorted(finished, key=lambda one: one.submission.label)
+            graded = finished
+    return write(graded) if graded else []
 
 
 def figures(

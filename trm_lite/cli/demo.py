@@ -9,7 +9,6 @@ import torch
 from trm_lite.cli.options import Device
 from trm_lite.evaluation.scoring import evaluate
 from trm_lite.experiments.presets import get_preset
-from trm_lite.puzzles import sudoku
 from trm_lite.training.recipe import replace
 from trm_lite.training.trainer import Trainer
 from trm_lite.viewing import plots, style, terminal
@@ -80,8 +79,7 @@ def run_demo(
     print(f"  when it says so itself   {share!s:22} after {mean_steps:.1f} steps on average")
     print(f"  ({time.perf_counter() - started:.1f} s of thinking)\n")
 
-    puzzle = sudoku.from_tokens(test.inputs[result.slowest()].numpy())
-    thought = trace(model, puzzle).until_settled()
+    thought = trace(model, test.inputs[result.slowest()].numpy()).until_settled()
     print("One of the hardest, step by step. ", terminal.legend(), "\n", sep="")
     print(terminal.thinking(thought))
     matplotlib.use("agg")

@@ -15,6 +15,7 @@ def evaluate(
     preset: str | None = None,
     device: Device = "auto",
     json: bool = False,
+    puzzle: Path | None = None,
 ) -> int:
     """Test a run, or a weights file, on puzzles that it has not seen.
 
@@ -26,6 +27,8 @@ def evaluate(
         preset: Test on the puzzles of this preset, for weights from elsewhere.
         device: Where to compute.
         json: Print one JSON object instead of a table.
+        puzzle: The puzzle file, for weights of a puzzle of your own. It is executed. A run folder
+            has a copy of it.
     """
     from json import dumps
 
@@ -33,7 +36,7 @@ def evaluate(
     from trm_lite.common.ranks import leave, talks
     from trm_lite.training.exam import exam_text, examine_run
 
-    exam = examine_run(run, options, preset=other, device=device)
+    exam = examine_run(run, options, preset=other, device=device, puzzle=puzzle)
     leave()
     if talks():
         print(dumps(exam) if json else exam_text(exam))

@@ -23,7 +23,7 @@ def plan(
     """Predict what training a preset will cost: operations, memory, disk, and hours by GPU.
 
     Args:
-        preset: Its name; 'trm-lite list' shows all.
+        preset: Its name; 'trm-lite list' shows all. Or a puzzle file, or the data folder of a CSV.
         gpu: Show only this GPU, such as L4 or "RTX 4090".
         measure: Also measure the memory of a micro-batch of so many slots on this CPU. Takes
             minutes at full size, and much longer on a processor without bfloat16.
@@ -58,8 +58,9 @@ def compare(
 
     Args:
         out: Folder of the runs.
-        base: The preset whose variants are compared.
-        rows: Variants of it, such as: trm hrm-ema one-step direct. All if none.
+        base: The preset whose variants are compared; or a puzzle file, or the data folder of a CSV.
+        rows: Variants of it, such as: trm hrm-ema one-step direct. All of the TRM paper's if none;
+            `year-after` stands for the systems of the year after TRM, and the core beside them.
         seeds: Runs of each row, with seeds 0, 1, ...
         test: Number of test puzzles.
         steps: Optimiser steps, by default those of the preset.
@@ -70,10 +71,12 @@ def compare(
     get_preset(base)
     from trm_lite.experiments import comparison
 
+    if rows == ("year-after",):
+        rows = comparison.YEAR_AFTER
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
-        out, base=base, rows=rows or comparison.ROWS, seeds=seeds, test=test, results=results,
-        compile=compile, ship=ship, **changes,
+        out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
+        results=results, compile=compile, ship=ship, **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

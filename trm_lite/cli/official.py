@@ -34,7 +34,7 @@ def convert(
     T: int | None = None,
     n: int | None = None,
 ) -> int:
-    """Convert a checkpoint of the authors' code of TRM or HRM into ours, or back.
+    """Convert a checkpoint of the authors' code of TRM, HRM, EqR or URM into ours, or back.
 
     Args:
         file: A checkpoint of theirs (such as step_65104), or with --export a file of ours.
@@ -45,7 +45,8 @@ def convert(
         seq_len: Cells of a puzzle, if the file does not tell.
         prefix_len: Positions before the cells, which hold the puzzle embedding.
         num_heads: Attention heads.
-        T: Full recursions per supervision step, called H_cycles by the authors.
+        T: Full recursions per supervision step, called H_cycles by the authors. A URM has T times
+            n loops.
         n: Latent updates per full recursion, called L_cycles by the authors.
     """
     from trm_lite.official import checkpoints as official
@@ -55,20 +56,28 @@ def convert(
     return official.convert(file, out, export=export, puzzles=puzzles, given=given)
 
 
-def download(name: Positional[str], out: Path | None = None) -> int:
+def download(
+    name: Positional[str], out: Path | None = None, step: str | None = None, list: bool = False
+) -> int:
     """Download a public checkpoint of TRM or HRM from the Hugging Face Hub, or ConceptARC.
 
     Args:
-        name: A checkpoint such as trm-sudoku-mlp, or concept-arc. An unknown name shows all.
+        name: A checkpoint such as trm-sudoku-mlp, any OWNER/REPOSITORY of the Hub, or concept-arc.
+            An unknown name shows all.
         out: Folder to keep it in, by default checkpoints, or data for ConceptARC.
+        step: Which checkpoint of several: the number of its step, or the name of its file. By
+            default the latest.
+        list: Only show which checkpoints there are.
     """
     from trm_lite.data.benchmarks.concept_arc import NAME, fetch_concept_arc
-    from trm_lite.official.download import fetch
+    from trm_lite.official.download import fetch, listing
 
     if name == NAME:
         path = fetch_concept_arc(out or Path("data"))
         print(f"{path}\nNext: trm-lite data arc-agi-1 --concept {path}")
-        return 0
-    path = fetch(name, out or Path("checkpoints"))
-    print(f"{path}\nNext: trm-lite convert {path}")
+    elif list:
+        print(listing(name))
+    else:
+        path = fetch(name, out or Path("checkpoints"), step)
+        print(f"{path}\nNext: trm-lite convert {path}")
     return 0

@@ -1,24 +1,37 @@
 """The command `trm-lite solve`: solve your own Sudokus, and check every answer."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from tyro.conf import Positional
 
 from trm_lite.cli.options import Device
 from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
-from trm_lite.common.errors import UserError
-from trm_lite.evaluation.solving import MAX_STEPS, Solved, read_puzzles, solve_boards
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import read_text
+from trm_lite.evaluation.solving import (
+    MAX_STEPS,
+    Solved,
+    read_boards,
+    read_puzzles,
+    solve_boards,
+)
+from trm_lite.nets.build import puzzle_of, resized
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, shipped
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import load_puzzle, sudoku
+from trm_lite.puzzles.reading.alphabet import Unread
 from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
+SUDOKUS = [f"sudoku-{size}x{size}" for size in sudoku.SIZES]
+MOST_PROBLEMS = 20  # told one by one
 BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
@@ -32,12 +45,14 @@ def solve(
     picture: Path | None = None,
     device: Device = "auto",
     json: bool = False,
+    puzzle: Path | None = None,
 ) -> int:
-    """Solve Sudokus (6x6 or 9x9) with a trained network and check its answers.
+    """Solve Sudokus (6x6 or 9x9), or puzzles of your own, and check the answers.
 
-    A file holds one puzzle per line, with `.` or `0` for blanks, or one puzzle over several
-    lines, or it is a CSV file with a column `question`. Without files, standard input is read.
-    The exit status is 1 if the network got a puzzle wrong, and 2 if a line is not a puzzle with
+    A file holds one puzzle per line, with `.` or `0` for blanks, or puzzles over several lines,
+    or it is a CSV file with a column `question`, or, of Sudokus, a list in JSON; other usual
+    formats of Sudokus are read as well. Without files, standard input is read. The exit status is
+    1 if the network got a puzzle wrong, and 2 if a line is not a puzzle; a Sudoku must have
     exactly one solution.
 
     Args:
@@ -45,7 +60,8 @@ def solve(
         weights: A .safetensors file to use instead of the weights that come with the course.
         max_steps: The most supervision steps of an attempt.
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
-            same puzzle in another guise: digits renamed, rows and columns moved.
+            same puzzle in another guise (of a Sudoku digits are renamed, rows and columns moved),
+            or from another start.
         choose: Which attempt counts: the first that keeps the rules, or of all attempts, without
             a look at the rules, the one of which the network is most sure ("halting"), whose
             logits ("residual") or latents ("latent") have settled most, or the "majority".
@@ -54,6 +70,7 @@ def solve(
             is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
+        puzzle: A puzzle file, with the rules by which the answers are checked. It is executed.
     """
     return solve_files(
         files,
@@ -65,6 +82,7 @@ def solve(
         device=device,
         as_json=json,
         picture=picture,
+        puzzle=puzzle,
     )
 
 
@@ -79,6 +97,7 @@ def solve_files(
     device: str = "auto",
     as_json: bool = False,
     picture: Path | None = None,
+    puzzle: Path | None = None,
 ) -> int:
     """Solve the puzzles in some files, and print the answers.
 
@@ -94,51 +113,106 @@ def solve_files(
         device: see `pick_device`.
         as_json: print JSON instead of boards.
         picture: file for a picture of the thought about the first puzzle.
+        puzzle: a puzzle file; see `load_puzzle`.
     """
     if min(max_steps, tries) < 1:
         raise UserError(f"--max-steps and --tries must be at least 1, not {max_steps} and {tries}.")
     check_choice(choose, tries, max_steps)
-    target = pick_device(device)
-    status = 0
-    models: dict[int, Reasoner] = {}  # by size of board
-    for name, text in _texts(files):
-        puzzles, bad = read_puzzles(text)
-        if not puzzles and not bad:
+    texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
+    solvers = Solvers(weights, puzzle, pick_device(device))
+    status, how = 0, {"max_steps": max_steps, "tries": tries, "choose": choose, "seed": seed}
+    for name, text in texts:
+        questions, problems = solvers.read(text)
+        if not questions and not problems:
             raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
-        for problem in bad:
-            print(f"{name}, line {problem.line}: {problem.problem}", file=sys.stderr)
-        results: dict[int, Solved] = {}
-        for size in sorted({sudoku.size_of(board) for _, board in puzzles}):
-            group = [(line, board) for line, board in puzzles if sudoku.size_of(board) == size]
-            if size not in models:
-                models[size] = _solver(size, weights).to(target)
-            boards = np.stack([board for _, board in group])
-            solved = solve_boards(
-                models[size], boards, max_steps=max_steps, tries=tries, choose=choose, seed=seed
-            )
+        results: list[tuple[int, Solved]] = []
+        for length in sorted({len(question) for _, question in questions}):
+            group = [(line, question) for line, question in questions if len(question) == length]
+            try:
+                model = solvers.of(length)
+            except PuzzleError as error:
+                problems += [Unread(line, str(error)) for line, _ in group]
+                continue
+            boards = np.stack([question for _, question in group])
+            solved = solve_boards(model, boards, **how)
             if picture is not None:
-                draw_thought(models[size], boards[0], picture, max_steps)
+                draw_thought(model, boards[0], picture, max_steps)
                 picture = None
-            results.update(zip((line for line, _ in group), solved, strict=True))
-        for line, solved in sorted(results.items()):
-            print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-        right = sum(solved.solved for solved in results.values())
-        if not as_json and len(results) > 1:
-            print(f"{name}: {right} of {len(results)} solved.")
-        status = max(status, 2 if bad else 1 if right < len(results) else 0)
+            results += zip((line for line, _ in group), solved, strict=True)
+        _print_problems(name, sorted(problems))
+        wrong = _print_results(name, sorted(results, key=lambda result: result[0]), as_json)
+        status = max(status, 2 if problems else int(wrong))
     return status
 
 
-def _solver(size: int, weights: Path | None) -> Reasoner:
-    """The network in the file `weights`, or the course's best one for boards of `size` if None."""
-    if weights is None and size not in BEST_WEIGHTS:
-        raise UserError(
-            f"The course has no weights for {size}x{size} Sudokus, only for "
-            f"{' and '.join(f'{n}x{n}' for n in BEST_WEIGHTS)}; train your own.",
-            "weights",
-        )
-    model, _ = load_weights(weights) if weights else shipped(BEST_WEIGHTS[size])
-    return model
+class Solvers:
+    """The networks that solve, each loaded when it is first needed.
+
+    Args:
+        weights: a file to use for all boards, or None for the course's best, of Sudokus.
+        puzzle: a puzzle file, with the rules of what the weights were trained on.
+        device: where to compute.
+    """
+
+    def __init__(self, weights: Path | None, puzzle: Path | None, device: torch.device):
+        self.weights, self.device = weights, device
+        self.given: Reasoner | None = None
+        self.loaded: dict[int, Reasoner] = {}
+        if weights is not None:
+            self.given = load_weights(weights)[0].to(device)
+        elif puzzle is not None:
+            raise UserError("Say which network solves this puzzle.", "weights")
+        if puzzle is not None:
+            self.given.puzzle = load_puzzle(puzzle)
+        self.puzzle = puzzle_of(self.given) if self.given else None
+
+    def read(self, text: str) -> tuple[list[tuple[int, np.ndarray]], list[Unread]]:
+        """The questions in a text, as tokens with line numbers, and what could not be read."""
+        if self.puzzle is not None and self.puzzle.name not in SUDOKUS:
+            return read_boards(text, self.puzzle)
+        boards, problems = read_puzzles(text)
+        return [(line, sudoku.to_tokens(board)) for line, board in boards], problems
+
+    def of(self, length: int) -> Reasoner:
+        """The network for boards of so many cells. Raises PuzzleError if there is none."""
+        if self.given is not None:
+            if getattr(self.given.config, "fits_other_boards", False):
+                return resized(self.given, math.isqrt(length) + 2, length)
+            if self.given.config.seq_len != length:
+                raise PuzzleError(
+                    f"The weights in {self.weights} solve boards of {self.given.config.seq_len} "
+                    f"cells, but this one has {length}; use others for it."
+                )
+            return self.given
+        size = math.isqrt(length)
+        if size not in BEST_WEIGHTS:
+            known = " and ".join(f"{n}x{n}" for n in BEST_WEIGHTS)
+            raise PuzzleError(
+                f"The course has no weights for {size}x{size} Sudokus, only for {known}; "
+                "train your own."
+            )
+        if length not in self.loaded:
+            self.loaded[length] = shipped(BEST_WEIGHTS[size])[0].to(self.device)
+        return self.loaded[length]
+
+
+def _print_results(name: str, results: list[tuple[int, Solved]], as_json: bool) -> bool:
+    """Tell the answers, with their line numbers; returns whether one is against the rules."""
+    for line, solved in results:
+        print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
+    right = [solved.solved for _, solved in results]
+    if not as_json and len(right) > 1 and None not in right:
+        print(f"{name}: {sum(right)} of {len(right)} solved.")
+    return False in right
+
+
+def _print_problems(name: str, problems: list[Unread]) -> None:
+    """Tell what could not be read or solved, a line for each, but never thousands."""
+    for line, problem in problems[:MOST_PROBLEMS]:
+        print(f"{name}, line {line}: {problem}", file=sys.stderr)
+    more = len(problems) - MOST_PROBLEMS
+    if more > 0:
+        print(f"{name}: {more:,} more lines hold nothing that can be solved.", file=sys.stderr)
 
 
 def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int) -> None:
@@ -146,7 +220,7 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
 
     Args:
         model: the network.
-        board: (n*n,) the puzzle.
+        board: (L,) tokens of the question.
         path: the file; its ending tells which of the two.
         max_steps: supervision steps.
     """
@@ -159,35 +233,24 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
     thought = trace(model, board, max_steps)
     if path.suffix.lower() in animation.ENDINGS:
         size = sum(parameter.numel() for parameter in model.parameters())
-        title = f"a network of {size / 1000:,.0f} thousand parameters solves a Sudoku"
+        solver = f"a network of {size / 1000:,.0f} thousand parameters"
         # One frame more than needed shows what the network believes at the end.
-        animation.animate(thought.until_settled(), path, title=title)
+        animation.animate(
+            thought.until_settled(), path, title=f"{solver} solves {puzzle_of(model).name}"
+        )
     else:
         plots.save(plots.contact_sheet(thought.until_settled(margin=0)), path)
 
 
-def _texts(files: tuple[Path, ...]) -> list[tuple[str, str]]:
-    """The names and contents of the files; all are read before any is solved."""
-    texts = []
-    for path in files or (None,):
-        name = str(path) if path else "standard input"
-        try:
-            content = path.read_bytes() if path else sys.stdin.buffer.read()
-            texts.append((name, content.decode("utf-8-sig")))
-        except OSError as error:
-            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{name} is not a text file; use one with lines of digits.") from error
-    return texts
-
-
 def _describe(name: str, line: int, solved: Solved) -> str:
-    verdict = "solved" if solved.solved else "NOT solved (breaks a rule or a clue)"
-    lines = terminal.board_lines(solved.solution, solved.puzzle)
+    verdict = {True: "solved", False: "NOT solved (breaks a rule or a clue)", None: "answered"}
+    pace = f"after {solved.steps} step{'s' if solved.steps > 1 else ''}"
     head = (
-        f"{name}, line {line}: {verdict} after {solved.steps} "
-        f"step{'s' if solved.steps > 1 else ''}"
+        f"{name}, line {line}: {verdict[solved.solved]} {pace}"
         + (f" in {solved.tries} attempts" if solved.tries > 1 else "")
         + f", confidence {solved.confidence:.0%}"
     )
+    if solved.puzzle.shape[0] == 1:
+        return f"{head}\n {solved.puzzle.decode(solved.solution)}\n"
+    lines = terminal.board_lines(solved.puzzle, solved.solution, solved.question)
     return "\n".join([head, *lines, ""])

@@ -8,14 +8,16 @@ from tyro.conf import OmitArgPrefixes
 
 from trm_lite.cli.options import Device
 from trm_lite.common.errors import UserError
-from trm_lite.experiments.presets import get_preset
+from trm_lite.experiments.presets import variant
 from trm_lite.training.exam_options import ExamOptions
 from trm_lite.training.recipe import Preset, fit_to_data
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """Train a preset. Every field of the preset can be changed.
+    """Train a preset, or a puzzle of your own. Every field of the preset can be changed.
+
+    A puzzle of your own is a Python file, or a folder that 'trm-lite data' built of a CSV file.
 
     Ctrl-C or SIGTERM saves and stops, and the same command continues exactly from there. For
     several GPUs: torchrun --nproc-per-node 8 -m -- trm_lite train PRESET. Without the two dashes,
@@ -35,23 +37,36 @@ class TrainOptions:
     """Save memory by computing activations twice: a third more work."""
     exam: bool = True
     """Test on the whole test split at the end."""
+    row: str = ""
+    """Which network of the paper's tables to train, such as direct or hrm-ema; TRM if none."""
+
+
+def row_in(arguments: list[str]) -> str:
+    """The row that a command line asks for, on which the defaults of all other options depend."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith("--row="):
+            return argument.removeprefix("--row=")
+        if argument == "--row" and place + 1 < len(arguments):
+            return arguments[place + 1]
+    return ""
 
 
 def train(arguments: list[str]) -> int:
-    """Train a preset: `trm-lite train PRESET [--steps 500 ...]`."""
+    """Train a preset, or a puzzle of your own: `trm-lite train PRESET [--steps 500 ...]`."""
     if not arguments or arguments[0].startswith("-"):
         if arguments[:1] in (["-h"], ["--help"]):
-            print("usage: trm-lite train PRESET [OPTIONS]\n\n'trm-lite list' shows all presets, "
-                  "'trm-lite train PRESET --help' the options of one.")  # fmt: skip
+            print("usage: trm-lite train PRESET|FILE.py|FOLDER [OPTIONS]\n\n'trm-lite list' shows "
+                  "all presets, 'trm-lite train PRESET --help' the options of one.")  # fmt: skip
             return 0
         raise UserError(
             "Say which preset to train: trm-lite train PRESET; 'trm-lite list' shows all."
         )
-    preset = get_preset(arguments[0])
+    row = row_in(arguments)
+    preset = variant(arguments[0], row)
     options = tyro.cli(
         TrainOptions,
         args=arguments[1:],
-        default=TrainOptions(preset),
+        default=TrainOptions(preset, row=row),
         prog=f"trm-lite train {preset.name}",
     )
     from trm_lite.common.ranks import leave, talks

@@ -4,7 +4,7 @@ import math
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,33 @@ def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager:
     if bfloat16 and (device.type != "cpu" or cpu_prefers_bfloat16()):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
+
+
+def compiled(function: Callable) -> Callable:
+    """`function` under torch.compile, which happens when it is called; see `compiling`."""
+    run = torch.compile(function, fullgraph=True)
+
+    def call(*arguments, **named):
+        with compiling():
+            return run(*arguments, **named)
+
+    return call
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Raise UserError where torch cannot compile, for want of a C++ compiler, say."""
+    from torch._dynamo.exc import BackendCompilerFailed  # not before: it takes a second
+
+    try:
+        yield
+    except BackendCompilerFailed as error:
+        reason = next(iter(str(error.inner_exception).strip().splitlines()), "unknown")
+        raise UserError(
+            f"torch.compile does not work on this machine ({reason}); install a C++ compiler such "
+            "as g++, or do without.",
+            "compile",
+        ) from error
 
 
 @contextmanager

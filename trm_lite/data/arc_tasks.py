@@ -5,13 +5,13 @@ published by Francois Chollet and the ARC Prize Foundation, under the Apache lic
 ConceptARC (Moskvichev, Odouard and Mitchell, arXiv 2305.07141, MIT licence) adds 160 tasks.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import parse_json, read_text
 from trm_lite.puzzles.arc import Task, as_task
 
 Name = Literal["arc-agi-1", "arc-agi-2"]
@@ -54,42 +54,49 @@ def load_source(path: Path, name: Name) -> Subsets:
 
     The folder either holds the folders `training` and `evaluation` (perhaps inside `data`), with
     a JSON file per task, or files such as `*training_challenges.json`. If there are both these
-    and `*training2_challenges.json`, the latter are taken for ARC-AGI-2. Raises UserError if no
-    tasks are there, and PuzzleError for an invalid task.
+    and `*training2_challenges.json`, the latter are taken for ARC-AGI-2. Where there is nothing
+    for the evaluation, Kaggle's hidden test takes its place. Pairs to be solved may come without
+    outputs in both. Raises UserError if no tasks are there, and PuzzleError for an invalid task.
     """
-    found = []
-    for subset in Subsets._fields:
-        folders = [folder for folder in (path / subset, path / "data" / subset) if folder.is_dir()]
-        plain = sorted(path.glob(f"*{subset}_challenges.json"))
-        second = sorted(path.glob(f"*{subset}2_challenges.json")) if name == "arc-agi-2" else []
-        places = folders or second or plain
-        if not places:
+    tested = _place(path, "evaluation", name) or _place(path, "test", name)
+    places = Subsets(_place(path, "training", name), tested)
+    for subset, place in places._asdict().items():
+        if place is None:
             raise UserError(
                 f"{path} holds neither a folder '{subset}' nor a file '*{subset}_challenges.json'; "
                 "name a copy of the ARC repository, or of Kaggle's files."
             )
-        if len(places) > 1:
-            raise UserError(
-                f"{places[0]} and {places[1]} both hold {subset} tasks; remove one of them."
-            )
-        found.append(load_tasks(places[0]))
-    return Subsets(*found)
+    return Subsets(load_tasks(places.training), load_tasks(places.evaluation, unanswered=True))
 
 
-def load_tasks(path: Path) -> list[Task]:
+def _place(path: Path, subset: str, name: Name) -> Path | None:
+    """The folder or file with the tasks of a subset; UserError if there are several."""
+    folders = [folder for folder in (path / subset, path / "data" / subset) if folder.is_dir()]
+    plain = sorted(path.glob(f"*{subset}[-_]challenges.json"))
+    second = sorted(path.glob(f"*{subset}2[-_]challenges.json")) if name == "arc-agi-2" else []
+    places = folders or second or plain
+    if len(places) > 1:
+        raise UserError(
+            f"{places[0]} and {places[1]} both hold {subset} tasks; remove one of them."
+        )
+    return places[0] if places else None
+
+
+def load_tasks(path: Path, *, unanswered: bool = False) -> list[Task]:
     """The tasks in a JSON file, or in all JSON files below a folder, sorted by file name.
 
     A file holds one task, or many by name, as on Kaggle. In that case the answers may be in a
     second file: `..._solutions.json` beside `..._challenges.json`. ConceptARC's folder can be
     read as it is; its "Minimal" tasks, which the paper leaves out, are skipped. Raises UserError
-    if there are no tasks, and PuzzleError for an invalid task.
+    if there are no tasks, and PuzzleError for an invalid task, such as one with a test pair that
+    has no output, unless `unanswered` ones are asked for.
     """
     if path.is_file():
         files = [path]
     else:
         files = [file for file in path.rglob("*.json") if _may_hold_tasks(file)]
         files.sort(key=lambda file: _natural(file.relative_to(path).as_posix()))
-    tasks = [task for file in files for task in _read(file)]
+    tasks = [task for file in files for task in _read(file, unanswered)]
     if not tasks:
         raise UserError(f"{path} holds no ARC tasks, which are .json files; check the path.")
     check_distinct(tasks)
@@ -106,7 +113,7 @@ def check_distinct(tasks: Iterable[Task]) -> None:
 
 
 def _may_hold_tasks(file: Path) -> bool:
-    others = ("_solutions", "submission", "Minimal")
+    others = ("_solutions", "-solutions", "submission", "Minimal")
     return not file.stem.endswith(others) and not file.name.startswith(".")
 
 
@@ -115,27 +122,26 @@ def _natural(text: str) -> list:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
 
 
-def _read(file: Path) -> list[Task]:
+def _read(file: Path, unanswered: bool) -> list[Task]:
     content = _json(file)
-    if not isinstance(content, dict):
-        raise PuzzleError(f"{file} is not an ARC task; it should begin with '{{'.")
     if "train" in content:
-        return [_task(file.stem, content, file, {})]
-    solutions = file.with_name(file.name.replace("_challenges", "_solutions"))
+        return [_task(file.stem, content, file, {}, unanswered)]
+    solutions = file.with_name(file.name.replace("challenges", "solutions"))
     answers = _json(solutions) if solutions != file and solutions.exists() else {}
-    return [_task(name, task, file, answers) for name, task in content.items()]
+    return [_task(name, task, file, answers, unanswered) for name, task in content.items()]
 
 
-def _json(file: Path):
+def _json(file: Path) -> dict:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+        content = parse_json(read_text(file))
     except ValueError as error:
         raise PuzzleError(f"{file} is not valid JSON ({error}); download it again.") from error
+    if not isinstance(content, dict):
+        raise PuzzleError(f"{file} is not an ARC task; it should begin with '{{'.")
+    return content
 
 
-def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
+def _task(name: str, content: dict, file: Path, answers: dict, unanswered: bool) -> Task:
     """The task in Kaggle's format, {"train": [{"input": ..., "output": ...}], "test": ...}.
 
     Args:
@@ -143,7 +149,12 @@ def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
         content: the task.
         file: where it was read, for error messages.
         answers: outputs of the test pairs, by name of the task, from a file of solutions.
+        unanswered: whether test pairs may lack an output.
     """
+    if not name.isprintable():
+        raise PuzzleError(
+            f"{file} holds a task called {name!a}, which cannot be printed; rename it."
+        )
     try:
         parts = {
             part: [(pair["input"], pair.get("output")) for pair in content[part]]
@@ -158,7 +169,7 @@ def _task(name: str, content: dict, file: Path, answers: dict) -> Task:
         ) from error
     for part, pairs in parts.items():
         for number, (_, output) in enumerate(pairs, start=1):
-            if output is None:
+            if output is None and not (unanswered and part == "test"):
                 raise PuzzleError(
                     f"Task '{name}', {part} pair {number} in {file} has no output; put Kaggle's "
                     "file of solutions beside it."
@@ -202,10 +213,11 @@ def leaks(training: Iterable[Task], evaluation: Iterable[Task]) -> list[Leak]:
 
 
 def _contents(task: Task) -> set[tuple]:
-    """All pairs of a task in a form that can be compared, demonstrations or not."""
+    """All answered pairs of a task in a form that can be compared, demonstrations or not."""
     return {
         tuple((grid.shape, grid.tobytes()) for grid in (pair.input, pair.output))
         for pair in task.pairs
+        if pair.answered
     }
 
 

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trm_lite.common.errors import UserError
+from trm_lite.puzzles import Puzzle
+
 IGNORE = -100  # the label of a cell that is not graded
 
 
@@ -55,13 +58,15 @@ class PuzzleSet:
     of a puzzle follow one another, and so do the puzzles of a group.
     """
 
-    inputs: Tensor  # (N, L) uint8 tokens of the questions
-    labels: Tensor  # (N, L) uint8 tokens of the answers, 0 (PAD) where a cell is not graded
+    inputs: Tensor  # (N, L) tokens of the questions, uint8 if they fit
+    labels: Tensor  # (N, L) tokens of the answers, 0 (PAD) where a cell is not graded
     puzzle_ids: Tensor  # (N,) puzzle identifiers
     # Applies random symmetries: (inputs, labels, generator) -> (inputs, labels).
     augment: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
     puzzle_starts: Tensor | None = None  # (P + 1,) the first row of each puzzle, then N
     group_starts: Tensor | None = None  # (G + 1,) the first puzzle of each group, then P
+    puzzle: Puzzle | None = None  # what the tokens mean, and which rules hold
+    ratings: Tensor | None = None  # (N,) how hard each example is, where that is known
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -73,7 +78,8 @@ class PuzzleSet:
     def at(self, rows: Tensor | slice) -> "PuzzleSet":
         """The examples at `rows`, without the division into puzzles and groups."""
         parts = (part[rows] for part in (self.inputs, self.labels, self.puzzle_ids))
-        return PuzzleSet(*parts, self.augment)
+        ratings = None if self.ratings is None else self.ratings[rows]
+        return PuzzleSet(*parts, self.augment, puzzle=self.puzzle, ratings=ratings)
 
     def batch(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
         """The examples at `rows` as a batch.
@@ -135,3 +141,10 @@ class Splits(NamedTuple):
     train: PuzzleSet  # to learn from
     validation: PuzzleSet  # for choosing between networks or checkpoints
     test: PuzzleSet  # for reporting results
+
+    def checked(self) -> "Splits":
+        """The splits; UserError if there is nothing to learn from, or to validate on."""
+        for name in ("train", "validation"):
+            if not len(getattr(self, name)):
+                raise UserError(f"The {name} split has no puzzles; ask for at least 1.", name)
+        return self

@@ -3,11 +3,13 @@
     about.json               which benchmark it is, and the settings that it was built with
     identifiers.json         the name of every puzzle identifier (ARC)
     train/, test/, ...       a split each, as five arrays under the names of the authors' code:
-        inputs.npy, labels.npy      (N, L) uint8 tokens, one row per example
+        inputs.npy, labels.npy      (N, L) tokens, one row per example; uint8 if they fit
         puzzle_identifiers.npy      (P,) int32, one per puzzle
         puzzle_indices.npy          (P + 1,) int32, the first example of each puzzle, then N
         group_indices.npy           (G + 1,) int32, the first puzzle of each group, then P
         ratings.npy                 (N,) how hard each example is, where that is known
+
+about.json has "symmetric" true where an example under a symmetry of its puzzle is as good.
 
 A folder appears only when it is complete.
 """
@@ -21,10 +23,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.files import unfinished_folder
 from trm_lite.data.dataset import PuzzleSet, Splits
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.known import from_description, get_puzzle, name_of_earlier
+from trm_lite.puzzles.loading import check_graded
+
+CHECKED = 1000  # examples of each split that are looked at when it is read
 
 
 class Arrays(NamedTuple):
@@ -50,6 +56,26 @@ def plain(inputs: np.ndarray, labels: np.ndarray, per_group: int = 1) -> Arrays:
     return Arrays(inputs, labels, np.zeros(count, np.int32), starts, starts[::per_group])
 
 
+def read_about(folder: Path) -> dict:
+    """The description of itself that a data folder holds, in the words of this version.
+
+    Raises OSError if it is not there, and ValueError, KeyError or TypeError if it is damaged.
+    """
+    about = json.loads((folder / "about.json").read_text())
+    earlier = "seq_len" in about and "tokens" not in about
+    named = name_of_earlier(about["puzzle"], about["seq_len"]) if earlier else about["puzzle"]
+    if named != about["puzzle"]:
+        about |= {"puzzle": named, "symmetric": about["puzzle"] == "sudoku"}
+    return about
+
+
+def puzzle_in(about: dict) -> Puzzle:
+    """The puzzle of a data folder that describes itself so."""
+    if "tokens" in about:
+        return from_description(about | {"name": about["puzzle"]})
+    return get_puzzle(about["puzzle"])
+
+
 def is_built(folder: Path, about: dict) -> bool:
     """Whether `folder` exists and was built with the settings `about`.
 
@@ -60,9 +86,9 @@ def is_built(folder: Path, about: dict) -> bool:
         return False
     advice = "delete it, or choose another folder."
     try:
-        there = json.loads((folder / "about.json").read_text())
+        there = read_about(folder)
         differing = [key for key in about if there.get(key) != about[key]]
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} exists, but is incomplete; {advice}", "out") from error
     if differing:
         key, wanted = differing[0], about[differing[0]]
@@ -172,26 +198,31 @@ def build_splits(path: Path, about: dict, symmetries: bool, validation: int) -> 
     Args:
         path: the folder.
         about: its about.json.
-        symmetries: show each Sudoku under a random symmetry, unless some are stored.
-        validation: rows of the test split to validate on, if there is no validation split.
+        symmetries: show each example under a random symmetry, unless some are stored.
+        validation: rows of the test split to validate on, if there is no validation split; rows
+            of the training split if the answers to the test are not known.
     """
-    symmetric = symmetries and about["puzzle"] == "sudoku" and not about.get("augmentations", 0)
-    train, test = (_puzzle_set(path / name, symmetric) for name in ("train", "test"))
+    puzzle = puzzle_in(about)
+    drawn = symmetries and about.get("symmetric", False) and not about.get("augmentations", 0)
+    augment = puzzle.augment if drawn else None
+    train, test = (_puzzle_set(path / name, puzzle, augment) for name in ("train", "test"))
+    if not about.get("unanswered"):
+        for part in (train, test):
+            check_graded(f"The labels in {path}", part.first(CHECKED).labels.numpy())
     if (path / "validation").exists():
-        return Splits(train, _puzzle_set(path / "validation", symmetric), test)
-    rows = np.random.default_rng(0).permutation(len(test))[:validation]
-    return Splits(train, test.at(torch.from_numpy(np.sort(rows))), test)
+        return Splits(train, _puzzle_set(path / "validation", puzzle, augment), test)
+    source, rows = test, np.arange(len(test))
+    if about.get("unanswered"):  # of ARC: what has no answer cannot be validated on
+        rows = np.flatnonzero(test.labels.any(1).numpy())
+        if not len(rows):
+            source, rows = train, np.arange(len(train))
+    rows = rows[np.random.default_rng(0).permutation(len(rows))[:validation]]
+    return Splits(train, source.at(torch.from_numpy(np.sort(rows))), test)
 
 
-def _puzzle_set(folder: Path, symmetric: bool) -> PuzzleSet:
-    arrays = read_split(folder)
-    augment = None
-    if symmetric:
-        size = sudoku.size_of(arrays.inputs)
-
-        def augment(inputs, labels, generator):
-            return sudoku.augment(inputs, labels, size, generator)
-
+def _puzzle_set(folder: Path, puzzle: Puzzle, augment: Callable | None) -> PuzzleSet:
+    arrays, rated = read_split(folder), folder / "ratings.npy"
+    _check_some(folder, puzzle, arrays)
     examples = np.diff(arrays.puzzle_indices)
     return PuzzleSet(
         torch.from_numpy(arrays.inputs),
@@ -200,4 +231,23 @@ def _puzzle_set(folder: Path, symmetric: bool) -> PuzzleSet:
         augment,
         torch.from_numpy(arrays.puzzle_indices).long(),
         torch.from_numpy(arrays.group_indices).long(),
+        puzzle,
+        torch.from_numpy(np.load(rated)) if rated.exists() else None,
     )
+
+
+def _check_some(folder: Path, puzzle: Puzzle, arrays: Arrays) -> None:
+    """PuzzleError if some of the examples, all in a small split, are no boards of the puzzle."""
+    if arrays.inputs.shape[1] != puzzle.length:
+        raise PuzzleError(
+            f"The boards in {folder} have {arrays.inputs.shape[1]} cells, but those of "
+            f"'{puzzle.name}' have {puzzle.length}; build the folder again."
+        )
+    rows = np.unique(np.linspace(0, len(arrays.inputs) - 1, CHECKED).astype(int))
+    if len(arrays.inputs):
+        for boards in (arrays.inputs[rows], arrays.labels[rows]):
+            if boards.min() < 0 or boards.max() >= puzzle.vocab_size:
+                raise PuzzleError(
+                    f"An example in {folder} holds token {boards.max()}, but the tokens of "
+                    f"'{puzzle.name}' are 0 to {puzzle.vocab_size - 1}; build the folder again."
+                )

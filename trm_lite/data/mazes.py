@@ -5,11 +5,11 @@ Twins are mazes that become equal by turning and mirroring.
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import PuzzleSet, Splits
-from trm_lite.puzzles import maze
+from trm_lite.puzzles import get_puzzle, maze
+from trm_lite.puzzles.maze_puzzle import canonical
 
 
 def build_mazes(size: int, sizes: tuple[int, int, int], puzzle_seed: int) -> Splits:
@@ -31,7 +31,7 @@ def build_mazes(size: int, sizes: tuple[int, int, int], puzzle_seed: int) -> Spl
         mazes, answers = maze.generate(count, size, seed=puzzle_seed)
         seen: dict[bytes, int] = {}
         for row, cells in enumerate(mazes):
-            seen.setdefault(_canonical(cells), row)
+            seen.setdefault(canonical(cells), row)
         if len(seen) >= sum(sizes):
             break
     else:
@@ -50,34 +50,11 @@ def maze_set(mazes: np.ndarray, answers: np.ndarray) -> PuzzleSet:
 
     Its batches can be shown turned and mirrored at random.
     """
+    puzzle = get_puzzle("maze-{0}x{0}".format(maze.size_of(mazes)))
     return PuzzleSet(
-        torch.from_numpy(maze.to_tokens(mazes)),
-        torch.from_numpy(maze.to_tokens(answers)),
+        torch.from_numpy(mazes),
+        torch.from_numpy(answers),
         torch.zeros(len(mazes), dtype=torch.long),
-        augment,
+        puzzle.augment,
+        puzzle=puzzle,
     )
-
-
-def augment(inputs: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Turn and mirror each maze at random, and its answer in the same way.
-
-    Args:
-        inputs: (B, n*n) tokens of the mazes.
-        labels: (B, n*n) tokens of their answers.
-        generator: source of the random draws.
-    """
-    drawn = torch.randint(8, (len(inputs),), generator=generator)
-    cells = _symmetries(maze.size_of(inputs))[drawn]  # (B, n*n) which cell each is copied from
-    return inputs.gather(1, cells), labels.gather(1, cells)
-
-
-def _symmetries(size: int) -> Tensor:
-    """The cell numbers of a square in its eight guises, (8, n*n)."""
-    square = torch.arange(size * size).view(size, size)
-    both = (square, square.T)
-    return torch.stack([torch.rot90(s, k).reshape(-1) for s in both for k in range(4)])
-
-
-def _canonical(cells: np.ndarray) -> bytes:
-    """A fingerprint of a maze (n*n,) that is the same in all of its eight guises."""
-    return min(cells[turned].tobytes() for turned in _symmetries(maze.size_of(cells)).numpy())

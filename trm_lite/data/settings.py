@@ -3,20 +3,27 @@
 `build` makes the splits, and imports what it needs for that.
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import UserError, check_range
+from trm_lite.common.files import write_atomically
 from trm_lite.puzzles import arc, maze
 
 if TYPE_CHECKING:
     from trm_lite.data.arc_augmentations import Group
     from trm_lite.data.dataset import PuzzleSet, Splits
+    from trm_lite.puzzles import Puzzle
+
+
+PUZZLE_COPY = "puzzle.py"  # the puzzle file in the folder of a run
+
+
+LARGEST_SEED = 10**15  # seeds of parts are a thousand times as large
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,16 @@ class Data:
     """
 
     @property
-    def puzzle(self) -> str:
-        """Which puzzles they are: "sudoku", "maze" or "arc". UserError if their data is missing."""
+    def puzzle_name(self) -> str:
+        """The name of the puzzle, which the network's configuration carries too."""
         raise NotImplementedError
+
+    @property
+    def puzzle(self) -> "Puzzle":
+        """What the tokens mean, and what can be done. UserError if the data is missing."""
+        from trm_lite.puzzles import get_puzzle
+
+        return get_puzzle(self.puzzle_name)
 
     @property
     def identifiers(self) -> int:
@@ -40,6 +54,17 @@ class Data:
     def build(self) -> "Splits":
         """Make or read the splits. Raises UserError if that fails."""
         raise NotImplementedError
+
+    def settled(self) -> "Data":
+        """The same data, which can be found from any folder."""
+        return self
+
+    def keep_in(self, run: Path) -> None:
+        """Copy what is needed to understand a run into its folder."""
+
+    def seen_from(self, run: Path) -> "Data":
+        """The same data, with what `keep_in` left in the folder of a run."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -59,9 +84,13 @@ class SudokuData(Data):
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["generated"] = "generated"  # the name of the class in files
 
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
+
     @property
-    def puzzle(self) -> str:
-        return "sudoku"
+    def puzzle_name(self) -> str:
+        return f"sudoku-{self.size}x{self.size}"
 
     @property
     def vocab_size(self) -> int:
@@ -96,14 +125,18 @@ class MazeData(Data):
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["generated mazes"] = "generated mazes"  # the name of the class in files
 
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
+
     @property
-    def puzzle(self) -> str:
-        return "maze"
+    def puzzle_name(self) -> str:
+        return f"maze-{self.size}x{self.size}"
 
     @property
     def vocab_size(self) -> int:
         """Padding and the five characters of a maze."""
-        return len(maze.CHARACTERS) + 1
+        return len(maze.CHARACTERS)
 
     @property
     def seq_len(self) -> int:
@@ -131,9 +164,13 @@ class SmallArcData(Data):
     puzzle_seed: int = 0  # seed of all random draws
     source: Literal["small ARC tasks"] = "small ARC tasks"  # the name of the class in files
 
+    def __post_init__(self):
+        """Raise UserError for a seed that is none."""
+        check_range("puzzle_seed", self.puzzle_seed, 0, LARGEST_SEED)
+
     @property
-    def puzzle(self) -> str:
-        return "arc"
+    def puzzle_name(self) -> str:
+        return f"arc-{self.side}x{self.side}"
 
     @property
     def vocab_size(self) -> int:
@@ -212,8 +249,14 @@ class BuiltData(Data):
         return Path(self.folder or Path("data") / self.name)
 
     @property
-    def puzzle(self) -> str:
+    def puzzle_name(self) -> str:
         return self.about()["puzzle"]
+
+    @property
+    def puzzle(self) -> "Puzzle":
+        from trm_lite.data.folder import puzzle_in
+
+        return puzzle_in(self.about())
 
     @property
     def identifiers(self) -> int:
@@ -225,9 +268,11 @@ class BuiltData(Data):
 
         Raises UserError if the folder is missing, damaged, or holds puzzles of another size.
         """
-        how = f"trm-lite data {self.name}"
+        from trm_lite.data.folder import read_about
+
+        how = f"trm-lite data {self.name}, or trm-lite data FILE.csv for a puzzle of your own"
         try:
-            about = json.loads((self.path / "about.json").read_text())
+            about = read_about(self.path)
             there = about["vocab_size"], about["seq_len"]
         except FileNotFoundError as error:
             raise UserError(f"There is no data in {self.path} yet; run: {how}", "folder") from error
@@ -243,15 +288,99 @@ class BuiltData(Data):
             )
         return about
 
+    def usual(self) -> "BuiltData":
+        """The same folder, used as it usually is."""
+        return BuiltData(self.name, self.folder, self.vocab_size, self.seq_len)
+
+    def settled(self) -> "BuiltData":
+        return replace(self, folder=str(self.path.resolve()))
+
+    def seen_from(self, run: Path) -> "BuiltData":
+        """The folder, if it is not where it was said to be, is looked for around the run's."""
+        if self.path.exists() or self.path.is_absolute():
+            return self
+        around = [parent / self.path for parent in run.resolve().parents]
+        there = next((path for path in around if (path / "about.json").exists()), self.path)
+        return replace(self, folder=str(there))
+
     def build(self) -> "Splits":
         """The splits in the folder, memory-mapped.
 
-        If there is no validation split, it is a random part of the test split, always the same.
-        Then use it only to watch the training, and not to choose what you report.
+        If there is no validation split, it is a random part of the test split, always the same,
+        or of the training split if the answers to the test are not known. Then use it only to
+        watch the training, and not to choose what you report.
         """
         from trm_lite.data.folder import build_splits
 
         return build_splits(self.path, self.about(), self.symmetries, self.validation)
 
 
-DATA = {data.source: data for data in (SudokuData, MazeData, SmallArcData, BuiltData)}
+@dataclass(frozen=True)
+class PuzzleData(Data):
+    """Examples that a puzzle file makes, without duplicates, no family in two splits.
+
+    The name and the sizes are those of the puzzle, so that nothing is executed to know them. The
+    file itself is executed when its puzzle is first needed.
+    """
+
+    file: str = ""  # the puzzle file; see `trm_lite.puzzles.load_puzzle`
+    sha256: str = ""  # of that file; another content is another experiment
+    title: Annotated[str, arg(name="puzzle-name")] = ""  # name of the puzzle
+    vocab_size: Annotated[int, arg(name="tokens")] = 0  # different tokens
+    seq_len: Annotated[int, arg(name="cells")] = 0  # cells of a board
+    train: int = 2000  # number of training examples
+    validation: int = 200  # number of validation examples
+    test: int = 500  # number of test examples
+    puzzle_seed: int = 0  # seed of all random draws
+    source: Literal["puzzle file"] = "puzzle file"  # the name of the class in files
+
+    @property
+    def puzzle_name(self) -> str:
+        return self.title
+
+    @property
+    def puzzle(self) -> "Puzzle":
+        from trm_lite.puzzles.loading import load_same
+
+        return load_same(self.file, self.sha256, self.title)
+
+    def build(self) -> "Splits":
+        """The splits, made at the first call and then read from the cache folder."""
+        from trm_lite.data.own import build_made
+
+        sizes = {"train": self.train, "validation": self.validation, "test": self.test}
+        return build_made(self.puzzle, self.sha256, sizes, self.puzzle_seed)
+
+    @classmethod
+    def of(cls, file: Path) -> "PuzzleData":
+        """The data of a puzzle file, which is executed and tried out. PuzzleError if it fails."""
+        from trm_lite.puzzles.loading import hash_of, load_same
+
+        path, sha256 = str(file.resolve()), hash_of(file)
+        puzzle = load_same(path, sha256, file.name)
+        return cls(path, sha256, puzzle.name, puzzle.vocab_size, puzzle.length)
+
+    def named(self, file: Path | None) -> "PuzzleData":
+        """The same data from another file, or None: then nothing can be executed."""
+        from trm_lite.puzzles.loading import hash_of
+
+        if file is None:
+            return replace(self, file="")
+        return replace(self, file=str(file.resolve()), sha256=hash_of(file))
+
+    def usual(self) -> "PuzzleData":
+        """The same puzzle with the usual numbers of examples."""
+        return PuzzleData(self.file, self.sha256, self.title, self.vocab_size, self.seq_len)
+
+    def keep_in(self, run: Path) -> None:
+        """Copy the puzzle file into the folder of a run."""
+        copy = run / PUZZLE_COPY
+        if self.file and Path(self.file).resolve() != copy.resolve():
+            write_atomically(copy, Path(self.file).read_bytes())
+
+    def seen_from(self, run: Path) -> "PuzzleData":
+        copy = (run / PUZZLE_COPY).resolve()
+        return replace(self, file=str(copy)) if copy.exists() else self
+
+
+DATA = {data.source: data for data in (SudokuData, MazeData, SmallArcData, BuiltData, PuzzleData)}

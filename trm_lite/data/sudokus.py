@@ -1,8 +1,5 @@
 """Generate Sudoku data sets from a seed, split them without twins, and cache them on disk."""
 
-import hashlib
-import io
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,9 +10,10 @@ import torch
 from tqdm import tqdm
 
 from trm_lite.common.errors import UserError
-from trm_lite.common.files import DAMAGED, cache_folder, write_atomically
+from trm_lite.data.cache import cached
 from trm_lite.data.dataset import PuzzleSet, Splits
-from trm_lite.puzzles import sudoku
+from trm_lite.data.families import assign
+from trm_lite.puzzles import get_puzzle, sudoku
 
 # Part of the cache key. Raise it when a generator changes, or old files would be used.
 GENERATION = 2
@@ -37,25 +35,8 @@ def build_sudokus(
         puzzle_seed: seed of all random draws.
     """
     described = {"size": size, "kinds": kinds, "puzzle_seed": puzzle_seed, "source": "generated"}
-    recipe = json.dumps({"generation": GENERATION} | described | sizes, sort_keys=True)
-    name = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    path = cache_folder() / f"sudoku-{name}.npz"
-    if path.exists():
-        try:
-            with np.load(path) as parts:
-                return _splits(parts)
-        except DAMAGED as error:
-            raise UserError(f"{path} is damaged ({error}); delete it and run again.") from error
-    parts = _generate(size, kinds, sizes, puzzle_seed)
-    kept = io.BytesIO()
-    np.savez_compressed(kept, **parts)
-    try:
-        write_atomically(path, kept.getvalue())
-    except UserError as error:
-        raise UserError(
-            f"{error} Set the environment variable TRM_LITE_CACHE to another folder."
-        ) from error
-    return _splits(parts)
+    recipe = {"generation": GENERATION} | described | sizes
+    return cached("sudoku", recipe, lambda: _generate(size, kinds, sizes, puzzle_seed), _splits)
 
 
 def _splits(parts: Mapping[str, np.ndarray]) -> Splits:
@@ -83,7 +64,7 @@ def _generate(
         # Families of different kinds get different numbers.
         families = (families + np.arange(len(made))).reshape(-1)
         distinct = sudoku.without_twins(puzzles, solutions)
-        rows = _assign(distinct, families, sizes)
+        rows = assign(distinct, families, sizes)
         if all(len(rows[name]) == count for name, count in sizes.items()):
             break
     else:
@@ -96,25 +77,6 @@ def _generate(
         mixed = _mixed(rows[name], families, len(made), seed=puzzle_seed)
         parts[name], parts[f"{name}_solutions"] = puzzles[mixed], solutions[mixed]
     return parts
-
-
-def _assign(rows: np.ndarray, families: np.ndarray, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """Fill one split after the other with `rows`, so that no family is in two splits.
-
-    `families` (N,) is the family of each puzzle, and `sizes` says how many each split needs.
-    """
-    filled: dict[str, list[int]] = {name: [] for name in sizes}
-    home: dict[int, str] = {}  # which split each family is in
-    for row in rows:
-        family = int(families[row])
-        if family not in home:
-            with_room = [name for name, size in sizes.items() if len(filled[name]) < size]
-            if not with_room:
-                break
-            home[family] = with_room[0]
-        if len(filled[home[family]]) < sizes[home[family]]:
-            filled[home[family]].append(row)
-    return {name: np.array(chosen, dtype=int) for name, chosen in filled.items()}
 
 
 def _mixed(rows: np.ndarray, families: np.ndarray, kinds: int, seed: int) -> np.ndarray:
@@ -176,15 +138,21 @@ def _evolve(count: int, seed: int) -> _Kind:
     return _Kind(pool.puzzles[order], pool.solutions[order], pool.lineage[order])
 
 
+def boards_in(puzzles: PuzzleSet) -> tuple[np.ndarray, np.ndarray]:
+    """The puzzles and the solutions of a set of Sudokus as boards, both (N, n*n)."""
+    return tuple(sudoku.from_tokens(t.numpy()) for t in (puzzles.inputs, puzzles.labels))
+
+
 def sudoku_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
     """A `PuzzleSet` of Sudokus and their solutions, both (N, n*n) boards.
 
     Its batches can be shown under random symmetries of Sudoku.
     """
-    size = sudoku.size_of(puzzles)
+    puzzle = get_puzzle("sudoku-{0}x{0}".format(sudoku.size_of(puzzles)))
     return PuzzleSet(
         torch.from_numpy(sudoku.to_tokens(puzzles)),
         torch.from_numpy(sudoku.to_tokens(solutions)),
         torch.zeros(len(puzzles), dtype=torch.long),
-        lambda inputs, labels, generator: sudoku.augment(inputs, labels, size, generator),
+        puzzle.augment,
+        puzzle=puzzle,
     )

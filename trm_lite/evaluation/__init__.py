@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "scoring": ["Evaluation", "Share", "evaluate", "first_mistake", "share"],
         "solving": ["read_puzzles", "solve_boards"],
-        "voting": ["Votes", "evaluate_arc"],
+        "voting": ["Votes"],
     },
 )

@@ -1,24 +1,25 @@
 """Exact match of a network on a set of puzzles, with a confidence interval."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from trm_lite.common.choices import Choice
+from trm_lite.common.choices import Choice, Latent
 from trm_lite.common.device import precision
 from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
 from trm_lite.evaluation.breadth import WINDOW, changes, choose, fingerprint
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network
-from trm_lite.puzzles import sudoku
-from trm_lite.thinking import MAX_STEPS, noisy_start, seeded, think
+from trm_lite.puzzles import Puzzle
+from trm_lite.thinking import MAX_STEPS, Noise, seeded, think
 
 SEEN = ("halt_logits", "logit_changes", "latent_changes", "prints")  # without knowing the label
+Guise = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]  # see `Puzzle.symmetry`
 
 
 class Share(NamedTuple):
@@ -54,10 +55,16 @@ class Evaluation:
     correct: Tensor  # (S, N) bool: every graded cell is right
     cells: Tensor  # (S, N) share of the graded cells that are right
     halt_logits: Tensor  # (S, N) above 0 means that the network believes its answer
-    logit_changes: Tensor  # (S, N) of each step, see `breadth.logit_change`; the first is infinite
-    latent_changes: Tensor  # (S, N) the same of the latents
-    prints: Tensor  # (S, N) fingerprints of the answers
-    answers: Tensor | None = None  # (N, L) uint8 tokens after the last step, if they were kept
+    # Needed to choose among attempts only: (S, N) the changes of each step, see `breadth`, of which
+    # the first is infinite, and fingerprints of the answers.
+    logit_changes: Tensor | None = None
+    latent_changes: Tensor | None = None
+    prints: Tensor | None = None
+    answers: Tensor | None = None  # (N, L) tokens after the last step, if they were kept
+    # (N,) bool, where rules were asked: whether the answer is valid, though it may be another one
+    # than the label. After the last step, and at the step at which the network halts itself.
+    valid: Tensor | None = None
+    valid_when_halting: Tensor | None = None
 
     def exact(self, step: int = -1) -> Share:
         """Exact match after supervision step `step` (from 1; -1 is the last)."""
@@ -86,6 +93,9 @@ class Evaluation:
         if attempts[0].answers is not None:
             answers = torch.stack([attempt.answers for attempt in attempts])  # (A, N, L)
             result.answers = answers[chosen[-1], torch.arange(answers.shape[1])]
+        if attempts[0].valid is not None:
+            valid = torch.stack([attempt.valid for attempt in attempts])  # (A, N)
+            result.valid = valid.gather(0, chosen[-1:])[0]
         return result
 
     @staticmethod
@@ -129,8 +139,11 @@ def evaluate(
     ranks: Ranks = ALONE,
     keep_answers: bool = False,
     noise: float = 0.0,
+    noise_on: Latent = "z",
+    noise_every_step: bool = False,
     guises: bool = False,
     seed: int = 0,
+    rules: bool = False,
 ) -> Evaluation:
     """Let a network answer every puzzle, and compare its answers with the labels after each step.
 
@@ -145,36 +158,46 @@ def evaluate(
         bfloat16: compute in bfloat16 where that is faster.
         ranks: processes that share the puzzles; each gets the whole result.
         keep_answers: keep the answers after the last step.
-        noise: standard deviation of Gaussian noise on the initial z.
-        guises: show each Sudoku under a random symmetry.
+        noise: standard deviation of Gaussian noise on a latent.
+        noise_on: which latent.
+        noise_every_step: whether the noise comes before every step, or before the first only.
+        guises: show each puzzle under a random symmetry, which needs `Puzzle.symmetry`.
         seed: seed of the guises, and of what the network itself draws; puzzle i draws its noise
             with `seed` + i.
+        rules: also ask the puzzle's rules which answers are valid, if it has any.
     """
     model.eval()
+    puzzle = puzzles.puzzle
     parts: dict[str, list[Tensor]] = {}
     batches = list(range(0, len(puzzles), batch_size))
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         batch = puzzles.batch(slice(start, start + batch_size)).to(model.device)
-        count, cells = batch.inputs.shape
-        guise = None
+        count, guise = len(batch.inputs), None
         if guises:
-            drawn = torch.Generator().manual_seed(seed + start)
-            guise = sudoku.random_symmetry(count, math.isqrt(cells), drawn)
+            guise = puzzle.symmetry(count, torch.Generator().manual_seed(seed + start))
         seeds = range(seed + start, seed + start + count)
+        shaken = Noise(noise, seeds, noise_on, noise_every_step)
         with precision(model.device, bfloat16):
-            steps_seen = list(observe(model, batch, steps, noise, seeds, guise))
+            steps_seen = list(observe(model, batch, steps, shaken, guise))
         columns = stacked(steps_seen) | _graded(steps_seen, batch.labels)
         if keep_answers:
-            columns["answers"] = steps_seen[-1].tokens.to(torch.uint8)
+            columns["answers"] = steps_seen[-1].tokens.to(puzzles.labels.dtype)
+        if rules and puzzle is not None and puzzle.breaks is not None:
+            columns |= _valid(steps_seen, puzzle, batch)
         for name, column in columns.items():
             parts.setdefault(name, []).append(column.cpu())
-    gathered = [said for said in ranks.gather_objects(parts) if said]
-    whole = {}
-    for name in gathered[0]:
-        pieces = [piece for said in gathered for piece in said[name]]
-        whole[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
-    return Evaluation(**whole)
+    return _whole(ranks.gather_objects(parts))
+
+
+def _whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:
+    """The evaluation of all puzzles, from what each process has of each batch."""
+    parts = [said for said in parts if said]  # a process may have had no batch
+    fields = {}
+    for name in parts[0]:
+        pieces = [piece for said in parts for piece in said[name]]
+        fields[name] = torch.cat(pieces, dim=0 if name == "answers" else -1)
+    return Evaluation(**fields)
 
 
 class Step(NamedTuple):
@@ -200,9 +223,8 @@ def observe(
     model: Network,
     batch: Batch,
     steps: int,
-    noise: float,
-    seeds: Sequence[int],
-    guise: sudoku.Symmetry | None = None,
+    noise: Noise,
+    guise: Guise | None = None,
 ) -> Iterator[Step]:
     """Yield what can be seen of each of `steps` supervision steps on a batch.
 
@@ -210,23 +232,19 @@ def observe(
         model: the network; one that writes token by token takes a single step.
         batch: B puzzles.
         steps: how many.
-        noise: standard deviation of Gaussian noise on the initial z.
-        seeds: B seeds of that noise; the first also starts what the network itself draws.
+        noise: noise on the latents; its first seed also starts what the network itself draws.
         guise: the symmetry under which the network sees each puzzle. Answers are turned back.
     """
-    inputs = batch.inputs if guise is None else sudoku.apply(guise, batch.inputs)
-
-    def turned_back(tokens: Tensor) -> Tensor:
-        return tokens if guise is None else sudoku.undo(guise, tokens)
-
+    show, turned_back = guise or (lambda tokens: tokens,) * 2
+    inputs = show(batch.inputs)
     if isinstance(model, Autoregressive):
         written = model.write(inputs)
         never = torch.full_like(written.log_odds, torch.inf)
         yield Step(turned_back(written.answer), written.log_odds, never, never)
         return
-    with seeded(model, seeds[0]):
-        start, before = noisy_start(model, noise, seeds), None
-        for thought in think(model, inputs, batch.puzzle_ids, steps=steps, start=start):
+    before = None
+    with seeded(model, noise.seeds[0]):
+        for thought in think(model, inputs, batch.puzzle_ids, steps=steps, noise=noise):
             tokens = turned_back(thought.logits.argmax(-1))
             yield Step(tokens, thought.halt_logit, *changes(before, thought))
             before = thought
@@ -236,8 +254,38 @@ def _graded(steps: Sequence[Step], labels: Tensor) -> dict[str, Tensor]:
     """The fields of an `Evaluation` that compare S steps with the labels (B, L), (S, B) each."""
     graded = labels != IGNORE
     right = [(step.tokens == labels) | ~graded for step in steps]
-    cells = [(row & graded).sum(-1) / graded.sum(-1).clamp(min=1) for row in right]
+    counts = graded.sum(-1)
+    cells = [((row & graded).sum(-1) / counts.clamp(min=1)).where(counts > 0, 1.0) for row in right]
     return {"correct": torch.stack(right).all(-1), "cells": torch.stack(cells)}
+
+
+def _valid(steps: Sequence[Step], puzzle: Puzzle, batch: Batch) -> dict[str, Tensor]:
+    """The fields of an `Evaluation` that ask the rules, (B,) each."""
+    done = torch.stack([step.halt_logits > 0 for step in steps])  # (S, B)
+    done[-1] = True
+    stop = done.int().argmax(0)
+    tokens = torch.stack([step.tokens for step in steps])  # (S, B, L)
+    stopped = tokens[stop, torch.arange(len(stop), device=stop.device)]
+    return {
+        "valid": keeps_rules(puzzle, batch, tokens[-1]),
+        "valid_when_halting": keeps_rules(puzzle, batch, stopped),
+    }
+
+
+def keeps_rules(puzzle: Puzzle, batch: Batch, answers: Tensor) -> Tensor:
+    """Which answers (B, L) to a batch keep all rules of its puzzle: (B,) bool, on the CPU.
+
+    What is not graded counts as padding, whatever the network says there. The label is valid, so
+    an answer that equals it is not asked about.
+    """
+    graded = batch.labels != IGNORE
+    answers = torch.where(graded, answers, 0)
+    valid = ((answers == batch.labels) | ~graded).all(-1).cpu()
+    asked = (~valid).nonzero()[:, 0]
+    if len(asked):
+        parts = (part.cpu()[asked].numpy().astype(puzzle.dtype) for part in (batch.inputs, answers))
+        valid[asked] = torch.from_numpy(~puzzle.broken(*parts).any(-1))
+    return valid
 
 
 def first_mistake(written: Tensor, right: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Solve any Sudokus with a trained network, and check every answer against the rules."""
+"""Solve any boards with a trained network, and check every answer against the rules."""
 
 import csv
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,37 +17,41 @@ from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.data.dataset import Batch
 from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
+from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.puzzles import sudoku
-from trm_lite.thinking import answer, seeded
+from trm_lite.puzzles import Puzzle, sudoku
+from trm_lite.puzzles.reading.alphabet import Unread
+from trm_lite.thinking import Noise, answer, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
 # The halt logit at which to stop. On validation puzzles, stopping at 0 is often too early.
 HALT_ABOVE = 4.0
+NOISE = 0.5  # standard deviation of the noise with which further attempts start
 
 
 class Solved(NamedTuple):
-    """A network's answer to one Sudoku, right or wrong."""
+    """A network's answer to one question, right or wrong."""
 
-    puzzle: np.ndarray  # (n*n,) the board
-    solution: np.ndarray  # (n*n,) what the network says, right or wrong
-    solved: bool  # whether that keeps the rules and the clues; always checked
+    puzzle: Puzzle  # what the tokens mean
+    question: np.ndarray  # (L,) tokens
+    solution: np.ndarray  # (L,) what the network says, right or wrong
+    solved: bool | None  # whether that keeps all rules; always checked, None without known rules
     steps: int  # supervision steps taken, over all attempts
     tries: int  # attempts made
     confidence: float  # how sure the network is of its answer, in 0..1
 
     def then(self, again: "Solved") -> "Solved":
         """The better of this answer and that of a further attempt, with the steps of both."""
-        better = max(self, again, key=lambda said: (said.solved, said.confidence))
+        better = max(self, again, key=lambda said: (bool(said.solved), said.confidence))
         return better._replace(steps=self.steps + again.steps, tries=self.tries + again.tries)
 
     def to_json(self) -> str:
-        """The answer as one line of JSON, with boards as in `sudoku.to_line`."""
+        """The answer as one line of JSON, with boards as text."""
         return json.dumps(
             {
-                "puzzle": sudoku.to_line(self.puzzle),
-                "solution": sudoku.to_line(self.solution),
+                "puzzle": self.puzzle.decode(self.question),
+                "solution": self.puzzle.decode(self.solution),
                 "solved": self.solved,
                 "steps": self.steps,
                 "tries": self.tries,
@@ -56,62 +60,77 @@ class Solved(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class BadLine:
-    """A line of text that holds no proper puzzle."""
+def read_puzzles(text: str) -> sudoku.Read:
+    """Find the Sudokus in a text that have exactly one solution, and name the lines with others.
 
-    line: int  # its number, from 1
-    problem: str  # what is wrong with it, as a sentence
-
-
-def read_puzzles(text: str) -> tuple[list[tuple[int, np.ndarray]], list[BadLine]]:
-    """Find the Sudokus in a text: boards with their line numbers, and the lines with problems.
-
-    The text may hold one puzzle per line, one puzzle laid out over several lines, or CSV with a
-    column `question`. A puzzle that does not have exactly one solution is a problem.
+    The text may have almost any format; see `sudoku.read`.
     """
-    good: list[tuple[int, np.ndarray]] = []
-    bad: list[BadLine] = []
-    for line, puzzle_text in _candidates(text):
-        try:
-            board = sudoku.parse(puzzle_text)
-            sudoku.validate(board)
-            good.append((line, board))
-        except PuzzleError as error:
-            bad.append(BadLine(line, str(error)))
-    unique = []
+    boards, problems = sudoku.read(text)
+    problems = list(problems)
+    proper = []
     for size in sudoku.SIZES:
-        group = [(line, board) for line, board in good if sudoku.size_of(board) == size]
+        group = [pair for pair in boards if sudoku.size_of(pair[1]) == size]
         if not group:
             continue
-        counts = sudoku.solve(np.stack([board for _, board in group])).counts
-        for (line, board), count in zip(group, counts, strict=True):
-            if count == 1:
-                unique.append((line, board))
+        found = sudoku.solve(
+            np.stack([board for _, board in group]), most_guesses=sudoku.MOST_GUESSES
+        )
+        one = (found.counts == 1) & found.complete
+        for (line, board), single in zip(group, one, strict=True):
+            if single:
+                proper.append((line, board))
                 continue
             try:
                 sudoku.solve_one(board)
             except PuzzleError as error:
-                bad.append(BadLine(line, str(error)))
-    return sorted(unique, key=lambda pair: pair[0]), sorted(bad, key=lambda b: b.line)
+                problems.append(Unread(line, str(error)))
+    return sudoku.Read(sorted(proper, key=lambda pair: pair[0]), sorted(problems))
 
 
-def _candidates(text: str) -> list[tuple[int, str]]:
-    """The texts that should each be a puzzle, with their line numbers."""
+def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]], list[Unread]]:
+    """Find the boards of a puzzle in a text: tokens with line numbers, and lines with problems.
+
+    The text may hold one board per line, or of several rows one line for each, or it is CSV with
+    a column `question`. Text that is shorter than the board is padded.
+    """
+    good: list[tuple[int, np.ndarray]] = []
+    bad: list[Unread] = []
+    for line, board in _board_texts(text, puzzle):
+        try:
+            if puzzle.shape[0] > 1 and len(board) != puzzle.length:
+                rows, columns = puzzle.shape
+                raise PuzzleError(
+                    f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines "
+                    f"of {columns}, but this one has {len(board)}."
+                )
+            good.append((line, puzzle.encode(board)))
+        except PuzzleError as error:
+            bad.append(Unread(line, str(error)))
+    return good, bad
+
+
+def _board_texts(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
+    """The texts that should each be a board, with their line numbers."""
     lines = text.splitlines()
     if lines and "question" in lines[0].split(","):
         rows = csv.DictReader(io.StringIO(text))
-        return [(rows.line_num, row["question"] or "") for row in rows]
-    try:
-        sudoku.parse(text)
-        return [(1, text)]
-    except PuzzleError:
-        return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+        yield from ((rows.line_num, row["question"] or "") for row in rows)
+        return
+    if " " not in puzzle.tokens:
+        lines = ["".join(line.split()) for line in lines]
+    high, wide = puzzle.shape
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
+    while numbered:
+        number, line = numbered[0]
+        rows = [row for _, row in numbered[:high]]
+        in_rows = high > 1 and len(rows) == high and all(len(row) == wide for row in rows)
+        yield number, "".join(rows) if in_rows else line
+        numbered = numbered[high if in_rows else 1 :]
 
 
 def solve_boards(
     model: Reasoner,
-    boards: np.ndarray,
+    questions: np.ndarray,
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = HALT_ABOVE,
@@ -119,34 +138,36 @@ def solve_boards(
     choose: Choice | Literal["rules"] = "rules",
     seed: int = 0,
 ) -> list[Solved]:
-    """Let a network solve boards, and check its answers.
+    """Let a network solve questions, and check its answers by the rules of its puzzle.
 
-    If an answer breaks a rule, the network tries again with another guise of the board, which is
-    a fresh chance (as in arXiv 2601.10679). Or it makes all attempts, takes all the steps, and
-    chooses an answer without looking at the rules. Raises UserError if the weights are for
-    another size.
+    If an answer breaks a rule, the network tries again, which is a fresh chance: with another
+    guise of the question if its symmetries can be undone (as in arXiv 2601.10679), otherwise from
+    a noisy start. Or it makes all attempts, takes all the steps, and chooses an answer without
+    looking at the rules. Raises UserError if the weights are for another puzzle.
 
     Args:
         model: the network.
-        boards: (B, n*n) puzzles of the size that it was trained on.
+        questions: (B, L) tokens.
         max_steps: the most supervision steps of an attempt.
         halt_above: end an attempt once the halt logit exceeds this; None takes all the steps.
-        tries: the most attempts per board.
+        tries: the most attempts per question.
         choose: which attempt counts: by the "rules", or as `trm_lite.evaluation.breadth` says.
-        seed: seed of guises and of what the network draws.
+        seed: seed of guises, and of what is drawn at random.
     """
-    cells = boards.shape[-1]
+    cells = questions.shape[-1]
     if cells != model.config.seq_len:
         raise UserError(
             f"These weights solve boards of {model.config.seq_len} cells, but this one has "
             f"{cells}; use weights for this size.",
             "weights",
         )
+    puzzle = puzzle_of(model)
+    puzzle.check_tokens(questions)
     solved: list[Solved] = []
     generator = torch.Generator().manual_seed(seed)
-    starts = range(0, len(boards), BATCH)
+    starts = range(0, len(questions), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
-        part = boards[start : start + BATCH]
+        part = questions[start : start + BATCH]
         if choose != "rules":
             solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
             continue
@@ -157,84 +178,95 @@ def solve_boards(
 
 def tried_answers(
     model: Reasoner,
-    boards: np.ndarray,
+    questions: np.ndarray,
     max_steps: int,
     tries: int,
     halt_above: float | None,
     generator: torch.Generator,
 ) -> list[Solved]:
-    """Let a network try each board until an answer keeps the rules, in a new guise each time.
+    """Let a network try each question until an answer keeps the rules, in a new way each time.
 
-    The arguments are those of `solve_boards`; `generator` draws the guises.
+    The arguments are those of `solve_boards`; `generator` draws guises or noise.
     """
-    answers = attempt(model, boards, max_steps, halt_above)
+    answers = attempt(model, questions, max_steps, halt_above)
     for _ in range(tries - 1):
-        left = [row for row, said in enumerate(answers) if not said.solved]
+        left = [row for row, said in enumerate(answers) if said.solved is False]
         if not left:
             break
-        drawn = sudoku.random_symmetry(len(left), sudoku.size_of(boards), generator)
-        again = attempt(model, boards[left], max_steps, halt_above, drawn)
+        again = attempt(model, questions[left], max_steps, halt_above, generator)
         for row, said in zip(left, again, strict=True):
             answers[row] = answers[row].then(said)
     return answers
 
 
 def chosen_answers(
-    model: Reasoner, boards: np.ndarray, max_steps: int, tries: int, choose: Choice, seed: int
+    model: Reasoner, questions: np.ndarray, max_steps: int, tries: int, choose: Choice, seed: int
 ) -> list[Solved]:
-    """Let a network try each board `tries` times, and choose one answer without the rules.
+    """Let a network try each question `tries` times, and choose one answer without the rules.
 
-    Attempts differ by the network's random starts if it has any, and by guises otherwise. The
-    arguments are those of `solve_boards`.
+    Attempts differ by the network's random starts if it has any, by guises if the puzzle has
+    symmetries that can be undone, and otherwise by noise. The arguments are those of
+    `solve_boards`.
     """
-    inputs = torch.from_numpy(sudoku.to_tokens(boards)).long().to(model.device)
+    puzzle, count = puzzle_of(model), len(questions)
+    inputs = torch.from_numpy(questions).long().to(model.device)
     batch = Batch(inputs, inputs, torch.zeros_like(inputs[:, 0]))
-    count, size = len(boards), sudoku.size_of(boards)
     generator = torch.Generator().manual_seed(seed)
     said: list[Tensor] = []
     seen: list[dict[str, Tensor]] = []
     for number in range(tries):
-        in_guise = number > 0 and not model.draws
-        guise = sudoku.random_symmetry(count, size, generator) if in_guise else None
+        again = number > 0 and not model.draws
+        guise = puzzle.symmetry(count, generator) if again and puzzle.symmetry else None
+        noise = NOISE if again and guise is None else 0.0
         seeds = range(seed + number * count, seed + (number + 1) * count)
         with precision(model.device, bfloat16=True):
-            steps = list(observe(model, batch, max_steps, 0.0, seeds, guise))
+            steps = list(observe(model, batch, max_steps, Noise(noise, seeds), guise))
         said.append(steps[-1].tokens)
         seen.append(stacked(steps))
     parts = {name: torch.stack([one[name] for one in seen]) for name in seen[0]}  # (A, S, B)
     chosen, rows = breadth.choose(choose, **parts)[-1], torch.arange(count)
     confidence = parts["halt_logits"][chosen, -1, rows].sigmoid()
     answers = torch.stack(said)[chosen, rows]
-    return _checked(boards, answers, [max_steps * tries] * count, confidence, tries)
+    return _checked(puzzle, questions, answers, [max_steps * tries] * count, confidence, tries)
 
 
 def attempt(
     model: Reasoner,
-    boards: np.ndarray,
+    questions: np.ndarray,
     max_steps: int,
     halt_above: float | None,
-    symmetry: sudoku.Symmetry | None = None,
+    generator: torch.Generator | None = None,
 ) -> list[Solved]:
-    """Let a network answer each of `boards` (B, n*n) once; for the arguments see `solve_boards`.
+    """Let a network answer each of `questions` (B, L) once; for the arguments see `solve_boards`.
 
-    If there is a `symmetry`, the network sees the boards under it, and its answers are
-    transformed back.
+    With a `generator`, the network sees them under random symmetries or starts with noise.
     """
-    tokens = torch.from_numpy(sudoku.to_tokens(boards))
-    seen = tokens if symmetry is None else sudoku.apply(symmetry, tokens)
+    puzzle, count = puzzle_of(model), len(questions)
+    tokens, start, undo = torch.from_numpy(questions).long(), None, None
+    if generator is not None and puzzle.symmetry is not None:
+        show, undo = puzzle.symmetry(count, generator)
+        tokens = show(tokens)
+    elif generator is not None:
+        seeds = torch.randint(2**31, (count,), generator=generator).tolist()
+        start = Noise(NOISE, seeds).disturb(model.initial_latents(count), 1)
     with precision(model.device, bfloat16=True):
         result = answer(
-            model, seen.long().to(model.device), max_steps=max_steps, halt_above=halt_above
+            model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start
         )
-    said = result.tokens if symmetry is None else sudoku.undo(symmetry, result.tokens)
-    return _checked(boards, said, result.steps, result.confidence)
+    said = result.tokens if undo is None else undo(result.tokens)
+    return _checked(puzzle, questions, said, result.steps, result.confidence)
 
 
-def _checked(boards: np.ndarray, tokens: Tensor, steps, confidence, tries: int = 1) -> list[Solved]:
-    """The answers `tokens` (B, n*n) to some boards, checked against the rules."""
-    solutions = sudoku.from_tokens(tokens.cpu().numpy())
-    columns = (boards, solutions, sudoku.is_solution(boards, solutions), steps, confidence)
+def _checked(
+    puzzle: Puzzle, questions: np.ndarray, tokens: Tensor, steps, confidence, tries: int = 1
+) -> list[Solved]:
+    """The answers `tokens` (B, L) to questions (B, L), checked by the rules if there are any."""
+    solutions = tokens.cpu().numpy().astype(puzzle.dtype)
+    valid: list[bool | None] = [None] * len(questions)
+    if puzzle.breaks is not None:
+        valid = (~puzzle.broken(questions, solutions).any(-1)).tolist()
+    columns = (questions, solutions, valid, steps, confidence)
     return [
-        Solved(puzzle, solution, bool(right), int(steps), tries, float(confidence))
-        for puzzle, solution, right, steps, confidence in zip(*columns, strict=True)
+        Solved(puzzle, question, solution, right, int(steps), tries, float(confidence))
+        for question, solution, right, steps, confidence in zip(*columns, strict=True)
     ]

@@ -19,7 +19,7 @@ from trm_lite.common.device import precision
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import ALONE, Ranks
-from trm_lite.data.folder import Arrays, read_split
+from trm_lite.data.folder import Arrays, read_about, read_split
 from trm_lite.evaluation.scoring import Share, share
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import arc
@@ -27,6 +27,7 @@ from trm_lite.puzzles.arc import Pair
 from trm_lite.thinking import MAX_STEPS, seeded, think
 
 PASS_KS = (1, 2, 5, 10, 100, 1000)
+VERDICTS = {True: "right", False: "wrong", None: "not known to be right"}
 ATTEMPTS = 2  # how many grids ARC allows per test input
 
 
@@ -115,7 +116,7 @@ class Votes:
     def ranks(self) -> dict[str, list[int | None]]:
         """The place of the right grid in each ranking, by task and test input.
 
-        0 means first, and None that nobody voted for the right grid.
+        0 means first, and None that nobody voted for the right grid, or that it is not known.
         """
         found = {}
         for task, pairs in self.tests.items():
@@ -123,7 +124,8 @@ class Votes:
             for test, pair in enumerate(pairs):
                 keys = [_key(candidate.grid) for candidate in self.ranked(task, test)]
                 right = _key(pair.output)
-                found[task].append(keys.index(right) if right in keys else None)
+                known = pair.answered and right in keys
+                found[task].append(keys.index(right) if known else None)
         return found
 
     def pass_at(self, ks: Sequence[int] = PASS_KS) -> dict[int, Share]:
@@ -132,16 +134,27 @@ class Votes:
         The interval treats each task as one trial, even if it has several test inputs and only
         some are solved. Such a score varies no more than a coin flip with the same mean. So
         Wilson's interval may be too wide, but not too narrow.
+
+        Test inputs without a known answer do not count, and neither do tasks that have no others;
+        if there are no tasks at all, the result is empty.
         """
-        ranks = self.ranks()
+        ranks = [
+            [rank for rank, pair in zip(found, self.tests[task], strict=True) if pair.answered]
+            for task, found in self.ranks().items()
+        ]
+        ranks = [of_task for of_task in ranks if of_task]
         solved = {
             k: sum(
                 sum(rank is not None and rank < k for rank in of_task) / len(of_task)
-                for of_task in ranks.values()
+                for of_task in ranks
             )
-            for k in ks
+            for k in (ks if ranks else ())
         }
         return {k: share(successes, len(ranks)) for k, successes in solved.items()}
+
+    def unanswered(self) -> int:
+        """How many test inputs have no known answer."""
+        return sum(not pair.answered for pairs in self.tests.values() for pair in pairs)
 
     def submission(self, attempts: int = ATTEMPTS) -> dict[str, list[dict[str, list]]]:
         """The first `attempts` candidates of every test input, in Kaggle's format.
@@ -166,6 +179,8 @@ class Votes:
     def record(self, task: str, *, candidates: int = 3, voters: int = 4) -> list[dict]:
         """The outcome of the vote on each test input of a task, as plain data.
 
+        Whether a grid is right is None where the answer is not known.
+
         Args:
             task: name of the task.
             candidates: list only so many grids, the best first.
@@ -178,7 +193,7 @@ class Votes:
                 {
                     "votes": candidate.votes,
                     "confidence": candidate.confidence,
-                    "right": np.array_equal(candidate.grid, pair.output),
+                    "right": np.array_equal(candidate.grid, pair.output) if pair.answered else None,
                     "grid": candidate.grid.tolist(),
                     "voters": [
                         {"augmentation": str(arc.parse_name(name)[1]), "belief": belief}
@@ -208,9 +223,10 @@ class Votes:
                 f"{_counted(of_test['votes'], 'vote')} for {_counted(of_test['grids'], 'grid')}"
             )
             for place, candidate in enumerate(of_test["candidates"], start=1):
+                verdict = VERDICTS[candidate["right"]]
                 lines.append(
                     f"  {place}. {_counted(candidate['votes'], 'vote')}, confidence "
-                    f"{candidate['confidence']:.3f}, {'right' if candidate['right'] else 'wrong'}"
+                    f"{candidate['confidence']:.3f}, {verdict}"
                 )
                 drawing = arc.render(np.array(candidate["grid"])) or "(empty)"
                 lines += [f"     {line}" for line in drawing.splitlines()]
@@ -241,8 +257,8 @@ def votes_for(folder: Path) -> Votes:
     """
     try:
         names = json.loads((folder / "identifiers.json").read_text())
-        about = json.loads((folder / "about.json").read_text())
-        if about["puzzle"] != "arc":
+        about = read_about(folder)
+        if about["puzzle"] != f"arc-{arc.SIDE}x{arc.SIDE}":
             raise UserError(
                 f"{folder} holds {about['puzzle']}, but only ARC is solved by voting; "
                 "name a folder with ARC."

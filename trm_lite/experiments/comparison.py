@@ -17,8 +17,10 @@ import torch
 
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
+from trm_lite.data.settings import BuiltData
 from trm_lite.evaluation.scoring import evaluate
-from trm_lite.experiments.presets import get_preset
+from trm_lite.experiments import year_after
+from trm_lite.experiments.presets import get_preset, is_own, variant
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.training.flops import step_flops
 from trm_lite.training.recipe import Preset, replace
@@ -26,14 +28,22 @@ from trm_lite.training.token_trainer import trainer_for
 from trm_lite.training.trainer import Trainer
 
 BASE = "sudoku-6x6"  # the preset that sets the steps and the compute of all rows
+SOLVERS_STEPS = "tokens-scratch"  # the row that needs a solver, which is part of few puzzles
 TRM = "trm"  # the row of the base preset itself
 ROWS = (
     "direct", "direct-deep", "tokens", "tokens-scratch", "tied", "tied-supervised",
     "hrm-ema", "one-step", TRM, "hrm-act", "two-nets", "4-layers", "att",
     "k1-T1", "shallow", "k2-T2", "k3-T3", "multi-scale", "single", "no-act",
 )  # fmt: skip
+# The systems of the year after TRM, beside the core of its own table.
+YEAR_AFTER = ("direct", "hrm-ema", "one-step", TRM, *year_after.COMPARED[3:])
 # Two-sided 95 % points of Student's t by degrees of freedom, for intervals over few seeds.
 STUDENT = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+
+
+def rows_for(base: str) -> tuple[str, ...]:
+    """The rows that a preset, or a puzzle of your own, can be compared in."""
+    return tuple(row for row in ROWS if row != SOLVERS_STEPS or not is_own(base))
 
 
 def compare(
@@ -58,11 +68,10 @@ def compare(
         ship: folder for the weights of seed 0, in half precision.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
-    reference = replace(get_preset(base), test=test, **changes)
-    presets = {
-        row: reference if row == TRM else replace(get_preset(f"{base}-{row}"), test=test, **changes)
-        for row in rows
-    }
+    if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
+        changes["test"] = test
+    reference = replace(get_preset(base), **changes)
+    presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
     table = {
@@ -90,12 +99,19 @@ def compare(
                     return None
                 write_atomically(file, json.dumps(measured).encode())
             if ship is not None and seed == 0:
-                weights, about = load_weights(folder / file.stem / "last.safetensors")
-                save_weights(weights, ship / f"{base}-{row}.safetensors", about, half=True)
+                _ship(preset, folder / file.stem, ship / f"{base}-{row}.safetensors")
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
             text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
     return table
+
+
+def _ship(preset: Preset, run: Path, to: Path) -> None:
+    """Save the final weights of a run in half precision."""
+    if preset.recipe.grows:  # which has a run for each end
+        run /= "equal_compute"
+    weights, about = load_weights(run / "last.safetensors")
+    save_weights(weights, to, about, half=True)
 
 
 def run_row(
@@ -112,10 +128,29 @@ def run_row(
     """
     cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
-    preset = replace(preset, steps=max(ends.values()))
     torch.compiler.reset()  # torch limits the variants of a compiled function, and each row is one
-    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
     measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
+    if preset.recipe.grows:  # a part of such a run is no run: each end needs its own
+        runs = {name: {name: steps} for name, steps in ends.items()}
+    else:
+        runs = {"": ends}
+    measured["seconds"] = 0.0
+    for name, part in runs.items():
+        run = replace(preset, steps=max(part.values()))
+        tested = _train_to_ends(run, part, folder / name, compile)
+        if tested is None:
+            return None
+        measured["seconds"] += tested.pop("seconds")
+        measured |= tested
+    return measured
+
+
+def _train_to_ends(
+    preset: Preset, ends: dict[str, int], folder: Path, compile: bool
+) -> dict | None:
+    """Train one run and test it at each of its ends, which are optimiser steps by name."""
+    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
+    measured: dict = {}
     tested: dict = {}  # results at the latest end; for TRM, the two ends are the same
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
         kept = folder / f"{name}.json"  # exists if it was tested before an interruption

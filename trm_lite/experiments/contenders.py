@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trm_lite.data.dataset import Batch
-from trm_lite.nets.configs import TRMConfig, inner_width
+from trm_lite.nets.base_config import inner_width
+from trm_lite.nets.configs import TRMConfig
 
 
 class GatedMLP(nn.Module):

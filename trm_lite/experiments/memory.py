@@ -19,16 +19,24 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig
+from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig, RSMConfig
+from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
 from trm_lite.training.losses import step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.token_trainer import next_token_loss, trainer_for
 
-# Changes of the config that leave out all applications without a gradient. Autograd keeps nothing
-# of them, so the prediction is the same, and faster.
-GRADIENT_ALONE = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}
+
+def gradient_alone(config: ReasonerConfig) -> ReasonerConfig:
+    """The config without the applications that have no gradient.
+
+    Autograd keeps nothing of them, so the prediction is the same, and faster.
+    """
+    changes: dict[str, int] = {"TRM": {"T": 1}, "HRM": {"T": 1, "n": 1}}.get(config.network, {})
+    if isinstance(config, LoopedConfig):
+        changes = {"loops": config.loops_with_gradient}
+    return dataclasses.replace(config, num_puzzles=1, **changes)
 
 
 def activation_bytes(preset: Preset, recompute: bool = False) -> int:
@@ -39,8 +47,7 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
     """
     config, recipe = preset.model, preset.recipe
     if isinstance(config, ReasonerConfig):
-        changes = GRADIENT_ALONE.get(config.network, {})
-        config = dataclasses.replace(config, num_puzzles=1, **changes)
+        config = gradient_alone(config)
     model = build_network(config).train()
     for module in model.modules():
         if isinstance(module, Stack):
@@ -123,14 +130,15 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
 
     The boards are random tokens. All slots take up their memory, before and after the step, but
     only the first micro-batch is computed: the others would take time and use the same memory
-    again. Raises UserError for networks that write token by token, which have no slots.
+    again. Raises UserError for networks that have no slots: RSM, and those that write token
+    by token.
 
     Args:
         preset: the experiment.
         micro_batch: slots in the network at once.
         recompute: see `Stack`.
     """
-    if isinstance(preset.model, AutoregressiveConfig):
+    if isinstance(preset.model, AutoregressiveConfig | RSMConfig):
         raise UserError(
             f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
         )

@@ -11,7 +11,10 @@ from trm_lite.nets.configs import (
     DirectConfig,
     HRMConfig,
     NetConfig,
+    RSMConfig,
+    SERRMConfig,
     TRMConfig,
+    URMConfig,
 )
 
 
@@ -29,6 +32,7 @@ class Row:
     model: dict = field(default_factory=dict)  # fields of that config that differ
     mini: dict = field(default_factory=dict)  # further fields that differ at mini size
     recipe: dict = field(default_factory=dict)  # fields of the recipe that differ
+    full: dict = field(default_factory=dict)  # further fields that differ at full size
 
 
 AS_PUBLISHED = {"act": "q_learning", "ema_rate": 0.0}  # how HRM's authors train it
@@ -115,13 +119,17 @@ CORE = ("direct", "hrm-ema", "one-step")  # the most important rows to compare T
 MINI_SIZES: dict[type[NetConfig], dict] = {
     HRMConfig: {"H_layers": 2, "L_layers": 2, "mixing": "mlp", "prefix_len": 1},
     DirectConfig: {"num_layers": 2, "mixing": "mlp", "prefix_len": 1},
+    RSMConfig: {"prefix_len": 1},
+    URMConfig: {},
+    SERRMConfig: {},
     AutoregressiveConfig: {"hidden_size": 64, "num_layers": 4, "num_heads": 4},
 }
 
 
 def full_model(row: Row) -> NetConfig:
     """The network of a row at the paper's size."""
-    return row.network(vocab_size=SUDOKU.vocab_size, seq_len=SUDOKU.seq_len, **row.model)
+    sizes = {name: getattr(SUDOKU, name) for name in ("vocab_size", "seq_len", "puzzle")}
+    return row.network(**sizes, **row.model)
 
 
 def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
@@ -129,7 +137,7 @@ def mini_model(row: Row, trm: TRMConfig) -> NetConfig:
     changes = row.model | row.mini
     if row.network is TRMConfig:
         return replace(trm, **changes)
-    shared = ("vocab_size", "seq_len", "hidden_size", "multiple_of")
+    shared = ("vocab_size", "seq_len", "hidden_size", "multiple_of", "puzzle")
     sizes = {name: getattr(trm, name) for name in shared} | MINI_SIZES[row.network]
     return row.network(**sizes | changes)
 
@@ -143,6 +151,7 @@ class Benchmark:
     """
 
     name: str
+    puzzle: str  # name of its puzzle
     vocab_size: int  # different tokens
     seq_len: int  # cells of a puzzle
     accuracy: dict[str, float]  # exact match (ARC: pass@2) in per cent, by network
@@ -160,7 +169,12 @@ class Benchmark:
     @property
     def shape(self) -> dict:
         """The fields of a network's config that follow from the puzzles."""
-        return dict(vocab_size=self.vocab_size, seq_len=self.seq_len, num_puzzles=self.num_puzzles)
+        return dict(
+            vocab_size=self.vocab_size,
+            seq_len=self.seq_len,
+            num_puzzles=self.num_puzzles,
+            puzzle=self.puzzle,
+        )
 
     def networks(self) -> dict[str, NetConfig]:
         """The networks of the paper's main tables (4 and 5) at full size, by name."""
@@ -176,7 +190,8 @@ class Benchmark:
 _ARC = {"puzzle_lr": 1e-2, "weight_decay": 0.1, "puzzle_weight_decay": 0.1}
 GUISES = 1_001  # most guises of each ARC task, including the original
 SUDOKU = Benchmark(
-    "sudoku-extreme", 11, 81, {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
+    "sudoku-extreme", "sudoku-9x9", 11, 81,
+    {"attention": 74.7, "mlp": 87.4, "hrm": 55.0, "direct": 0.0},
     2_000, 422_786, 798_000_000,
 )  # fmt: skip
 
@@ -190,16 +205,19 @@ def ablation_name(row: Row) -> str:
 BENCHMARKS = (
     SUDOKU,
     Benchmark(
-        "maze-hard", 6, 900, {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0},
+        "maze-hard", "maze-30x30", 6, 900,
+        {"attention": 85.3, "mlp": 0.0, "hrm": 74.5, "direct": 0.0},
         1_000, 1_000, 2 * 1_807_030, n=4,
     ),
     Benchmark(
-        "arc-agi-1", 12, 900, {"attention": 44.6, "mlp": 29.6, "hrm": 40.3, "direct": 21.0},
+        "arc-agi-1", "arc-30x30", 12, 900,
+        {"attention": 44.6, "mlp": 29.6, "hrm": 40.3, "direct": 21.0},
         GUISES * (1_302 + 416 + 1_363 + CONCEPT_PAIRS), GUISES * 419, 0,
         876_406, 4, _ARC | {"steps": 518_226},
     ),
     Benchmark(
-        "arc-agi-2", 12, 900, {"attention": 7.8, "mlp": 2.4, "hrm": 5.0, "direct": 0.0},
+        "arc-agi-2", "arc-30x30", 12, 900,
+        {"attention": 7.8, "mlp": 2.4, "hrm": 5.0, "direct": 0.0},
         GUISES * (3_232 + 1_076 + 358 + CONCEPT_PAIRS), GUISES * 172, 0,
         1_191_730, 4, _ARC | {"steps": 722_098},
     ),

@@ -1,18 +1,22 @@
 """Every experiment of the course as a named `Preset`."""
 
 import dataclasses
+import json
 from collections.abc import Container, Iterable
+from pathlib import Path
 
 from trm_lite.common.errors import UserError, nearest
 from trm_lite.common.tables import columns
-from trm_lite.data.settings import BuiltData, MazeData, SmallArcData, SudokuData
-from trm_lite.experiments import paper
-from trm_lite.nets.configs import TRMConfig
+from trm_lite.data.settings import BuiltData, MazeData, PuzzleData, SmallArcData, SudokuData
+from trm_lite.experiments import paper, year_after
+from trm_lite.nets.configs import TRMConfig, URMConfig
 from trm_lite.training.recipe import Preset, Recipe, replace
 
 
 def _sudoku(name: str, about: str, data: SudokuData, recipe: Recipe, **model) -> Preset:
-    config = TRMConfig(vocab_size=data.vocab_size, seq_len=data.seq_len, **model)
+    config = TRMConfig(
+        vocab_size=data.vocab_size, seq_len=data.seq_len, puzzle=data.puzzle_name, **model
+    )
     return Preset(name, about, data, config, recipe)
 
 
@@ -31,9 +35,11 @@ MINI = Recipe(
 def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     """The rows called `names` of the paper's tables, as variants of the small TRM in `base`."""
     made = []
-    for row in paper.ROWS:
+    for row in (*paper.ROWS, *year_after.ROWS):
         if row.name in names:
             model = paper.mini_model(row, base.model)
+            if base.data.puzzle_name.startswith("maze"):
+                model = dataclasses.replace(model, **year_after.ON_MAZES.get(row.name, {}))
             # On a CPU, attention is slow in bfloat16.
             on_cpu = getattr(model, "mixing", "attention") == "mlp"
             recipe = dataclasses.replace(base.recipe, bfloat16=on_cpu, **row.recipe)
@@ -45,7 +51,7 @@ def _ablation(row: paper.Row) -> Preset:
     """A row of the paper's tables at full size, on Sudoku-Extreme."""
     about = row.about if row.accuracy is None else f"{row.about}; paper {row.accuracy} %"
     data = BuiltData(paper.SUDOKU.name)
-    recipe = dataclasses.replace(Recipe(), **row.recipe)
+    recipe = dataclasses.replace(Recipe(), **row.recipe | row.full)
     return Preset(paper.ablation_name(row), about, data, paper.full_model(row), recipe)
 
 
@@ -65,6 +71,20 @@ def _main_rows(benchmark: paper.Benchmark) -> list[Preset]:
     return made
 
 
+def _urm_on_arc() -> list[Preset]:
+    """URM on the two ARC benchmarks, as in its authors' scripts."""
+    made = []
+    for benchmark in paper.BENCHMARKS[2:]:
+        figure, changes = year_after.URM_ON_ARC[benchmark.name]
+        data = BuiltData(benchmark.name, vocab_size=benchmark.vocab_size, seq_len=benchmark.seq_len)
+        recipe = dataclasses.replace(Recipe(), **changes)
+        about = f"Universal Reasoning Model; its paper {figure} % (pass@1)"
+        model = URMConfig(**benchmark.shape)
+        made.append(Preset(f"{benchmark.name}-urm", about, data, model, recipe))
+    return made
+
+
+LARGE = 49  # more cells than this need a larger network and more steps
 MINI_SHAPE = {"multiple_of": 32, "T": 2, "n": 3, "prefix_len": 1}
 MINI_6X6 = _sudoku(
     "sudoku-6x6", "minimal 6x6 Sudoku; the demo", SudokuData(), MINI, hidden_size=48, **MINI_SHAPE
@@ -140,14 +160,24 @@ MAZE_7X7 = Preset(
     "maze-7x7",
     "mazes of 7x7 cells with a single path",
     MazeData(),
-    TRMConfig(6, 49, hidden_size=48, **MINI_SHAPE),
+    TRMConfig(6, 49, hidden_size=48, puzzle="maze-7x7", **MINI_SHAPE),
     dataclasses.replace(MINI, steps=5_000),
 )
 MINI_ARC = Preset(
     "mini-arc",
     "ARC tasks of at most 6x6 cells, each in 16 guises",
     SmallArcData(),
-    TRMConfig(12, 36, hidden_size=64, multiple_of=32, T=1, n=2, prefix_len=1, num_puzzles=945),
+    TRMConfig(
+        12,
+        36,
+        hidden_size=64,
+        multiple_of=32,
+        T=1,
+        n=2,
+        prefix_len=1,
+        num_puzzles=945,
+        puzzle="arc-6x6",
+    ),
     dataclasses.replace(
         MINI,
         batch_size=64,
@@ -156,6 +186,14 @@ MINI_ARC = Preset(
         puzzle_lr=1e-2,
         puzzle_weight_decay=0.1,
     ),
+)
+
+FAST = Preset(  # the settings of nano-trm, a re-implementation
+    "sudoku-extreme-fast",
+    "TRM without puzzle positions, with AdamW and clipping; use --compile",
+    BuiltData(paper.SUDOKU.name),
+    TRMConfig(prefix_len=0),
+    Recipe(steps=50_000, optimizer="adamw", clip_norm=1.0),
 )
 
 PRESETS = {
@@ -172,10 +210,13 @@ PRESETS = {
         MINIMAL_9X9,
         MAZE_7X7,
         MINI_ARC,
-        *_variants(MINI_6X6, [row.name for row in paper.ROWS if row.name]),
+        *_variants(MINI_6X6, [row.name for row in (*paper.ROWS, *year_after.ROWS) if row.name]),
         *_variants(EASY_9X9, paper.CORE),
-        *_variants(MINIMAL_9X9, paper.CORE),
-        *(_ablation(row) for row in paper.ROWS),
+        *_variants(MINIMAL_9X9, year_after.COMPARED),
+        *_variants(MAZE_7X7, year_after.COMPARED),
+        *(_ablation(row) for row in (*paper.ROWS, *year_after.ROWS)),
+        *_urm_on_arc(),
+        FAST,
         *(
             preset
             for benchmark in paper.BENCHMARKS
@@ -186,10 +227,84 @@ PRESETS = {
 }
 
 
+# --- puzzles of your own --------------------------------------------------------------------------
+
+
+def own_preset(where: Path, row: str = "") -> Preset:
+    """A small experiment whose sizes fit a puzzle of your own. Raises UserError if there is none.
+
+    Args:
+        where: a puzzle file, or a folder that `trm-lite data` built of a CSV file.
+        row: which network, by its name in the paper's tables, such as "direct"; TRM if "".
+    """
+    if where.suffix == ".py":
+        return own_variant(PuzzleData.of(where), row)
+    try:
+        about = json.loads((where / "about.json").read_text())
+        sizes = about["vocab_size"], about["seq_len"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{where} is no data folder ({error}); build one with trm-lite data."
+        ) from error
+    data = BuiltData(about.get("name", where.name), str(where.resolve()), *sizes)
+    return own_variant(data, row)
+
+
+def own_variant(data: BuiltData | PuzzleData, row: str = "") -> Preset:
+    """The preset of `own_preset` for its data. Raises UserError if there is no such row."""
+    rows = {("trm" if r.name == "" else r.name): r for r in paper.ROWS}
+    if (row or "trm") not in rows:
+        hint = nearest(row, rows, f"there are {', '.join(rows)}.")
+        raise UserError(f"There is no network '{row}'; {hint}", "row")
+    chosen, name = rows[row or "trm"], data.puzzle_name
+    large = data.seq_len > LARGE
+    trm = TRMConfig(
+        vocab_size=data.vocab_size,
+        seq_len=data.seq_len,
+        hidden_size=96 if large else 48,
+        puzzle=name,
+        **MINI_SHAPE,
+    )
+    model = trm if chosen.name == "" else paper.mini_model(chosen, trm)
+    on_cpu = getattr(model, "mixing", "attention") == "mlp"
+    usual = dataclasses.replace(ON_9X9, steps=3_000) if large else MINI
+    recipe = dataclasses.replace(usual, bfloat16=on_cpu, **chosen.recipe)
+    suffix = "" if chosen.name == "" else f"-{chosen.name}"
+    return Preset(f"{name}{suffix}", chosen.about, data, model, recipe)
+
+
+def usual_preset(preset: Preset) -> Preset | None:
+    """The preset from which one of the same name may differ; None if there is none."""
+    if preset.name in PRESETS or not isinstance(preset.data, BuiltData | PuzzleData):
+        return PRESETS.get(preset.name)
+    row = preset.name.removeprefix(preset.model.puzzle).removeprefix("-")
+    try:
+        return own_variant(preset.data.usual(), row)
+    except UserError:  # its data is gone, or it was called something else
+        return None
+
+
+def variant(base: str, row: str) -> Preset:
+    """The row called `row` of the paper's tables as a variant of the preset `base`."""
+    if row in ("", "trm"):
+        return get_preset(base)
+    return own_preset(Path(base), row) if is_own(base) else get_preset(f"{base}-{row}")
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a puzzle file or of a data folder, and not of a preset."""
+    return name not in PRESETS and (name.endswith(".py") or (Path(name) / "about.json").exists())
+
+
 def get_preset(name: str) -> Preset:
-    """The preset called `name`. Raises UserError, with similar names, if there is none."""
+    """The preset called `name`, or the one for a puzzle file or a data folder of that name.
+
+    Raises UserError, with similar names, if there is none.
+    """
     if name in PRESETS:
         return PRESETS[name]
+    if is_own(name):
+        return own_preset(Path(name))
     hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")
 

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import markdown
-from trm_lite.experiments import paper
-from trm_lite.experiments.presets import PRESETS
+from trm_lite.evaluation.scoring import Share
+from trm_lite.experiments import paper, year_after
+from trm_lite.experiments.presets import PRESETS, usual_preset
 from trm_lite.training.recipe import Preset, from_dict
 from trm_lite.viewing import plots, style
 from trm_lite.viewing.style import CLUE_PAPER, RIGHT
@@ -43,7 +44,7 @@ def collect(runs: Sequence[Path]) -> list[dict]:
                 "one of them out."
             )
         exams[preset.seed] = exam
-    tables = paper.tables()
+    tables = paper.tables() | year_after.tables()
     in_paper = {name for figures in tables.values() for name in figures}
     others = {name: None for name, _ in experiments if name not in in_paper}
     lines = []
@@ -68,14 +69,16 @@ def changes(preset: Preset, exam: dict) -> tuple[str, ...]:
         preset: what was run.
         exam: the results of its test.
     """
-    if preset.name not in PRESETS:
+    usual = usual_preset(preset)
+    if usual is None:
         return ()
 
     def settings(preset: Preset) -> dict:
         parts = (dataclasses.asdict(part) for part in (preset.data, preset.model, preset.recipe))
-        return {name: value for part in parts for name, value in part.items() if name != "folder"}
+        found = {name: value for part in parts for name, value in part.items()}
+        return {name: value for name, value in found.items() if name not in ("folder", "file")}
 
-    own, mine = settings(PRESETS[preset.name]), settings(preset)
+    own, mine = settings(usual), settings(preset)
     if math.isclose(own.get("num_puzzles", 1), mine.get("num_puzzles", 1), rel_tol=0.01):
         mine["num_puzzles"] = own.get("num_puzzles", 1)
     found = [f"{name} {value}" for name, value in mine.items() if own.get(name, value) != value]
@@ -127,7 +130,8 @@ def _line(
         "low": 100 * tests[0]["exact"]["low"] if len(tests) == 1 else min(shares.values()),
         "high": 100 * tests[0]["exact"]["high"] if len(tests) == 1 else max(shares.values()),
         "best": mean(exam["best"] for exam in tests),
-        "shortest_path": mean(exam.get("shortest_path") for exam in tests),
+        # Earlier versions tested mazes only, under another name.
+        "any_valid": mean(exam.get("any_valid", exam.get("shortest_path")) for exam in tests),
         "count": tests[0]["exact"]["count"],
         "counted": "tasks" if "pass_at" in tests[0] else "puzzles",
         "steps": sorted({there["look"]["step"] for there in around}),
@@ -147,27 +151,45 @@ def read_exam(run: Path) -> dict:
     try:
         exam = json.loads((run / "test-last.json").read_text())
         best = run / "test-best.json"
+        _check(exam)
         return exam | {
             "preset": json.loads((run / "preset.json").read_text()),
             "best": json.loads(best.read_text())["exact"] if best.exists() else None,
         }
     except FileNotFoundError as error:
+        if (run / "submission.json").exists():
+            raise UserError(
+                f"{run} was tested on tasks whose answers are not known, so it cannot be reported."
+            ) from error
         raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
             f"The results in {run} are damaged; run again: trm-lite evaluate {run}"
         ) from error
+
+
+def _check(exam: dict) -> None:
+    """Raise TypeError, KeyError or AttributeError for results that `examine_run` did not write."""
+    for measured in (exam["exact"], exam.get("shortest_path") or exam["exact"]):
+        for name in Share._fields:
+            math.isnan(measured[name])
+    around = exam["circumstances"]
+    range(around["look"]["step"])
+    exam.get("drawn", {}).items()
+    if not isinstance(around["device"], str):
+        raise TypeError("a device has a name")
+    str(around["commit"])
 
 
 def as_markdown(lines: list[dict]) -> str:
     """The report as Markdown tables, with the circumstances of every measurement below them."""
     parts = []
     for title, rows in by_table(lines).items():
-        path = any(line.get("shortest_path") is not None for line in rows)
-        heads = ["preset", "parameters", "last, %", "best, %", *["any shortest path, %"] * path]
+        valid = any(line.get("any_valid") is not None for line in rows)
+        heads = ["preset", "parameters", "last, %", "best, %", *["any valid answer, %"] * valid]
         heads += ["seeds", "paper, %", "gap"]
-        cells = [_cells(line, path) for line in rows]
-        align = "<>>>" + ">" * path + "<>>"
+        cells = [_cells(line, valid) for line in rows]
+        align = "<>>>" + ">" * valid + "<>>"
         parts += [f"**{title}**", "", markdown(cells, heads, align=align), ""]
     parts += [
         "last: the weights at the end; best: those of the best look at the validation puzzles. In "
@@ -200,8 +222,8 @@ def label_of(line: dict) -> str:
     return f"{line['preset']} (changed)" if line["changed"] else line["preset"]
 
 
-def _cells(line: dict, path: bool) -> list[str]:
-    """The cells of a line, empty where there is no figure. `path` adds shortest paths."""
+def _cells(line: dict, valid: bool) -> list[str]:
+    """The cells of a line, empty where there is no figure; `valid` adds valid answers."""
 
     def cell(figure: float | None, form: str = ".1f") -> str:
         return "" if figure is None else f"{figure:{form}}"
@@ -217,7 +239,7 @@ def _cells(line: dict, path: bool) -> list[str]:
         f"{line['parameters']:,}",
         last,
         cell(line.get("best")),
-        *[cell(line.get("shortest_path"))] * path,
+        *[cell(line.get("any_valid"))] * valid,
         seeds,
         cell(line["paper"]),
         gap,

@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from trm_lite.common.device import circumstances, cpu_prefers_bfloat16, precision
+from trm_lite.common.device import circumstances, compiling, cpu_prefers_bfloat16, precision
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import columns
 from trm_lite.data.dataset import PuzzleSet, Splits
@@ -158,7 +159,8 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
         trainer.model.compile()
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        translated = compiling() if system.compiled else nullcontext()
+        with translated, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             loss = trainer.loss()
         trainer.learn(loss)
 

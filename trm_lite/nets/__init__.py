@@ -5,7 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "configs": ["AutoregressiveConfig", "DirectConfig", "HRMConfig", "TRMConfig", "URMConfig"],
+        "configs": [
+            "AutoregressiveConfig",
+            "DirectConfig",
+            "HRMConfig",
+            "TRMConfig",
+        ],
         "autoregressive": ["Autoregressive"],
         "direct": ["Direct"],
         "hrm": ["HRM"],

@@ -22,6 +22,7 @@ from trm_lite.nets.layers import (
     Stack,
     truncated_normal_,
 )
+from trm_lite.puzzles import Puzzle
 
 PAD = 0
 
@@ -77,6 +78,7 @@ class Autoregressive(nn.Module):
     """
 
     hot = "read"
+    puzzle: Puzzle | None = None  # what it reads, where it was told; see `build.puzzle_of`
 
     def __init__(self, config: AutoregressiveConfig):
         super().__init__()

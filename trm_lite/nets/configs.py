@@ -3,129 +3,13 @@
 Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from trm_lite.common.errors import UserError
-
-
-def inner_width(width: int, expansion: float, multiple_of: int) -> int:
-    """The inner width of a SwiGLU: 2/3 * expansion * width, rounded up to a `multiple_of`.
-
-    The factor 2/3 makes up for the third matrix of a SwiGLU, which a plain MLP does not have.
-    """
-    return math.ceil(round(expansion * width * 2 / 3) / multiple_of) * multiple_of
-
-
-@dataclass(frozen=True)
-class NetConfig:
-    """The sizes that every network has. The defaults are the TRM paper's, for 9x9 Sudoku."""
-
-    vocab_size: int = 11  # V, different tokens
-    seq_len: int = 81  # L, cells of a puzzle
-    hidden_size: int = 512  # D, features per position
-    num_heads: int = 8  # H, attention heads
-    expansion: float = 4.0  # a SwiGLU is inside 2/3 of this times as wide as outside
-    multiple_of: int = 256  # and its inner width is rounded up to a multiple of this
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers applied in sequence in one forward pass."""
-        raise NotImplementedError
-
-    @property
-    def gradient_depth(self) -> int:
-        """How many of these layers the gradient flows through: by default all of them."""
-        return self.effective_depth
-
-    @property
-    def mixing(self) -> str:
-        """How positions exchange information: "mlp" or "attention"."""
-        return "attention"
-
-    @property
-    def parameters(self) -> int:
-        """The number of trained parameters, without the table of puzzle embeddings."""
-        raise NotImplementedError
-
-    @property
-    def latent_size(self) -> int:
-        """How many numbers each puzzle carries from one supervision step to the next."""
-        return 0
-
-    @property
-    def puzzle_table_size(self) -> int:
-        """How many numbers the table of puzzle embeddings holds, which `parameters` leaves out."""
-        return 0
-
-    def _swiglu(self, width: int) -> int:
-        return 3 * width * inner_width(width, self.expansion, self.multiple_of)
-
-    def _attention(self) -> int:
-        return 4 * self.hidden_size * (self.hidden_size // self.num_heads * self.num_heads)
-
-
-@dataclass(frozen=True)
-class ReasonerConfig(NetConfig):
-    """What all reasoners have in common: networks that carry latents between supervision steps.
-
-    Raises UserError if attention heads would have no features, or an odd number of them with
-    rotary positions.
-    """
-
-    mixing: Literal["mlp", "attention"] = "mlp"  # how positions exchange information
-    positions: Literal["rotary", "learned", "none"] = "rotary"  # "rotary" affects attention only
-    num_puzzles: int = 1  # puzzle identifiers: 1 for Sudoku and mazes, one per puzzle for ARC
-    prefix_len: int = 16  # P, positions before the tokens, which hold the puzzle embedding
-    puzzle_embedding_size: int | None = None  # E, numbers per puzzle embedding; hidden_size if None
-
-    def __post_init__(self):
-        if self.mixing == "attention":
-            head_dim = self.hidden_size // self.num_heads
-            if head_dim < 1 or (self.positions == "rotary" and head_dim % 2):
-                raise UserError(
-                    f"{self.num_heads} heads on {self.hidden_size} features have {head_dim} each; "
-                    "choose num_heads so that each head has an even number of features."
-                )
-
-    @property
-    def length(self) -> int:
-        """How many positions the network works on: prefix and tokens, P + L."""
-        return self.prefix_len + self.seq_len
-
-    @property
-    def num_layers_in_all(self) -> int:
-        """Layers with their own weights, counted over all stacks."""
-        raise NotImplementedError
-
-    @property
-    def num_latents(self) -> int:
-        """How many latents z there are beside the answer y: by default 1."""
-        return 1
-
-    @property
-    def latent_updates(self) -> int:
-        """How often the latent is updated between two updates of the answer."""
-        return 0
-
-    @property
-    def parameters(self) -> int:
-        D = self.hidden_size
-        mixer = self._swiglu(self.length) if self.mixing == "mlp" else self._attention()
-        positions = self.length * D if self.positions == "learned" else 0
-        heads = 2 * self.vocab_size * D + 2 * D + 2  # tokens in and out; halt and continue
-        return self.num_layers_in_all * (mixer + self._swiglu(D)) + positions + heads
-
-    @property
-    def latent_size(self) -> int:
-        return (1 + self.num_latents) * self.length * self.hidden_size
-
-    @property
-    def puzzle_table_size(self) -> int:
-        size = self.puzzle_embedding_size
-        size = self.hidden_size if size is None else size
-        return self.num_puzzles * size * (self.prefix_len > 0)
+from trm_lite.nets.base_config import NetConfig, ReasonerConfig
+from trm_lite.nets.later_configs import SERRMConfig, URMConfig
+from trm_lite.puzzles.known import name_by_sizes
 
 
 @dataclass(frozen=True)
@@ -194,6 +78,35 @@ class TRMConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
+class RSMConfig(TRMConfig):
+    """The configuration of an RSM, a TRM whose training begins anew at each optimiser step.
+
+    The defaults are its authors' for Sudoku, at the end of the training. One supervision step is
+    one of their outer steps, and n is the number of their inner steps.
+    """
+
+    num_layers: int = 1
+    T: int = 1
+    n: int = 12
+    network: Literal["RSM"] = "RSM"  # the name of the class in files
+
+    def __post_init__(self):
+        super().__post_init__()
+        plain = (self.T, self.num_latents, self.shared_net, self.gradient) == (1, 1, True, "full")
+        if not plain or self.random_start or self.damping or self.noise:
+            raise UserError(
+                "An RSM has T = 1, one latent, one network, the full gradient and no random "
+                "numbers; leave these options as they are."
+            )
+
+    @property
+    def parameters(self) -> int:
+        D = self.hidden_size
+        # No halting head, and the output head is the token embedding.
+        return super().parameters - self.vocab_size * D - 2 * D - 2
+
+
+@dataclass(frozen=True)
 class HRMConfig(ReasonerConfig):
     """The configuration of an HRM. The defaults are its authors': 27 million parameters."""
 
@@ -253,55 +166,6 @@ class DirectConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
-class URMConfig(ReasonerConfig):
-    """Shape of a Universal Reasoning Model. The defaults are the authors', 14 million parameters.
-
-    In their code 12 loops, of which the last 6 have gradient; in their paper 8 and the last 6.
-    """
-
-    mixing: Literal["mlp", "attention"] = "attention"
-    prefix_len: int = 1
-    num_layers: int = 4
-    loops: int = 12  # applications of the network per supervision step
-    loops_with_gradient: int = 6  # the last ones
-    conv_kernel: int = 2  # of the convolution inside the SwiGLU; 0: none
-    network: Literal["URM"] = "URM"  # names the class in files
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 1 <= self.loops_with_gradient <= self.loops:
-            raise UserError(
-                f"Of {self.loops} loops 1 to {self.loops} can have gradient, not "
-                f"{self.loops_with_gradient}.",
-                "loops_with_gradient",
-            )
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers passed in one supervision step."""
-        return self.loops * self.num_layers
-
-    @property
-    def gradient_depth(self) -> int:
-        """How many of these gradient flows through."""
-        return self.loops_with_gradient * self.num_layers
-
-    @property
-    def num_layers_in_all(self) -> int:
-        return self.num_layers
-
-    @property
-    def num_latents(self) -> int:
-        return 0
-
-    @property
-    def parameters(self) -> int:
-        inner = inner_width(self.hidden_size, self.expansion, self.multiple_of)
-        conv = inner * (self.conv_kernel + 1) if self.conv_kernel else 0
-        return super().parameters + self.num_layers * conv
-
-
-@dataclass(frozen=True)
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
@@ -336,7 +200,15 @@ class AutoregressiveConfig(NetConfig):
 
 CONFIGS = {
     config.network: config
-    for config in (TRMConfig, HRMConfig, DirectConfig, URMConfig, AutoregressiveConfig)
+    for config in (
+        TRMConfig,
+        RSMConfig,
+        HRMConfig,
+        DirectConfig,
+        URMConfig,
+        SERRMConfig,
+        AutoregressiveConfig,
+    )
 }
 
 
@@ -344,11 +216,14 @@ def config_from_dict(fields: dict) -> NetConfig:
     """The configuration that `dataclasses.asdict` turned into `fields`.
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
-    knew TRM, do not have it. Raises UserError for an unknown network, and TypeError for fields
-    that its class does not have.
+    knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
+    network, and TypeError for fields that its class does not have.
     """
     fields = dict(fields)
+    if "puzzle" not in fields:
+        sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
+        fields["puzzle"] = name_by_sizes(*sizes)
     name = fields.setdefault("network", fields.pop("kind", "TRM"))
-    if name not in CONFIGS:
+    if not isinstance(name, str) or name not in CONFIGS:
         raise UserError(f"The network '{name}' is unknown here; it needs a newer trm_lite.")
     return CONFIGS[name](**fields)

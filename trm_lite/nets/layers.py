@@ -5,12 +5,14 @@ A *block* is post-norm: `h = rms_norm(h + mix(h))`, then `h = rms_norm(h + swigl
 Sizes: B batch, L length (including the puzzle prefix), D hidden size, H heads.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trm_lite.nets.configs import inner_width
+from trm_lite.nets.base_config import inner_width
 
 # A normal distribution truncated at +-2 sigma has a standard deviation of sigma / this number.
 TRUNCATION_STD_CORRECTION = 1.1368472343385565
@@ -91,24 +93,34 @@ class TokenMixer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Mix positions with bidirectional multi-head self-attention, then normalise."""
+    """Mix positions with bidirectional multi-head self-attention, then normalise.
 
-    def __init__(self, hidden_size: int, num_heads: int):
+    Args:
+        hidden_size: D.
+        num_heads: the number of heads.
+        head_dim: features per head; D / num_heads if None.
+    """
+
+    def __init__(self, hidden_size: int, num_heads: int, head_dim: int | None = None):
         super().__init__()
-        self.num_heads, self.head_dim = num_heads, hidden_size // num_heads
+        self.num_heads, self.head_dim = num_heads, head_dim or hidden_size // num_heads
         width = self.num_heads * self.head_dim  # less than D if D is not a multiple of the heads
         self.qkv = Linear(hidden_size, 3 * width)
         self.out = Linear(width, hidden_size)
 
     def forward(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
         """Attend and normalise, (B, L, D) -> (B, L, D), with rotary positions if given."""
+        return rms_norm(h + self.attend(h, rotary))
+
+    def attend(self, h: Tensor, rotary: "Rotary | None" = None) -> Tensor:
+        """What attention adds to h, (B, L, D) -> (B, L, D)."""
         batch, length, _ = h.shape
         qkv = self.qkv(h).view(batch, length, 3, self.num_heads, self.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, head_dim)
         if rotary is not None:
             q, k = rotary(q), rotary(k)
         mixed = self.mix(q, k, v)  # (B, H, L, head_dim)
-        return rms_norm(h + self.out(mixed.transpose(1, 2).reshape(batch, length, -1)))
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from every position to every other; all of q, k, v are (B, H, L, head_dim)."""
@@ -128,10 +140,13 @@ class Rotary(nn.Module):
 
     def __init__(self, head_dim: int, length: int, base: float = 10_000.0):
         super().__init__()
-        frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
-        angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
-        self.register_buffer("cos", angles.cos(), persistent=False)  # (L, head_dim)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos = sin = torch.empty(length, head_dim)
+        if not cos.is_meta:  # where only the shapes matter
+            frequencies = 1 / base ** (torch.arange(0, head_dim, 2) / head_dim)
+            angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
+            cos, sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", cos, persistent=False)  # (L, head_dim)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotate queries or keys by their positions, (B, H, L, head_dim) to the same shape."""
@@ -139,6 +154,29 @@ class Rotary(nn.Module):
         turned = torch.cat((-right, left), dim=-1)
         length = x.shape[-2]
         return (x * self.cos[:length] + turned * self.sin[:length]).to(x.dtype)
+
+
+class BoardRotary(Rotary):
+    """Rotary positions in two dimensions, for the cells of a board in row-major order.
+
+    Half of the frequencies tell the row, and half the column. Extra positions after the board are
+    not rotated (SE-RRM, arXiv 2603.02193).
+
+    Args:
+        head_dim: features per attention head, a multiple of 4.
+        cells: L; a board is as wide as the integer part of the square root of L.
+        extra: positions after the board.
+        base: see `Rotary`.
+    """
+
+    def __init__(self, head_dim: int, cells: int, extra: int = 0, base: float = 10_000.0):
+        super().__init__(head_dim, cells + extra, base)
+        cell, width = torch.arange(cells), math.isqrt(cells)
+        frequencies = 1 / base ** (4 * torch.arange(head_dim // 4) / head_dim)
+        places = torch.stack((cell // width, cell % width), dim=1).float()  # (L, 2)
+        angles = (places[:, :, None] * frequencies).flatten(1)  # (L, head_dim / 2)
+        angles = F.pad(angles.repeat(1, 2), (0, 0, 0, extra))  # 0, so no rotation, after the board
+        self.cos, self.sin = angles.cos(), angles.sin()
 
 
 class Block(nn.Module):
@@ -209,10 +247,15 @@ class PuzzleEmbedding(nn.Module):
         self.register_buffer("table", torch.zeros(num_puzzles, size))
         self.used: list[tuple[Tensor, Tensor]] = []  # identifiers (B,); rows (B, E) with gradients
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Look up the embeddings of puzzle identifiers, (B,) -> (B, P, D)."""
-        rows = self.table[ids]  # (B, E)
+    def rows(self, ids: Tensor) -> Tensor:
+        """The vectors of puzzle identifiers, (B,) -> (B, E), noted for their gradients."""
+        rows = self.table[ids]
         if self.training and torch.is_grad_enabled():
             self.used.append((ids, rows.requires_grad_()))
+        return rows
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Look up the embeddings of puzzle identifiers, (B,) -> (B, P, D)."""
+        rows = self.rows(ids)
         padding = self.prefix_len * self.hidden_size - rows.shape[-1]
         return F.pad(rows, (0, padding)).view(len(ids), self.prefix_len, self.hidden_size)

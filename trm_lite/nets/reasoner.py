@@ -6,7 +6,7 @@ A *reasoner* reads a puzzle, improves the latents that it carries, and gives an 
     latents = recurse(x, latents)  the reasoning, which differs between the networks
     thought = read(latents)        the answer, and whether the network believes in it
 
-The networks differ only in `recurse`.
+The networks differ only in `recurse`; SE-RRM also has its own embedding and head.
 """
 
 from typing import NamedTuple
@@ -24,13 +24,14 @@ from trm_lite.nets.layers import (
     TokenMixer,
     truncated_normal_,
 )
+from trm_lite.puzzles import Puzzle
 
 
 class Latents(NamedTuple):
     """What a network carries from one supervision step to the next.
 
     z is (B, P + L, D), like y. In a network with K latents, where K is not 1, it is
-    (B, K, P + L, D).
+    (B, K, P + L, D). SE-RRM has no z, and its y has a further axis of symbols.
     """
 
     y: Tensor  # the current answer, called "z_H" in HRM and in the authors' code
@@ -63,6 +64,33 @@ def build_stack(config: ReasonerConfig, num_layers: int) -> Stack:
     return Stack(blocks, Rotary(head_dim, config.length) if with_rotary else None)
 
 
+def looped(net: Stack, state: Tensor, seen: Tensor, loops: int, with_gradient: int) -> Tensor:
+    """state <- net(state + seen), again and again, with a gradient only at the end.
+
+    Args:
+        net: the network.
+        state: where it starts.
+        seen: what it sees in every loop, of the same shape.
+        loops: how often.
+        with_gradient: in how many of the last loops.
+    """
+    with torch.no_grad():
+        for _ in range(loops - with_gradient):
+            state = net(state + seen)
+    for _ in range(with_gradient):
+        state = net(state + seen)
+    return state
+
+
+def least_sure(logits: Tensor) -> Tensor:
+    """How sure a network is of the cell of which it is least sure, as a logit (B,).
+
+    It serves networks without a halting head, and has no gradient. `logits` are (B, L, V).
+    """
+    sure = logits.detach().float().softmax(-1).amax(-1).amin(-1)
+    return sure.logit(eps=1e-6)
+
+
 class Reasoner(nn.Module):
     """A network that thinks in supervision steps; subclasses define how, in `recurse`.
 
@@ -73,6 +101,7 @@ class Reasoner(nn.Module):
     """
 
     hot = "recurse"  # the method that does nearly all the work, and so is worth compiling
+    puzzle: Puzzle | None = None  # what it reads, where it was told; see `build.puzzle_of`
 
     def __init__(self, config: ReasonerConfig, *, num_latents: int = 1, **stacks: Stack):
         super().__init__()
@@ -80,7 +109,18 @@ class Reasoner(nn.Module):
         self.generator: torch.Generator | None = None  # of `draw`; None is torch's own
         for name, stack in stacks.items():
             self.add_module(name, stack)
+        self.build_ends()
+        # Fixed random initial latents, deliberately not trained.
         D = config.hidden_size
+        z_shape = (D,) if num_latents == 1 else (num_latents, D)
+        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
+        z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
+        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
+        self.reset_parameters()
+
+    def build_ends(self) -> None:
+        """Make the embeddings that the question goes through, and the heads of the answer."""
+        config, D = self.config, self.config.hidden_size
         self.token_embedding = nn.Embedding(config.vocab_size, D)
         self.position_embedding = (
             nn.Embedding(config.length, D) if config.positions == "learned" else None
@@ -91,12 +131,6 @@ class Reasoner(nn.Module):
         )
         self.head = nn.Linear(D, config.vocab_size, bias=False)
         self.halt_head = nn.Linear(D, 2)  # halt, continue
-        # Fixed random initial latents, deliberately not trained.
-        z_shape = (D,) if num_latents == 1 else (num_latents, D)
-        self.register_buffer("y_init", truncated_normal_(torch.empty(D), std=1.0))
-        z_init = truncated_normal_(torch.empty(z_shape), std=1.0)
-        self.register_buffer("z_init", z_init, persistent=num_latents > 0)
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise the embeddings and the heads."""

@@ -5,6 +5,7 @@ A file says which network it holds and how it was trained.
 
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,10 +13,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 
 from trm_lite.common.errors import UserError
+from trm_lite.common.file_kinds import mistaken, written_by_torch
 from trm_lite.common.files import ASSETS, write_atomically
-from trm_lite.nets.build import Network, build_network
-from trm_lite.nets.configs import config_from_dict
+from trm_lite.nets.build import Network, build_network, puzzle_of, shapes
+from trm_lite.nets.configs import NetConfig, config_from_dict
 from trm_lite.nets.reasoner import Reasoner
+from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.known import from_description
+
+ANCHOR = "embed_tokens.embedding_weight"  # a tensor of every network of the authors' code
+DTYPES = {"F64", "F32", "F16", "BF16"}  # of weights, as safetensors spell them
 
 
 def save_weights(model: Network, path: Path, about: dict, half: bool = False) -> None:
@@ -32,6 +39,8 @@ def save_weights(model: Network, path: Path, about: dict, half: bool = False) ->
         "config": json.dumps(dataclasses.asdict(model.config)),
         "about": json.dumps(about),
     }
+    with suppress(UserError):  # a network need not know its puzzle
+        metadata["puzzle"] = json.dumps(puzzle_of(model).described())
     tensors = {
         name: (tensor.half() if half else tensor).contiguous()
         for name, tensor in model.state_dict().items()
@@ -42,38 +51,85 @@ def save_weights(model: Network, path: Path, about: dict, half: bool = False) ->
 def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[Network, dict]:
     """The network in a file that `save_weights` wrote, in evaluation mode, and its `about`.
 
-    Raises UserError if the file is missing or damaged, or if `save_weights` did not write it.
+    The file need not be trusted: nothing in it is run, and no network is built before the shapes
+    in it fit its configuration. Raises UserError if the file is missing or damaged, or if
+    `save_weights` did not write it.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.exists():
         raise UserError(
             f"There is no weights file {path}; check the path, or train a network first "
             "with trm-lite train."
         )
+    if problem := mistaken(path):
+        raise UserError(f"{path} {problem}.")
+    if written_by_torch(path):
+        raise UserError(
+            f"{path} is a checkpoint of PyTorch, as the authors' code writes them; convert it "
+            f"first: trm-lite convert {path}"
+        )
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            config, about, puzzle = _description(path, file)
+            _check_shapes(path, file, config)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path} is not a complete safetensors file ({error}); copy it again, or train again."
         ) from error
+    model = build_network(config)
+    model.puzzle = puzzle
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:  # of superfluous tensors: the others have been checked
+        raise _misfit(path, str(error).splitlines()[-1].strip()) from error
+    return model.to(device).eval(), about
+
+
+def _description(path: Path, file) -> tuple[NetConfig, dict, Puzzle | None]:
+    """The configuration in a file, how its weights came about, and what they read."""
+    metadata = file.metadata() or {}
+    if "config" not in metadata and any(name.endswith(ANCHOR) for name in file.keys()):  # noqa: SIM118
+        raise UserError(
+            f"{path} is a checkpoint in the authors' layout; convert it first: "
+            f"trm-lite convert {path}"
+        )
     try:
         config = config_from_dict(json.loads(metadata["config"]))
         about = json.loads(metadata["about"])
-    except (KeyError, TypeError, ValueError) as error:
+        if not isinstance(about, dict):
+            raise ValueError("its description is not a dictionary")
+        said = metadata.get("puzzle")  # only text: loading weights never executes code
+        puzzle = from_description(json.loads(said)) if said else None
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path} does not say which network it holds; use a file saved by trm_lite."
         ) from error
-    model = build_network(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(
-            f"The weights in {path} do not fit the configuration in the same file ({detail}); "
-            "copy it again, or train again."
-        ) from error
-    return model.to(device).eval(), about
+    return config, about, puzzle
+
+
+def _check_shapes(path: Path, file, config: NetConfig) -> None:
+    """Raise UserError unless a file has all the tensors of a network of this `config`."""
+    there = set(file.keys())
+    for name, shape in shapes(config).items():
+        if name not in there:
+            problem = f"'{name}' is missing"
+        elif (found := tuple(file.get_slice(name).get_shape())) != shape:
+            problem = f"'{name}' has the shape {found} and not {tuple(shape)}"
+        elif (dtype := file.get_slice(name).get_dtype()) not in DTYPES:
+            problem = f"'{name}' holds {dtype} and not floating-point numbers"
+        else:
+            continue
+        raise _misfit(path, problem)
+
+
+def _misfit(path: Path, problem: str) -> UserError:
+    return UserError(
+        f"The weights in {path} do not fit the configuration in the same file ({problem}); "
+        "copy it again, or train again."
+    )
 
 
 WEIGHTS_FOLDER = ASSETS / "weights"

@@ -1,12 +1,14 @@
-"""Read and write checkpoints in the layout of the authors' code of TRM and HRM.
+"""Read and write checkpoints in the layout of the authors' code of TRM and its relatives.
 
 `load` turns a state dict of the authors' code, or of a fork, into a network of this package, and
 `to_official` turns a network back into one. Names there and here:
 
-    H_init, L_init                   y_init, z_init
+    H_init, L_init                   y_init, z_init                   (URM: init_hidden is y_init)
     L_level.layers.0.mlp_t...        net.blocks.0.mixer.swiglu...     (HRM: f_L.blocks...)
     L_level.layers.0.self_attn...    net.blocks.0.mixer...
     H_level.layers.0...              f_H.blocks.0...                  (baseline: net.blocks...)
+    layers.0.mlp.dwconv...           net.blocks.0.swiglu.conv...      (URM)
+    L_level.layers.0.attn_t...       net.blocks.0.symbols...          (SE-RRM; attn: cells)
     puzzle_emb.weights               puzzle_embedding.table
 
 A state dict does not tell everything, such as the number of heads and recursions. What its shapes
@@ -14,30 +16,35 @@ leave open is taken from the authors' settings, or can be given.
 """
 
 import re
-import warnings
-import zipfile
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
-from trm_lite.nets.build import build_network
+from trm_lite.nets.build import build_network, shapes
+from trm_lite.nets.config_ranges import LARGEST
 from trm_lite.nets.configs import ReasonerConfig, TRMConfig
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.nets.weights import load_weights, save_weights
-from trm_lite.official.config import ANCHOR, infer
+from trm_lite.nets.weights import ANCHOR, load_weights, save_weights
+from trm_lite.official.config import CELLS, infer, matrix
+from trm_lite.official.state_dicts import AVERAGE, find_network, read_content
 
 COMPILED, PLAIN = "_orig_mod.model.inner.", "model.inner."  # prefixes of all names
 INIT_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RECOMPUTED = ("rotary_emb.", "puzzle_emb.local_")  # buffers that some forks save needlessly
 
-LEVELS = {"TRM": {"net": "L_level"}, "Direct": {"net": "H_level"}}
-LEVELS["HRM"] = {"f_H": "H_level", "f_L": "L_level"}
+LEVELS = {
+    "TRM": {"net": "L_level."},
+    "Direct": {"net": "H_level."},
+    "HRM": {"f_H": "H_level.", "f_L": "L_level."},
+    "URM": {"net": ""},
+    "SERRM": {"net": "L_level."},
+    "RSM": {"net": "core."},
+}
+STARTS = {"URM": "init_hidden", "SERRM": "Z_init"}
 NAMES = {
     "token_embedding.weight": ANCHOR,
     "position_embedding.weight": "embed_pos.embedding_weight",
@@ -45,11 +52,21 @@ NAMES = {
     "halt_head.weight": "q_head.weight",
     "halt_head.bias": "q_head.bias",
     "puzzle_embedding.table": "puzzle_emb.weights",
+    "special_embedding": "embed_special_tokens",
+    "special_cells": "add_tokens_special",
+    "symbol_cells": "add_tokens",
+    "position_embedding": "pos_embedding",  # SE-RRM
+    "cells.qkv.weight": "attn.qkv_proj.weight",
+    "cells.out.weight": "attn.o_proj.weight",
+    "symbols.qkv.weight": "attn_t.qkv_proj.weight",
+    "symbols.out.weight": "attn_t.o_proj.weight",
     "mixer.qkv.weight": "self_attn.qkv_proj.weight",
     "mixer.out.weight": "self_attn.o_proj.weight",
     "mixer.swiglu.gate_up.weight": "mlp_t.gate_up_proj.weight",
     "mixer.swiglu.down.weight": "mlp_t.down_proj.weight",
     "swiglu.gate_up.weight": "mlp.gate_up_proj.weight",
+    "swiglu.conv.weight": "mlp.dwconv.weight",
+    "swiglu.conv.bias": "mlp.dwconv.bias",
     "swiglu.down.weight": "mlp.down_proj.weight",
 }
 
@@ -72,27 +89,28 @@ def places(config: ReasonerConfig) -> dict[str, Place]:
         is_theirs = config.shared_net and config.num_latents in (0, 1, 6)
     if not is_theirs:
         raise UserError("The authors' code has no network like this one; export another one.")
-    with torch.device("meta"):
-        state = build_network(config).state_dict()
     found = {}
-    for name, tensor in state.items():
-        if tensor.numel() == 0:
+    for name, shape in shapes(config).items():
+        if shape.numel() == 0:
             continue  # a table of puzzle embeddings that is not there
-        if name == "z_init" and tensor.dim() == 2:
-            rows = enumerate(tensor)
-            found |= {f"L{i + 1}_init": Place(name, i, row.shape) for i, row in rows}
+        if name == "z_init" and len(shape) == 2:
+            found |= {f"L{i + 1}_init": Place(name, i, shape[1:]) for i in range(shape[0])}
         else:
-            found[_official_name(name, config)] = Place(name, None, tensor.shape)
+            found[_official_name(name, config)] = Place(name, None, shape)
     return found
 
 
 def _official_name(name: str, config: ReasonerConfig) -> str:
+    if name == "y_init" and config.network in STARTS:
+        return STARTS[config.network]
+    if name == "symbol_embedding":
+        return "embed_symbol_tokens" if config.shared_symbols else "embed_symbols"
     if name in ("y_init", "z_init"):
         single = isinstance(config, TRMConfig) and config.num_latents == 0
         return "L_init" if name == "z_init" or single else "H_init"
     if match := re.fullmatch(r"(\w+)\.blocks\.(\d+)\.(.+)", name):
         stack, layer, rest = match.groups()
-        return f"{LEVELS[config.network][stack]}.layers.{layer}.{NAMES[rest]}"
+        return f"{LEVELS[config.network][stack]}layers.{layer}.{NAMES[rest]}"
     return NAMES[name]
 
 
@@ -105,6 +123,8 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
         state: tensors by the authors' names, without prefix.
         config: the configuration of the network.
     """
+    if config.network == "RSM":  # the same tensor is there under two names
+        state = {name: tensor for name, tensor in state.items() if name != NAMES["head.weight"]}
     wanted = places(config)
     what = f"a {config.network} network of this configuration"
     missing, extra = wanted.keys() - state.keys(), state.keys() - wanted.keys()
@@ -128,9 +148,14 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
             stacked.setdefault(place.name, {})[place.row] = tensor.float()
     for name, rows in stacked.items():
         ours[name] = torch.stack([rows[row] for row in sorted(rows)])
-    if not config.prefix_len:
-        ours["puzzle_embedding.table"] = torch.zeros(config.num_puzzles, 0)
-    return ours
+    return ours | _empty_tensors(config)
+
+
+def _empty_tensors(config: ReasonerConfig) -> dict[str, Tensor]:
+    """The tensors without any number, such as a puzzle table where there is no prefix."""
+    with torch.device("meta"):
+        state = build_network(config).state_dict()
+    return {name: torch.zeros(t.shape) for name, t in state.items() if t.numel() == 0}
 
 
 def to_official(
@@ -141,16 +166,25 @@ def to_official(
     Args:
         model: the network.
         prefix: text before every name.
-        init_dtype: type of the initial latents. The authors keep them in their `forward_dtype`, so
-            give torch.bfloat16, their default, if the network is to run in that type there.
+        init_dtype: type of the tensors that the authors keep in their `forward_dtype`: initial
+            latents, URM's convolutions, and SE-RRM's embeddings. Give torch.bfloat16, their
+            default, if the network is
+            to run in that type there.
     """
     state = model.state_dict()
     exported = {}
     for name, place in places(model.config).items():
         tensor = state[place.name] if place.row is None else state[place.name][place.row]
-        dtype = init_dtype if name.endswith("_init") else tensor.dtype
+        dtype = init_dtype if _is_in_forward_dtype(name) else tensor.dtype
         exported[prefix + name] = tensor.detach().to("cpu", dtype, copy=True)
+    if model.config.network == "RSM":
+        exported[prefix + NAMES["head.weight"]] = exported[prefix + ANCHOR]
     return exported
+
+
+def _is_in_forward_dtype(name: str) -> bool:
+    low = ("init_hidden", "add_tokens", "embed_special_tokens", "embed_symbol", "pos_embedding")
+    return name.endswith("_init") or name.startswith(low) or ".dwconv." in name
 
 
 def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Reasoner, dict]:
@@ -166,17 +200,26 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
         given: fields of the configuration that shapes do not tell, such as `seq_len`,
             `num_heads`, `T` and `n`. The others are as in the authors' settings.
     """
-    state, prefix = split_prefix(read_state(path), path)
-    init_dtype = next((t.dtype for n, t in state.items() if n.endswith("_init")), torch.float32)
+    found = find_network(read_content(path), path)
+    state = found.state
+    kept = (tensor.dtype for name, tensor in state.items() if _is_in_forward_dtype(name))
+    init_dtype = next(kept, torch.float32)
     if "puzzle_emb.weights" in state:
+        matrix(state, "puzzle_emb.weights")
         state["puzzle_emb.weights"] = _resized(state["puzzle_emb.weights"], puzzles)
-    config = infer(state, **given)
+    try:
+        config = infer(state, **given)
+    except UserError as error:
+        raise UserError(f"{path} cannot be converted: {error}", *error.options) from error
+    ours = from_official(state, config)  # an error if the shapes do not fit; then none is built
     model = build_network(config)
-    model.load_state_dict(from_official(state, config))
+    model.load_state_dict(ours)
     about = {
         "official": {
             "file": Path(path).name,
-            "prefix": prefix,
+            "place": found.place,
+            "passed_over": found.others,
+            "prefix": found.prefix,
             "init_dtype": str(init_dtype).removeprefix("torch."),
         }
     }
@@ -193,7 +236,9 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     """
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
-    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n")
+    table = f"a table of {config.num_puzzles:,} puzzle embeddings"
+    table = table if config.prefix_len else "no puzzle embeddings"
+    open_fields = ("seq_len", "prefix_len", "num_heads", "T", "n", "loops", "loops_with_gradient")
     if config.mixing == "mlp":
         open_fields = ("seq_len", "prefix_len", "T", "n")  # their sum is known, not each one
     guessed = [
@@ -205,62 +250,32 @@ def describe(model: Reasoner, about: dict, given: dict) -> str:
     lines = [
         f"{source['file']}: {config.network}, {config.mixing} mixing, "
         f"{config.hidden_size} features, {config.effective_depth} layers deep per supervision step",
-        f"  {count:,} parameters, and a table of {config.num_puzzles:,} puzzle embeddings",
+        f"  {count:,} parameters, and {table}",
         f"  puzzles of {config.seq_len} cells and {config.vocab_size} tokens, "
         f"after {config.prefix_len} positions for the puzzle embedding",
+        *_where(source),
         f"  names began with '{source['prefix']}', initial latents were {source['init_dtype']}",
     ]
     if guessed:
         lines.append(
             f"  not told by the file, so as in the authors' settings: {', '.join(guessed)}"
         )
+    other = [cells for cells in CELLS.get(config.vocab_size, ()) if cells != config.seq_len]
+    if f"seq_len={config.seq_len}" in guessed and config.mixing == "attention" and other:
+        lines.append(f"  puzzles of {config.vocab_size} tokens may also have {other[0]} cells")
     return "\n".join(lines)
 
 
-def read_state(path: Path | str) -> dict[str, Tensor]:
-    """The tensors in a checkpoint, by name. No code in the file is run.
-
-    Raises UserError if the file is missing or holds anything but tensors.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no checkpoint file {path}; check the path.")
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            with warnings.catch_warnings(action="ignore"):  # about old pickle protocols
-                content = torch.load(
-                    path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-                )
-    except Exception as error:  # an unknown file can make the parser raise anything
-        raise UserError(
-            f"{path} cannot be read safely as a state dict, because it is damaged or holds more "
-            "than tensors; use another file. Nothing in it was run."
-        ) from error
-    for wrapper in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
-    ):
-        raise UserError(f"{path} is not a state dict, which holds only tensors; use another file.")
-    return dict(content)
-
-
-def split_prefix(state: dict[str, Tensor], path: Path | str) -> tuple[dict[str, Tensor], str]:
-    """The state dict without the prefix of its names, such as `_orig_mod.model.inner.`, and it.
-
-    `path` is for the error message. Raises UserError if this is not a TRM or HRM.
-    """
-    prefix = next((n.removesuffix(ANCHOR) for n in state if n.endswith(ANCHOR)), None)
-    if prefix is None:
-        raise UserError(
-            f"{path} holds no TRM or HRM of the authors' code, because it has no {ANCHOR}; "
-            "use another file."
-        )
-    shorter = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return {n: t for n, t in shorter.items() if not n.startswith(RECOMPUTED)}, prefix
+def _where(source: dict) -> list[str]:
+    """Where in a file its network was, and which others were there, as lines of text."""
+    if not source["place"] and not source["passed_over"]:
+        return []
+    average = AVERAGE.search(f"{source['place']}.{source['prefix']}")
+    kind = "a moving average (EMA)" if average else "which is not called a moving average (EMA)"
+    lines = [f"  weights taken from '{source['place'] or source['prefix']}', {kind}"]
+    if source["passed_over"]:
+        lines.append(f"  passed over: {', '.join(map(repr, source['passed_over']))}")
+    return lines
 
 
 def _resized(table: Tensor, puzzles: str | int) -> Tensor:
@@ -272,7 +287,7 @@ def _resized(table: Tensor, puzzles: str | int) -> Tensor:
         rows = int(puzzles)
     except ValueError:
         rows = 0
-    if rows < 1:
+    if not 1 <= rows <= LARGEST["num_puzzles"]:
         raise UserError(
             f"The puzzle embeddings cannot be '{puzzles}'; say keep, drop or a number.", "puzzles"
         )

@@ -17,14 +17,17 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import columns
+from trm_lite.nets.configs import RSMConfig
 from trm_lite.nets.reasoner import Latents
 from trm_lite.official import checkpoints as official
-from trm_lite.official import eqr
+from trm_lite.official import eqr, rsm, se_rrm, urm
 from trm_lite.official.config import config_from_settings
-from trm_lite.official.golden import EXACT, GRADIENT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
+from trm_lite.official.golden import EXACT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
+from trm_lite.official.gradients import check_gradients
 from trm_lite.official.metrics import check_metrics, latent_metrics, metrics
 from trm_lite.official.replay import Replay
-from trm_lite.official.rerun import GoldenTrainer, latents_by_name
+from trm_lite.official.rerun import MOST_STEPS, GoldenTrainer, latents_by_name
+from trm_lite.official.state_dicts import find_network
 from trm_lite.official.units import UNITS
 from trm_lite.thinking import Carry, refill, think, worth_of_going_on
 from trm_lite.training.losses import step_loss
@@ -38,28 +41,39 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
     compare.
     """
     golden = Golden(path)
-    if golden.names("state/"):
-        config_file = config_file or path.with_name("model_configs.json")
-        for prefix, names in (
-            ("", (path.stem, f"{path.stem}_mlp")),
-            ("att/", (f"{path.stem}_att",)),
-        ):
-            part = golden.under(prefix)
-            if part.names("state/"):
-                name, entry = read_entry(config_file, *names)
-                try:
-                    _compare_model(part, entry)
-                except KeyError as error:
-                    raise UserError(
-                        f"The configuration of {name} lacks {error}; add it.", "config"
-                    ) from error
-    else:
-        for prefix, compare_unit in UNITS.items():
-            if golden.names(prefix):
-                compare_unit(golden)
+    try:
+        _compare(golden, path, config_file or path.with_name("model_configs.json"))
+    except (ArithmeticError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        detail = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(
+            f"{path} and its configuration do not fit together, so they cannot be compared "
+            f"({detail}); use a complete golden file."
+        ) from error
     if not golden.checks:
         raise UserError(f"{path} holds nothing that can be compared; use a golden file.")
     return golden
+
+
+def _compare(golden: Golden, path: Path, config_file: Path) -> None:
+    """Compare all networks in the file, or if there are none, its single parts."""
+    for prefix, names in (
+        ("", (path.stem, f"{path.stem}_mlp")),
+        ("att/", (f"{path.stem}_att",)),
+    ):
+        part = golden.under(prefix)
+        if not part.names("state/"):
+            continue
+        name, entry = read_entry(config_file, *names)
+        try:
+            _compare_model(part, entry)
+        except KeyError as error:
+            raise UserError(
+                f"The configuration of {name} lacks {error}; add it.", "config"
+            ) from error
+    if not golden.names("state/"):
+        for prefix, compare_unit in UNITS.items():
+            if golden.names(prefix):
+                compare_unit(golden)
 
 
 def report(golden: Golden, as_json: bool = False) -> str:
@@ -120,9 +134,12 @@ def read_entry(path: Path, *names: str) -> tuple[str, dict]:
 
 def _compare_model(golden: Golden, entry: dict) -> None:
     state = {name: golden[f"state/{name}"] for name in golden.names("state/")}
-    state, prefix = official.split_prefix(state, "The golden file")
+    state, prefix = find_network(state, "The golden file")[:2]
     config = config_from_settings(entry, state)
     ours = official.from_official(state, config)
+
+    if isinstance(config, RSMConfig):
+        return rsm.compare(golden, entry, config, ours, prefix)
 
     def trainer() -> GoldenTrainer:
         return GoldenTrainer(golden, entry, config, ours)
@@ -133,6 +150,14 @@ def _compare_model(golden: Golden, entry: dict) -> None:
         _compare_gradients(golden, trainer(), prefix)
     if golden.names("traj/"):
         _compare_trajectory(golden, trainer(), prefix)
+    if golden.names("units/rope2d/"):
+        se_rrm.compare_the_rest(golden, entry, trainer())
+        return
+    for name, tolerance in urm.IN_BFLOAT16.items():
+        if golden.names(f"{name}/eval/"):
+            urm.compare_roughly(golden, name, trainer(), tolerance)
+    if golden.names("units/muon/"):
+        urm.compare_units(golden)
     if golden.names("rollouts/"):
         eqr.compare_rollouts(golden, trainer())
     if golden.names("units/explore/"):
@@ -174,6 +199,8 @@ def _compare_gradients(golden: Golden, trainer: GoldenTrainer, prefix: str) -> N
     """Compare one training step from a given carry: outputs, loss, next carry, all gradients."""
     model, config = trainer.model, trainer.model.config
     trainer.fill_slots(golden)
+    if "train/u" in golden.arrays:
+        trainer.halting_draws = [golden["train/u"]]
     Replay.of(golden, "train/draws/", model)
     loss = trainer.supervise(golden.batch("train/batch/"))
     thought, carry = trainer.heard[0], trainer.carry
@@ -192,26 +219,18 @@ def _compare_gradients(golden: Golden, trainer: GoldenTrainer, prefix: str) -> N
     for name, tensor in zip(("inputs", "labels", "puzzle_identifiers"), carry.batch, strict=True):
         golden.check(f"train/carry_out/current_data/{name}", tensor, EXACT)
 
-    ids, rows = model.puzzle_embedding.used[0]
-    golden.check("train/local_ids", ids, EXACT)
-    golden.check("train/grad/puzzle_emb_local_weights", rows.grad, GRADIENT, relative=True)
-    gradients = {
-        name: torch.zeros_like(p) if p.grad is None else p.grad
-        for name, p in model.named_parameters()
-    }
-    for theirs, place in official.places(config).items():
-        if place.name in gradients:
-            gradient = gradients[place.name]
-            golden.check(f"train/grad/{prefix}{theirs}", gradient, GRADIENT, relative=True)
-            norm = gradient.double().norm()
-            golden.check(f"train/grad_l2/{prefix}{theirs}", norm, GRADIENT, relative=True)
+    check_gradients(golden, "train/", model, prefix)
 
 
 def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> None:
     """Compare several optimiser steps: the numbers of each one, and the weights after the last."""
     model, config = trainer.model, trainer.model.config
     count = len(golden["traj/batches/inputs"])
+    if count > MOST_STEPS:
+        raise ValueError(f"there are {count} steps")
     Replay.of(golden, "traj/draws/", model)
+    if "traj/u" in golden.arrays:
+        trainer.halting_draws = list(golden["traj/u"])
     seen: dict[str, list] = {}
     for step in range(count):
         loss = trainer.supervise(golden.batch("traj/batches/", step))
@@ -243,6 +262,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
         for name, value in logged.items():  # they log means over the slots that halted
             log_name = "log_steps_metric" if name == "steps" else f"log_{name}"
             measured[log_name] = value / logged["count"].clamp(min=1)
+        if config.network == "URM":  # but its code logs the count itself
+            measured["log_count"] = logged["count"]
         for name, value in latent_metrics(carry.latents).items():  # and means over all slots
             measured[f"log_{name}"] = value / len(carry.steps)
         for name, value in measured.items():

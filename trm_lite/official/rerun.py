@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
-from trm_lite.nets.configs import ReasonerConfig
+from trm_lite.nets.configs import ReasonerConfig, SERRMConfig
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.official.config import recipe_from_settings
@@ -17,13 +17,16 @@ from trm_lite.training.losses import StepLoss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.trainer import Trainer
 
+MOST_STEPS = 1_000  # supervision steps, or optimiser steps
+
 
 @dataclass(frozen=True)
-class _Shape:
+class Shape:
     """In place of the data of a preset, of which only these sizes matter here."""
 
     vocab_size: int
     seq_len: int
+    puzzle_name: str = ""
 
 
 class GoldenTrainer(Trainer):
@@ -43,17 +46,22 @@ class GoldenTrainer(Trainer):
             batch = golden.batch("train/batch/" if golden.names("train/") else "eval/batch/")
         puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
         recipe = recipe_from_settings(entry)
-        if recipe.exploration:
+        if not 1 <= recipe.max_steps <= MOST_STEPS:
+            raise ValueError(f"halt_max_steps is {recipe.max_steps}")
+        if recipe.exploration and recipe.act != "random":
             raise UserError(
                 "A run with random exploration cannot be compared; use one without exploration."
             )
-        data = _Shape(config.vocab_size, config.seq_len)
+        data = Shape(config.vocab_size, config.seq_len)
         preset = Preset(config.network, "", data, config, recipe)
         splits = Splits(puzzles, puzzles, puzzles)
         super().__init__(preset, splits=splits, device="cpu", progress=False)
         for model in (self.model, self.ema.module):
             model.load_state_dict(state)
         self.carry = empty_carry(self.model, batch)
+        self.halting_draws: list[Tensor] = []
+        if isinstance(config, SERRMConfig):
+            self.model.register_forward_hook(lambda *given: in_probabilities(given[-1]))
         self.heard: list[Thought] = []
         self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
 
@@ -65,6 +73,12 @@ class GoldenTrainer(Trainer):
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """As usual, but the authors' baseline never trains the continue logit that it asks."""
         return None if isinstance(self.model, Direct) else super().continue_target(part, thought)
+
+    def _exploration_draws(self) -> Tensor | None:
+        """The authors' draws for halting at random, if there are any left."""
+        if not self.halting_draws:
+            return super()._exploration_draws()
+        return self.halting_draws.pop(0).expand(2, -1)
 
     def fill_slots(self, golden: Golden) -> None:
         """Put the slots of the file's training step in mid-thought into the trainer."""
@@ -79,6 +93,12 @@ class GoldenTrainer(Trainer):
             golden["train/carry_in/steps"].long(),
             golden["train/carry_in/halted"].bool(),
         )
+
+
+def in_probabilities(thought: Thought) -> Thought:
+    """The thought of an SE-RRM whose belief is a probability, which its code uses like a logit."""
+    chance = thought.halt_logit.sigmoid()
+    return thought._replace(halt_logit=chance, continue_logit=chance)
 
 
 def latents_by_name(latents: Latents, config: ReasonerConfig) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ CELLS = SIDE * SIDE
 COLOURS = 10
 PAD, EOS, BLACK = range(3)  # tokens; the other colours follow
 VOCAB_SIZE = BLACK + COLOURS
+UNKNOWN = np.zeros((0, 0), np.uint8)  # the output of a pair whose answer is not known
 SEPARATOR = "|||"  # between the parts of an augmented puzzle's name
 
 
@@ -32,7 +33,12 @@ class Pair(NamedTuple):
     """Two grids: a demonstration, or a question with its answer."""
 
     input: np.ndarray  # (rows, columns) colours
-    output: np.ndarray  # (rows, columns) colours, often of another size
+    output: np.ndarray  # (rows, columns) colours, often of another size; (0, 0) if unknown
+
+    @property
+    def answered(self) -> bool:
+        """Whether the output is known. Kaggle keeps those of its hidden test secret."""
+        return self.output.size > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +64,7 @@ def as_task(name: str, train: Sequence, test: Sequence, *, test_first: bool = Fa
     Args:
         name: the task's name.
         train: pairs (input, output) that demonstrate the rule.
-        test: pairs (input, output) to be solved.
+        test: pairs (input, output) to be solved; an output is None if it is unknown.
         test_first: see `Task`.
     """
     if SEPARATOR in name:
@@ -77,7 +83,9 @@ def as_task(name: str, train: Sequence, test: Sequence, *, test_first: bool = Fa
         tuple(
             Pair(
                 *(
-                    as_grid(grid, f"Task '{name}', {part} pair {number}, {side}")
+                    UNKNOWN
+                    if grid is None and (part, side) == ("test", "output")
+                    else as_grid(grid, f"Task '{name}', {part} pair {number}, {side}")
                     for side, grid in zip(Pair._fields, pair, strict=True)
                 )
             )

@@ -1,6 +1,6 @@
 """Mazes: find the shortest path from S to G.
 
-A maze is a flat uint8 array (n*n,) of cells, row by row; a batch is (B, n*n). The characters
+A maze is a flat uint8 array (n*n,) of tokens, row by row; a batch is (B, n*n). The characters
 of a maze are `#` (wall), space (open), `S` (start), `G` (goal) and, in answers, `o` (the path
 between them). Everything beyond the edge counts as wall, so no cells are spent on a border.
 """
@@ -12,9 +12,8 @@ import numpy as np
 
 from trm_lite.common.errors import PuzzleError
 
-CHARACTERS = "# SGo"  # the cell value is the index
-WALL, OPEN, START, GOAL, PATH = range(5)
-PAD = 0  # the token for "no cell here"
+CHARACTERS = "_# SGo"  # the token is the index; the first is padding
+PAD, WALL, OPEN, START, GOAL, PATH = range(6)
 MOST_REPEATS = 1000  # repeated mazes in a row before `generate` gives up
 
 # Down, left, right, up. Where there are several shortest paths, the order in which neighbours
@@ -46,7 +45,7 @@ def parse(text: str) -> np.ndarray:
         raise PuzzleError("This text holds no maze; write one line of characters for each row.")
     for row, line in enumerate(lines, start=1):
         for column, character in enumerate(line, start=1):
-            if character not in CHARACTERS:
+            if character not in CHARACTERS[1:]:
                 raise PuzzleError(
                     "A maze is written with '#', space, 'S', 'G' and 'o', "
                     f"but line {row}, position {column} holds {character!r}."
@@ -158,6 +157,45 @@ def shortest_path(maze: np.ndarray) -> np.ndarray:
     return answer
 
 
+def only_path(maze: np.ndarray) -> np.ndarray:
+    """The answer (n*n,) to a maze (n*n,) with a single shortest path.
+
+    Raises PuzzleError if there is no path, or several are equally short.
+    """
+    answer = shortest_path(maze)
+    ends = _ends(maze)
+    far = [_distances(np.where(maze == PATH, OPEN, maze), end) for end in ends]
+    moves = far[0][ends[1]]
+    if (far[0] + far[1] == moves).sum() > moves + 1:  # more cells than one path has
+        raise PuzzleError("Several paths from S to G are equally short in this maze; close some.")
+    return answer
+
+
+def _distances(maze: np.ndarray, start: int) -> np.ndarray:
+    """How many moves (n*n,) each cell is away from `start`; a large number if out of reach."""
+    moves = np.full(maze.shape, maze.size)
+    parents = _search(maze, start)
+    moves[start] = 0
+    for cell in list(parents)[1:]:  # in the order of their distance
+        moves[cell] = moves[parents[cell]] + 1
+    return moves
+
+
+def breaks(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """The cells (B, n*n) of answers that are against a rule; none in a shortest path.
+
+    `mazes` and `answers` are (B, n*n). The rules are asked one after the other: only open cells
+    may change; a path goes from S to G, and neither branches nor touches itself; nothing else is
+    marked; no path is shorter.
+    """
+    broken = _off_path(mazes, answers)
+    for row in np.flatnonzero(~broken.any(1)):
+        marked = answers[row] == PATH
+        if marked.sum() > (shortest_path(mazes[row]) == PATH).sum():
+            broken[row] = marked
+    return broken
+
+
 def is_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Whether each answer marks a valid path from S to G; it need not be the shortest.
 
@@ -165,7 +203,7 @@ def is_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
     itself, and no other cell may be marked or changed. `mazes` and `answers` are (B, n*n), and
     the result is (B,) bool.
     """
-    return np.array([_is_path(*pair) for pair in zip(mazes, answers, strict=True)], dtype=bool)
+    return ~_off_path(mazes, answers).any(1)
 
 
 def is_shortest_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -173,28 +211,22 @@ def is_shortest_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
     `mazes` and `answers` are (B, n*n), and the result is (B,) bool.
     """
-    valid = is_path(mazes, answers)
-    for index in np.flatnonzero(valid):
-        marked = (answers[index] == PATH).sum()
-        valid[index] = marked == (shortest_path(mazes[index]) == PATH).sum()
-    return valid
+    return ~breaks(mazes, answers).any(1)
 
 
-def _is_path(maze: np.ndarray, answer: np.ndarray) -> bool:
-    unmarked = np.where(maze == PATH, OPEN, maze)
-    if not np.array_equal(np.where(answer == PATH, OPEN, answer), unmarked):
-        return False
-    size = size_of(maze)
-    walked = np.where(answer == OPEN, WALL, answer)
-    start, goal = _ends(maze)
-    reached = _search(walked, start)
-    if goal not in reached or len(reached) != (walked != WALL).sum():
-        return False
-    # In a path without branches, the two ends have one neighbour and all other cells have two.
-    return all(
-        len(_neighbours(walked, cell, size)) == (1 if cell in (start, goal) else 2)
-        for cell in reached
-    )
+def _off_path(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """The cells (B, n*n) of answers that do not belong to a path from S to G."""
+    unmarked = np.where(mazes == PATH, OPEN, mazes)
+    broken = np.where(answers == PATH, OPEN, answers) != unmarked
+    for row in np.flatnonzero(~broken.any(1)):
+        size, ends = size_of(mazes), _ends(mazes[row])
+        walked = np.where(answers[row] == OPEN, WALL, answers[row])
+        steps = np.flatnonzero(walked != WALL)
+        for cell in steps:  # the two ends of a path have one neighbour, all other cells have two
+            broken[row, cell] = len(_neighbours(walked, cell, size)) != 2 - (cell in ends)
+        if not broken[row].any():  # then what is cut off are closed rings
+            broken[row, steps] = ~np.isin(steps, list(_search(walked, ends[0])))
+    return broken
 
 
 def _ends(maze: np.ndarray) -> tuple[int, int]:
@@ -230,19 +262,6 @@ def _search(maze: np.ndarray, start: int) -> dict[int, int]:
                 parents[neighbour] = cell
                 queue.append(neighbour)
     return parents
-
-
-def to_tokens(mazes: np.ndarray) -> np.ndarray:
-    """Mazes (..., n*n) as the uint8 tokens of a network: 1..5 for `# SGo`.
-
-    With PAD = 0 the vocabulary has 6 tokens.
-    """
-    return (mazes + 1).astype(np.uint8)
-
-
-def from_tokens(tokens: np.ndarray) -> np.ndarray:
-    """Tokens (..., n*n) back as mazes (..., n*n). Padding becomes wall."""
-    return np.where(tokens == PAD, WALL, tokens - 1).astype(np.uint8)
 
 
 GUISES = 8  # the ways to turn and mirror a square

@@ -1,6 +1,7 @@
 """Test a trained network: exact match on puzzles that it has never seen."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
@@ -15,18 +16,19 @@ from trm_lite.common.ranks import Ranks, join
 from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
-from trm_lite.data.settings import BuiltData, Data, SudokuData
-from trm_lite.data.sudokus import sudoku_set
-from trm_lite.evaluation.measures import _boards, exact_by_band, shortest_paths, summary
+from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
+from trm_lite.data.sudokus import boards_in, sudoku_set
+from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
-from trm_lite.nets.build import Network, build_network
+from trm_lite.nets.build import Network, build_network, resized
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
 from trm_lite.training.recipe import Preset, from_dict
-from trm_lite.training.run_folder import load_state, preset_of
+from trm_lite.training.run_folder import preset_of
+from trm_lite.training.saved_state import load_state, misfit
 
 DIFFERENCES = {
     "start": "each from another start",
@@ -48,6 +50,7 @@ def examine_run(
     *,
     preset: Preset | None = None,
     device: str = "auto",
+    puzzle: Path | None = None,
 ) -> dict:
     """Test the network of a run; returns the results, which `exam_text` shows as text.
 
@@ -56,39 +59,52 @@ def examine_run(
 
     If a run folder is tested on its whole test split, the results are also saved there, in
     test-last.json (or test-best.json, by the weights). For ARC this adds submission.json, for
-    Kaggle, and votes.json, with the winning grids and the puzzles that voted for them.
+    Kaggle, and votes.json, with the winning grids and the puzzles that voted for them. Where no
+    answer is known, nothing is scored, and these two are all.
 
     Args:
         run: a run folder, or a file of weights.
         options: what to test.
         preset: take its puzzles; by default those that the network was trained on.
         device: see `pick_device`.
+        puzzle: the puzzle file, for weights of a puzzle of your own outside of their run folder.
     """
     ranks, place = join(pick_device(device))
     model, about = load(run, options.weights)
     model.to(place)
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
-    preset = preset or _own_preset(run, about)
-    check_fits(run, model, preset, options)
+    preset = preset or _own_preset(run, about, puzzle)
+    if getattr(model.config, "fits_other_boards", False):
+        model = resized(model, preset.data.vocab_size, preset.data.seq_len)
+    check_fits(run, model, preset)
     exam = _heading(preset, options)
-    if preset.data.puzzle == "arc" and isinstance(preset.data, BuiltData):
+    if isinstance(preset.data, BuiltData) and preset.data.identifiers > 1:
         exam |= _examine_by_vote(model, preset, options, ranks, run if kept else None)
     else:  # this includes the small ARC tasks
         exam |= _examine_by_puzzle(model, preset, options, ranks)
     exam["circumstances"] = circumstances(model.device, about)
-    if kept:
+    if kept and "exact" in exam:
         text = json.dumps(exam, indent=1) + "\n"
         write_atomically(run / f"test-{options.weights}.json", text.encode())
     return exam
 
 
-def _own_preset(run: Path, about: dict) -> Preset:
+def _own_preset(run: Path, about: dict, puzzle: Path | None) -> Preset:
+    """The preset that a network was trained with.
+
+    A puzzle file is executed only from the run folder, or if the user names it: what a weights
+    file says must not decide that.
+    """
     if "preset" not in about:
         raise UserError(
             f"{run} does not say which puzzles it is for; name a preset with such puzzles.",
             "preset",
         )
-    return from_dict(about["preset"])
+    preset = from_dict(about["preset"])
+    data = preset.data.seen_from(run)
+    if isinstance(data, PuzzleData) and (puzzle is not None or not run.is_dir()):
+        data = data.named(puzzle)
+    return replace(preset, data=data)
 
 
 def _heading(preset: Preset, options: ExamOptions) -> dict:
@@ -127,22 +143,26 @@ def _examine_by_vote(
         bfloat16=preset.recipe.bfloat16,
         ranks=ranks,
     )
+    exam: dict = {"tasks": len(votes.tests), "unanswered": votes.unanswered()}
     if keep_in is not None:
         which = "" if options.weights == "last" else f"-{options.weights}"
-        votes.write_submission(keep_in / f"submission{which}.json")
+        exam["submission"] = str(keep_in / f"submission{which}.json")
+        votes.write_submission(Path(exam["submission"]))
         votes.write_records(keep_in / f"votes{which}.json")
     pass_at = {k: measured._asdict() for k, measured in votes.pass_at().items()}
-    return {"pass_at": pass_at, "exact": pass_at[2]}
+    return exam | {"pass_at": pass_at} | ({"exact": pass_at[2]} if pass_at else {})
 
 
 def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ranks: Ranks) -> dict:
     """Test by exact match, with the further measures that these puzzles allow."""
     data = preset.data
     puzzles = exam_puzzles(data, options)
-    vary, by = _how_attempts_differ(model, preset, puzzles, options), options.choose
+    vary, by = _how_attempts_differ(model, puzzles, options), options.choose
     attempts = _attempts(model, puzzles, preset, options, ranks, vary)
     result = Evaluation.best_of(attempts, by, options.window)
-    exam = {"tries": options.tries, "noise": options.noise, "choose": by} | summary(result)
+    noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
+    exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
+    exam |= summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -153,11 +173,13 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
             choice: Evaluation.best_of(attempts, choice, options.window).exact()._asdict()
             for choice in get_args(Choice)
         } | {"any": Evaluation.any_right(attempts)._asdict()}
-    if data.puzzle == "maze":
-        exam["shortest_path"] = shortest_paths(puzzles, result)._asdict()
+    if puzzles.puzzle is not None:
+        exam["valid_is"] = puzzles.puzzle.valid
     if options.bands:
-        by_band = exact_by_band(puzzles, result)
-        exam["bands"] = {name: measured._asdict() for name, measured in by_band.items()}
+        for name, right in (("bands", result.correct[-1]), ("bands_any_valid", result.valid)):
+            if right is not None:
+                shares = by_band(puzzles, right)
+                exam[name] = {band: measured._asdict() for band, measured in shares.items()}
     return exam
 
 
@@ -167,12 +189,13 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
         raise UserError("A test needs at least 1 puzzle, not 0.", "count")
     if options.kinds:
         return fresh_puzzles(data, options.kinds, options.count or 1000)
-    return sample(getattr(data.build(), options.split), options.count)
+    puzzles = sample(getattr(data.build(), options.split), options.count)
+    if not len(puzzles):
+        raise UserError(f"The {options.split} split is empty; test on another one.", "split")
+    return puzzles
 
 
-def _how_attempts_differ(
-    model: Network, preset: Preset, puzzles: PuzzleSet, options: ExamOptions
-) -> str:
+def _how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
     """What varies between attempts: "start", "noise" or "guise"; UserError if it cannot."""
     draws = getattr(model, "draws", False)
     vary = options.vary or ("noise" if options.noise else "start" if draws else "guise")
@@ -181,11 +204,12 @@ def _how_attempts_differ(
             "This network always starts from the same latents; let the attempts differ otherwise.",
             "vary",
         )
-    in_guises = options.tries > 1 and vary == "guise"
-    if in_guises and (preset.data.puzzle != "sudoku" or puzzles.augment is None):
+    symmetric = puzzles.augment and puzzles.puzzle and puzzles.puzzle.symmetry
+    if options.tries > 1 and vary == "guise" and not symmetric:
         raise UserError(
-            "Only Sudokus that are not stored in several guises already can be tried in several; "
-            "let the attempts differ by noise instead, such as 0.3.",
+            "Only puzzles that have symmetries, and are not stored under several of them already, "
+            "can be tried in several guises; let the attempts differ by noise instead, such as "
+            "0.3.",
             "noise",
         )
     return vary
@@ -208,8 +232,10 @@ def _attempts(
             batch_size=options.batch_size,
             bfloat16=preset.recipe.bfloat16,
             ranks=ranks,
-            keep_answers=preset.data.puzzle == "maze",
+            rules=True,
             noise=options.noise,
+            noise_on=options.noise_on,
+            noise_every_step=options.noise_every_step,
             guises=vary == "guise" and attempt > 0,
             seed=options.seed + attempt * len(puzzles),
         )
@@ -230,6 +256,9 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
         state = load_state(run / "last.pt")
         preset = preset_of(run)
         model = build_network(preset.model)
+        own = {"model": model.state_dict(), "steps_done": 0}
+        if problem := misfit(state, own):
+            raise UserError(f"{run / 'last.pt'} is not the state of that run: {problem}.")
         model.load_state_dict(state["model"])
         return model.eval(), {"preset": asdict(preset), "look": {"step": state["steps_done"]}}
     if not run.is_dir():
@@ -240,14 +269,13 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
     return load_weights(path)
 
 
-def check_fits(run: Path, model: Network, preset: Preset, options: ExamOptions) -> None:
+def check_fits(run: Path, model: Network, preset: Preset) -> None:
     """Raise UserError unless the network can read the puzzles of `preset`.
 
     Args:
         run: where the network comes from, for the message.
         model: the network.
         preset: whose puzzles are asked.
-        options: difficulty bands exist for Sudokus only.
     """
     there, here = model.config, preset.data
     if (there.vocab_size, there.seq_len) != (here.vocab_size, here.seq_len):
@@ -255,10 +283,6 @@ def check_fits(run: Path, model: Network, preset: Preset, options: ExamOptions) 
             f"The network in {run} reads {there.seq_len} cells of {there.vocab_size} tokens, but "
             f"the puzzles of '{preset.name}' have {here.seq_len} cells of {here.vocab_size} tokens;"
             " choose a preset that fits."
-        )
-    if options.bands and here.puzzle != "sudoku":
-        raise UserError(
-            "Only Sudokus can be divided into bands of difficulty; leave this option out.", "bands"
         )
 
 
@@ -277,16 +301,14 @@ def exam_text(exam: dict) -> str:
         return str(Share(**{name: measured[name] for name in Share._fields}))
 
     if "pass_at" in exam:
-        tasks = exam["exact"]["count"]
-        title = f"{exam['preset']}: {tasks} tasks, solved within K tries [95 % interval]"
         rows = [(f"K = {k}", shown(at)) for k, at in exam["pass_at"].items()]
-        return f"{title}\n{columns(rows, indent='  ')}"
+        return "\n".join([_vote_title(exam), *([columns(rows, indent="  ")] if rows else [])])
     lines = [
         f"{exam['preset']}: {exam['puzzles']} {exam['split']} puzzles, "
         "solved exactly [95 % interval]"
     ]
     if exam["noise"]:
-        lines.append(f"  from a start with noise of {exam['noise']}")
+        lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
     if exam["tries"] > 1:
         differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
         lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")
@@ -303,21 +325,43 @@ def exam_text(exam: dict) -> str:
     rows.append(("when it halts itself", shown(halting), pace))
     for choice, measured in exam.get("exact_by_choice", {}).items():
         rows.append((f"if {CHOICES[choice]} counts", shown(measured)))
-    if "shortest_path" in exam:
-        rows.append(("any shortest path", shown(exam["shortest_path"])))
+    for name, when in (("any_valid", ""), ("any_valid_when_halting", ", when it halts itself")):
+        if name in exam:
+            rows.append((exam["valid_is"] + when, shown(exam[name])))
     lines.append(columns(rows, indent="  "))
     if "bands" in exam:
         lines.append(f"By difficulty, after {last} steps:")
-        bands = [(name, shown(it), f"of {it['count']}") for name, it in exam["bands"].items()]
-        lines.append(columns(bands, indent="  "))
+        lines.append(columns(_band_rows(exam, shown), indent="  "))
     return "\n".join(lines)
+
+
+def _band_rows(exam: dict, shown: Callable[[dict], str]) -> list[tuple[str, ...]]:
+    """The lines of the bands of difficulty: exact match and, where rules are known, validity."""
+    valid = exam.get("bands_any_valid", {})
+    return [
+        (name, shown(it), f"of {it['count']}")
+        + ((f"{exam['valid_is']} {shown(valid[name])}",) if name in valid else ())
+        for name, it in exam["bands"].items()
+    ]
+
+
+def _vote_title(exam: dict) -> str:
+    """What a vote on ARC was about, and what of it could not be scored."""
+    if "exact" in exam:
+        title = f"{exam['preset']}: {exam['exact']['count']} tasks, solved within K tries"
+        left = f"\n  ({exam['unanswered']} test inputs without a known answer are not scored)"
+        return f"{title} [95 % interval]" + (left if exam.get("unanswered") else "")
+    said = f"{exam['preset']}: nothing can be scored, because no answer to the {exam['tasks']} "
+    said += "tasks is known"
+    return said + (f"; the predictions are in {exam['submission']}" if "submission" in exam else "")
 
 
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     """New Sudokus that are no twins of the training puzzles of `data`.
 
-    At small sizes there can be fewer than `count`, because twins are left out. Raises UserError
-    if `data` is not generated Sudokus.
+    At small sizes there can be fewer than `count`, because twins are left out. There are so many
+    9x9 Sudokus that a twin practically never occurs, so the training puzzles are not made, which
+    can take minutes, to look for one. Raises UserError if `data` is not generated Sudokus.
 
     Args:
         data: says the size of the Sudokus and which were trained on.
@@ -331,8 +375,10 @@ def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
         )
     sizes = {"train": 0, "validation": 0, "test": count}
     other = replace(data, kinds=kinds, puzzle_seed=data.puzzle_seed + 1, **sizes)
-    train = _boards(data.build().train)
-    known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
-    puzzles, solutions = _boards(other.build().test)
+    known = set()
+    if data.size < 9:
+        train = boards_in(data.build().train)
+        known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
+    puzzles, solutions = boards_in(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return sudoku_set(puzzles[rows], solutions[rows])

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from trm_lite.common.choices import MAX_STEPS, Choice
-from trm_lite.common.errors import UserError
+from trm_lite.common.choices import MAX_STEPS, Choice, Latent
+from trm_lite.common.errors import UserError, check_range
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,11 @@ class ExamOptions:
         bands: Also report exact match by difficulty.
         tries: Attempts at each puzzle, of which one is chosen.
         vary: How attempts differ: by the random "start" of a network that draws one, by "noise" on
-            the initial z, or by the "guise" of a Sudoku. By default the first of these that there
-            is.
-        noise: Standard deviation of Gaussian noise on the initial z.
+            a latent, or by the "guise" of a puzzle with symmetries. By default the first of these
+            that there is.
+        noise: Standard deviation of Gaussian noise on a latent.
+        noise_on: Which latent, y or z.
+        noise_every_step: Add noise before every supervision step (PTRM), not only the first.
         choose: Which attempt counts: the one of which the halting head is most sure ("halting"),
             whose logits ("residual") or latents ("latent") changed least in the last steps, or
             with which most others agree ("majority").
@@ -42,6 +44,8 @@ class ExamOptions:
     tries: int = 1
     vary: Literal["start", "noise", "guise"] | None = None
     noise: float = 0.0
+    noise_on: Latent = "z"
+    noise_every_step: bool = False
     choose: Choice = "halting"
     window: int = 3
     seed: int = 0
@@ -49,6 +53,7 @@ class ExamOptions:
 
     def __post_init__(self):
         """Raise UserError for values that make no sense."""
+        check_range("batch_size", self.batch_size, 1)
         if self.steps < 1:
             raise UserError(
                 f"The number of supervision steps must be at least 1, not {self.steps}.", "steps"

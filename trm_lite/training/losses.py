@@ -44,6 +44,10 @@ class StepLoss(NamedTuple):
     correct: Tensor  # (B,) bool: every graded cell is right ("exact match")
     going_on: Tensor | None = None  # binary cross-entropy of the continue logit, in Q-learning
 
+    def detached(self) -> "StepLoss":
+        """The same numbers without their gradient history."""
+        return StepLoss(*(None if part is None else part.detach() for part in self))
+
 
 def together(losses: list[StepLoss]) -> StepLoss:
     """Combine the losses of the consecutive parts of a batch into that of the whole batch."""
@@ -63,6 +67,7 @@ def step_loss(
     loss: LossName = "stablemax",
     continue_logit: Tensor | None = None,
     continue_target: Tensor | None = None,
+    done: Tensor | None = None,
 ) -> StepLoss:
     """The loss of one supervision step: of the answer, and of the belief that it is right.
 
@@ -79,13 +84,15 @@ def step_loss(
         continue_logit: (B,), needed in Q-learning only.
         continue_target: (B,) its target, see `thinking.worth_of_going_on`. If given, half the
             binary cross-entropy of the continue logit is added.
+        done: (B,) bool, the target of the halt logit; by default whether all cells are right.
     """
     graded = labels != IGNORE
     cells = graded.sum(-1).clamp(min=1)  # (B,)
     right = (logits.argmax(-1) == labels) & graded
     correct = right.sum(-1) == graded.sum(-1)
     answer = (cell_losses(logits, labels, loss).sum(-1) / cells).sum()
-    halt = F.binary_cross_entropy_with_logits(halt_logit, correct.float(), reduction="sum")
+    done = correct if done is None else done
+    halt = F.binary_cross_entropy_with_logits(halt_logit, done.float(), reduction="sum")
     total, going_on = answer + 0.5 * halt, None
     if continue_target is not None:
         going_on = F.binary_cross_entropy_with_logits(

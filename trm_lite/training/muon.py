@@ -1,13 +1,18 @@
-"""Muon: steps whose singular values are all alike, for the matrices of a network.
+"""Muon: steps along the gradient whose singular values are all alike, for matrices.
 
-Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the schedule of coefficients and the
-scale are those of URM's code (arXiv 2512.14693). torch has a Muon too, with fixed coefficients:
-its steps are others.
+Jordan et al. 2024, "Muon: an optimizer for hidden layers". The coefficients, a different triple
+in each iteration, and the scale are those of URM's code (arXiv 2512.14693). `torch.optim.Muon`
+has one triple for all iterations, so its steps are different ones.
 """
 
+from collections.abc import Iterable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from trm_lite.training.optim import AdamAtan2
+from trm_lite.training.recipe import Recipe
 
 # (a, b, c) of X <- a X + (b A + c A A) X, A = X X^T, for each iteration; the last one repeats.
 COEFFICIENTS = (
@@ -17,10 +22,17 @@ COEFFICIENTS = (
 )  # fmt: skip
 
 
-def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """`matrix` with its singular values driven towards 1 by a Newton-Schulz iteration.
+def network_optimizer(parameters: Iterable[nn.Parameter], recipe: Recipe) -> Optimizer:
+    """The optimiser that `recipe` asks for."""
+    rates = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "betas": recipe.betas}
+    kinds = {"adam_atan2": AdamAtan2, "adamw": torch.optim.AdamW, "muon": Muon}
+    return kinds[recipe.optimizer](parameters, **rates)
 
-    With 5 iterations they end between about 0.5 and 1.8, with 8 at 1.
+
+def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """A matrix with its singular values driven towards 1 by a Newton-Schulz iteration.
+
+    After 5 iterations they are between about 0.5 and 1.8, after 8 they are 1.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
@@ -33,17 +45,19 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Muon for matrices, AdamW for everything else, with one learning rate.
+    """Muon for matrices and AdamW for everything else, with one learning rate.
+
+    As in URM's code, embeddings and heads count as matrices.
 
     Args:
-        params: Parameters; those with two dimensions go to Muon, embeddings among them.
-        lr: Learning rate of both.
-        weight_decay: Decoupled decay of both.
-        momentum: Of Muon's gradients.
-        nesterov: Look one gradient ahead.
-        iterations: Of the orthogonalisation.
-        rms: Root mean square of a full step, times the square root of the longer side.
-        betas: AdamW's.
+        params: the parameters.
+        lr: learning rate of both.
+        weight_decay: decay of both, decoupled from the gradient.
+        momentum: decay rate of Muon's mean gradient.
+        nesterov: whether Muon looks one gradient ahead.
+        iterations: see `orthogonalised`.
+        rms: the root mean square that a full step has, times the square root of the longer side.
+        betas: decay rates of AdamW's two moments.
     """
 
     def __init__(
@@ -62,6 +76,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
+        """Update the parameters from their gradients; `closure` is ignored."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:

@@ -3,8 +3,10 @@
     preset.json           the experiment and all of its settings
     metrics.jsonl         one JSON object per validation ("look")
     last.pt               the full state: weights, EMA, optimisers, slots, random state, step
+    previous.pt           the full state that was saved before that one
     last.safetensors      EMA weights at the last validation    } to evaluate, share, solve with
     best.safetensors      EMA weights at the best validation    }
+    puzzle.py             a copy of the puzzle file, for a puzzle of your own
 
 If TensorBoard is installed, the metrics go there too (`tensorboard --logdir runs`).
 """
@@ -13,17 +15,17 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
+from trm_lite.data.settings import BuiltData
 from trm_lite.nets.build import Network
 from trm_lite.nets.weights import save_weights
 from trm_lite.training.recipe import Preset, from_dict, replace
+from trm_lite.training.saved_state import PREVIOUS, keep, load_state, lost, packed
 
 
 class RunFolder:
@@ -58,6 +60,8 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.") from error
         try:
+            for leftover in self.path.glob(".*.tmp"):  # of a process killed while it was writing
+                leftover.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
@@ -65,11 +69,15 @@ class RunFolder:
     def saved_state(self) -> dict | None:
         """The full state to continue from, or None in a new run."""
         file = self.path / "last.pt"
-        return load_state(file) if file.exists() else None
+        if file.exists():
+            return load_state(file)
+        if (self.path / PREVIOUS).exists():
+            raise lost(file)
+        return None
 
     def save_state(self, state: dict) -> None:
-        """Write the full state in place of the earlier one."""
-        save_state(state, self.path / "last.pt")
+        """Write the full state; the earlier one becomes the previous state."""
+        keep(packed(state), self.path / "last.pt")
 
     def begin(self, history: list[dict]) -> None:
         """Write the settings, and set the metrics back to `history`.
@@ -78,6 +86,7 @@ class RunFolder:
         """
         described = json.dumps(dataclasses.asdict(self.preset), indent=1)
         write_atomically(self.marker, described.encode())
+        self.preset.data.keep_in(self.path)
         self._write_metrics(history)
 
     def _write_metrics(self, history: list[dict]) -> None:
@@ -110,8 +119,9 @@ def preset_of(run: Path) -> Preset:
     """The preset of the run folder `run`. Raises UserError if it cannot be read."""
     marker = run / "preset.json"
     try:
-        return from_dict(json.loads(marker.read_text()))
-    except (OSError, ValueError) as error:
+        preset = from_dict(json.loads(marker.read_text()))
+        return dataclasses.replace(preset, data=preset.data.seen_from(run))
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{marker} is missing or damaged; delete {run} to start afresh.") from error
 
 
@@ -138,6 +148,9 @@ def _settings(preset: Preset) -> dict:
     fields = {"preset": preset.name, "seed": preset.seed}
     for part in parts:
         fields |= dataclasses.asdict(part)
+    if isinstance(preset.data, BuiltData):  # where it is counts, not how that was said
+        fields["folder"] = str(preset.data.path.resolve())
+    fields.pop("file", None)  # what is in it counts
     return fields
 
 
@@ -147,25 +160,3 @@ def _tensorboard(path: Path):
     except ImportError:
         return None
     return SummaryWriter(path)
-
-
-def save_state(state: dict, path: Path) -> None:
-    """Save everything that a training run needs to continue exactly."""
-    buffer = BytesIO()
-    torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
-
-
-def load_state(path: Path) -> dict:
-    """The state that `save_state` wrote. Raises UserError if it is missing or damaged.
-
-    Nothing in the file is executed (`weights_only`).
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"There is no checkpoint {path}; check the path.") from error
-    except Exception as error:  # a damaged file can make the parser raise anything
-        raise UserError(
-            f"The checkpoint {path} is damaged or not a checkpoint; delete it to start afresh."
-        ) from error

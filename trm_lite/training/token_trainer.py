@@ -11,27 +11,31 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trm_lite.common.device import precision
+from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.nets.autoregressive import PAD, Autoregressive
 from trm_lite.nets.configs import AutoregressiveConfig
-from trm_lite.puzzles import sudoku
-from trm_lite.puzzles.sudoku.solver import found_in_round
+from trm_lite.puzzles import Puzzle, get_puzzle
 from trm_lite.training.losses import StepLoss, together
 from trm_lite.training.recipe import Preset
+from trm_lite.training.rsm_trainer import RSMTrainer
 from trm_lite.training.trainer import Trainer
 
 
 def trainer_for(preset: Preset, **options) -> Trainer:
     """The right kind of trainer for the network of `preset`; `options` are those of `Trainer`."""
-    writes = isinstance(preset.model, AutoregressiveConfig)
-    return (TokenTrainer if writes else Trainer)(preset, **options)
+    trainers = {"Autoregressive": TokenTrainer, "RSM": RSMTrainer}
+    return trainers.get(preset.model.network, Trainer)(preset, **options)
 
 
 class TokenTrainer(Trainer):
     """The trainer for networks that write token by token: no slots, and a next-token loss."""
 
     def prepare_slots(self) -> None:
-        """Do nothing: there are no slots, because a text is written in one go."""
+        """Make no slots, because a text is written in one go; UserError if it cannot be made."""
+        puzzle = self.model.puzzle
+        if self.model.config.scratch_len and puzzle is not None:
+            check_solver(puzzle)
 
     def slot_state(self) -> dict:
         """Empty, because there are no slots."""
@@ -64,7 +68,7 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
     """
     config, inputs = model.config, batch.inputs
     labels = batch.labels
-    scratch = worked_out(inputs, labels, config).to(inputs.device)  # (B, S)
+    scratch = worked_out(inputs, labels, config, model.puzzle).to(inputs.device)  # (B, S)
     text = torch.cat((inputs, scratch, labels.masked_fill(labels == IGNORE, PAD)), dim=1)
     target = torch.cat((scratch.masked_fill(scratch == PAD, IGNORE), labels), dim=1)  # (B, S + L)
     logits = model.read(text[:, :-1])[:, config.seq_len - 1 :].float()  # (B, S + L, vocabulary)
@@ -84,21 +88,27 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
     )
 
 
-def worked_out(inputs: Tensor, labels: Tensor, config: AutoregressiveConfig) -> Tensor:
-    """The scratch (B, S) to learn from: a solver's steps as cell, digit, ..., END and padding.
+def worked_out(
+    inputs: Tensor, labels: Tensor, config: AutoregressiveConfig, puzzle: Puzzle | None = None
+) -> Tensor:
+    """The scratch (B, S) to learn from: a solver's steps as cell, token, ..., END and padding.
 
-    Cells come in the order in which singles find them (see `found_in_round`), and those that need
-    a search come last. Steps that do not fit into S tokens are left out.
+    Cells come in the order in which the puzzle's solver finds them (`Puzzle.rounds`; in Sudoku by
+    singles, and those that need a search come last). Steps that do not fit into S tokens are left
+    out. Raises UserError for a puzzle without such a solver.
 
     Args:
-        inputs: (B, L) tokens of Sudokus.
-        labels: (B, L) tokens of their solutions.
+        inputs: (B, L) tokens of the questions.
+        labels: (B, L) tokens of their answers.
         config: the network's sizes.
+        puzzle: what the tokens mean; by default what `config` says.
     """
     scratch = torch.full((len(inputs), config.scratch_len), PAD)
     if config.scratch_len == 0:
         return scratch
-    rounds = found_in_round(sudoku.from_tokens(inputs.cpu().numpy()))
+    puzzle = puzzle or get_puzzle(config.puzzle)
+    check_solver(puzzle)
+    rounds = puzzle.call("rounds", inputs.cpu().numpy())
     order = torch.from_numpy(np.argsort(rounds, axis=1, kind="stable"))  # clues first
     clues = torch.from_numpy((rounds == 0).sum(1))
     room = (config.scratch_len - 1) // 2
@@ -108,3 +118,13 @@ def worked_out(inputs: Tensor, labels: Tensor, config: AutoregressiveConfig) -> 
         scratch[row, : 2 * len(cells)] = pairs.flatten()
         scratch[row, 2 * len(cells)] = config.end_token
     return scratch
+
+
+def check_solver(puzzle: Puzzle) -> None:
+    """UserError unless the puzzle has a solver whose steps can be written down."""
+    if puzzle.rounds is None:
+        raise UserError(
+            f"No solver works out '{puzzle.name}' step by step, so a network cannot learn its "
+            "steps; choose a network without a scratch.",
+            "row",
+        )

@@ -7,24 +7,23 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from trm_lite.common.device import pick_device, precision
-from trm_lite.common.errors import UserError
+from trm_lite.common.device import compiled, pick_device, precision
+from trm_lite.common.errors import UserError, check_range
 from trm_lite.common.ranks import Wishes, join
 from trm_lite.data.dataset import Batch, Deck, Splits, with_hints
 from trm_lite.data.official_deck import OfficialDeck
-from trm_lite.evaluation.scoring import evaluate
+from trm_lite.evaluation.scoring import evaluate, keeps_rules
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
-from trm_lite.nets.weights import load_weights, shipped
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
 from trm_lite.training.losses import StepLoss, step_loss, together
+from trm_lite.training.muon import network_optimizer
 from trm_lite.training.optim import (
-    AdamAtan2,
     SignSGD,
     exponential_moving_average,
     schedule,
@@ -32,7 +31,9 @@ from trm_lite.training.optim import (
 )
 from trm_lite.training.recipe import Preset
 from trm_lite.training.run_folder import RunFolder
+from trm_lite.training.saved_state import check_state
 from trm_lite.training.signals import stop_requests
+from trm_lite.training.start import weights_for
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -70,14 +71,22 @@ class Trainer:
         self.preset, self.recipe = preset, preset.recipe
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
-        self.splits = splits or preset.data.build()
+        self.splits = (splits or preset.data.build()).checked()
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
+        check_range("micro_batch", micro_batch, 0)
         self.micro_batch = micro_batch or recipe.batch_size
         self.generator = torch.Generator().manual_seed(preset.seed)  # symmetries, exploration
         with torch.random.fork_rng(devices=[]):  # leaves the caller's random state alone
             torch.manual_seed(preset.seed)
             self.model = build_network(preset.model).to(self.device)
+        self.model.puzzle = puzzle = self.splits.train.puzzle
+        if recipe.halt_on == "valid" and (puzzle is None or puzzle.breaks is None):
+            raise UserError(
+                "No rules are known for these puzzles, so the halting head cannot learn from them; "
+                "let it learn from the label.",
+                "halt_on",
+            )
         if recipe.start_from:
             self.model.load_state_dict(weights_for(preset.model, recipe.start_from))
         self.ema = exponential_moving_average(self.model, recipe.ema_rate)
@@ -86,10 +95,8 @@ class Trainer:
                 module.recompute = recompute
         if compile:
             hot = self.model.hot
-            setattr(self.model, hot, torch.compile(getattr(self.model, hot), fullgraph=True))
-        self.optimizer = AdamAtan2(
-            self.model.parameters(), recipe.lr, recipe.betas, recipe.weight_decay
-        )
+            setattr(self.model, hot, compiled(getattr(self.model, hot)))
+        self.optimizer = network_optimizer(self.model.parameters(), recipe)
         if recipe.official_epochs:
             self.deck = OfficialDeck(
                 self.splits.train, recipe.batch_size, preset.seed, recipe.official_epochs
@@ -158,9 +165,10 @@ class Trainer:
             self.recipe.loss,
             thought.continue_logit,
             continue_target,
+            self.done(part, thought),
         )
         self.backward(loss)
-        return thought._replace(logits=None), StepLoss(*(detached(part) for part in loss))
+        return thought._replace(logits=None), loss.detached()
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""
@@ -168,6 +176,13 @@ class Trainer:
             return None
         later = Carry(thought.latents, part.batch, part.steps + 1, part.halted)
         return worth_of_going_on(self.model, later, self.recipe.max_steps)
+
+    def done(self, part: Carry, thought: Thought) -> Tensor | None:
+        """The target (B,) of the halt logit where it is validity; otherwise None."""
+        if self.recipe.halt_on == "exact":
+            return None
+        answers = thought.logits.argmax(-1)
+        return keeps_rules(self.splits.train.puzzle, part.batch, answers).to(self.device)
 
     def backward(self, loss: StepLoss) -> None:
         """Add the gradients of a part of the batch to those of the other parts."""
@@ -188,19 +203,26 @@ class Trainer:
         """Update puzzle embeddings, network and moving average from the gradients."""
         recipe = self.recipe
         self.ranks.add_up([p.grad for p in self.model.parameters() if p.grad is not None])
+        if recipe.clip_norm:
+            self.grad_norm = clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        factor = self.rate_factor()
         self.steps_done += 1
-        factor = schedule(
-            self.steps_done,
-            warmup_steps=recipe.warmup_steps,
-            total_steps=recipe.steps,
-            min_ratio=recipe.min_lr_ratio,
-            cooldown_steps=recipe.cooldown_steps,
-        )
         for optimizer, rate in self.optimizers_and_rates():
             set_learning_rate(optimizer, factor * rate)
             optimizer.step()
             optimizer.zero_grad()
         self.ema.update_parameters(self.model)
+
+    def rate_factor(self) -> float:
+        """The share of the full learning rates that the coming update uses."""
+        recipe = self.recipe
+        return schedule(
+            self.steps_done + recipe.first_step,
+            warmup_steps=recipe.warmup_steps,
+            total_steps=recipe.steps,
+            min_ratio=recipe.min_lr_ratio,
+            cooldown_steps=recipe.cooldown_steps,
+        )
 
     def optimizers_and_rates(self) -> list[tuple[Optimizer, float]]:
         """The optimisers, each with its full learning rate."""
@@ -261,7 +283,7 @@ class Trainer:
         patience = self.recipe.patience
         if patience == 0 or len(self.history) <= patience:
             return False
-        shares = [look["exact"] for look in self.history]
+        shares = [look[self.recipe.aim] for look in self.history]
         return max(shares[-patience:]) <= max(shares[:-patience])
 
     def look(self, loss: StepLoss) -> dict:
@@ -272,6 +294,7 @@ class Trainer:
             steps=self.recipe.max_steps,
             bfloat16=self.recipe.bfloat16,
             ranks=self.ranks,
+            rules=True,
         )
         halting, mean_steps = result.when_halting()
         look = {
@@ -284,10 +307,12 @@ class Trainer:
             "exact_when_halting": halting.value,
             "steps_when_halting": mean_steps,
         }
-        best = max((earlier["exact"] for earlier in self.history), default=-1.0)
+        if result.valid is not None:
+            look["any_valid"] = result.valid.float().mean().item()
+        best = max((earlier[self.recipe.aim] for earlier in self.history), default=-1.0)
         self.history.append(look)
         if self.folder is not None and self.ranks.first:
-            self.folder.note(self.history, self.ema.module, best=look["exact"] >= best)
+            self.folder.note(self.history, self.ema.module, best=look[self.recipe.aim] >= best)
         return look
 
     def next_batch(self, step: int, symmetric: bool = True) -> Batch:
@@ -334,12 +359,16 @@ class Trainer:
         }
 
     def load(self, state: dict) -> None:
-        """Restore what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.load_slots(state)
-        self.generator.set_state(state["random"])
+        """Restore what `state` returned. Raises UserError if it is the state of another run."""
+        check_state(state, self.state(), list(self.model.parameters()))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.load_slots(state)
+            self.generator.set_state(state["random"])
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"the state is not one of this run ({error}).") from error
         self.steps_done, self.seconds = state["steps_done"], state["seconds"]
         self.history = state["history"]
 
@@ -364,20 +393,8 @@ class Trainer:
         self.folder = RunFolder(path, self.preset)
         state = self.folder.saved_state()
         if state is not None:
-            self.load(state)
-
-
-def weights_for(config: NetConfig, name: str) -> dict:
-    """The weights of a file or of the course; UserError if they are for another `config`."""
-    model, _ = load_weights(name) if name.endswith(".safetensors") else shipped(name)
-    if model.config != config:
-        raise UserError(
-            f"{name} holds a different network ({model.config}) from the one to train "
-            f"({config}); choose the preset that it was trained with."
-        )
-    return model.state_dict()
-
-
-def detached(tensor: Tensor | None) -> Tensor | None:
-    """The tensor without its gradient history; None stays None."""
-    return None if tensor is None else tensor.detach()
+            try:
+                self.load(state)
+            except UserError as error:
+                problem = f"{path / 'last.pt'} cannot be continued: {error}"
+                raise UserError(problem, "out") from error

@@ -1,216 +1,205 @@
-"""Draw boards with matplotlib: Sudokus, mazes and ARC grids."""
+"""Draw boards of any puzzle with matplotlib: as characters, as painted cells, or its own way."""
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Patch, Rectangle
 
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.puzzle import PAD
 from trm_lite.viewing.style import CHANGED, CLUE_PAPER, FAINT, INK, PAPER, RIGHT, WRONG
 from trm_lite.viewing.traces import Trace
 
-# By token: padding, EOS, and then the ten colours in which ARC is usually shown.
-ARC_COLOURS = (
-    PAPER, "#d8d8d8", "#000000", "#1e78d2", "#ff4136", "#2ecc40", "#ffdc00",
-    "#9a9a9a", "#e53aa3", "#ff851b", "#87d8f1", "#921231",
-)  # fmt: skip
+FEW = 4  # as many colours have a place in a legend
 
 
-def draw_maze(
-    ax: Axes,
-    board: np.ndarray,
-    puzzle: np.ndarray,
-    *,
-    faults: np.ndarray | None = None,
-    changed: np.ndarray | None = None,
-    confidence: np.ndarray | None = None,
-    title: str = "",
-) -> None:
-    """Draw a maze with the path that a board marks in it.
+@dataclass(frozen=True)
+class Marks:
+    """What is to be seen on a board of L cells beside its tokens."""
 
-    Args:
-        ax: where to draw.
-        board: (n*n,) the maze with a path.
-        puzzle: (n*n,) the maze without one.
-        faults: (n*n,) bool, cells to cross out.
-        changed: (n*n,) bool, cells with a yellow frame.
-        confidence: (n*n,) in 0..1; a lower confidence makes the path paler.
-        title: text above the maze.
-    """
-    n = maze.size_of(puzzle)
-    blue, white, wall = (np.array(to_rgb(colour)) for colour in (RIGHT, PAPER, INK))
-    paint = np.where((puzzle == maze.WALL)[:, None], wall, white)
-    path = board == maze.PATH
-    paint[path] = _paler(np.tile(blue, (n * n, 1)), confidence)[path]
-    _draw_cells(ax, paint.reshape(n, n, 3), faults, changed, "x", title)
-    for value, letter in ((maze.START, "S"), (maze.GOAL, "G")):
-        for cell in np.flatnonzero(puzzle == value):
-            row, column = divmod(int(cell), n)
-            ax.text(column, row, letter, ha="center", va="center", weight="bold", color=INK)
-
-
-def draw_arc(
-    ax: Axes,
-    board: np.ndarray,
-    puzzle: np.ndarray,
-    *,
-    faults: np.ndarray | None = None,
-    changed: np.ndarray | None = None,
-    confidence: np.ndarray | None = None,
-    title: str = "",
-) -> None:
-    """Draw the tokens of an ARC grid, cropped to the part of the canvas that is in use.
-
-    Args:
-        ax: where to draw.
-        board: (n*n,) tokens to draw.
-        puzzle: (n*n,) tokens of the question, whose part of the canvas is shown too.
-        faults: (n*n,) bool, cells with a dot.
-        changed: (n*n,) bool, cells with a yellow frame.
-        confidence: (n*n,) in 0..1; a lower confidence makes a cell paler.
-        title: text above the grid.
-    """
-    side = math.isqrt(board.size)
-    used = ((board > 0) | (puzzle > 0)).reshape(side, side)
-    rows, columns = used.any(1).nonzero()[0], used.any(0).nonzero()[0]
-    high, wide = (int(part.max()) + 1 if len(part) else side for part in (rows, columns))
-    paint = np.array([to_rgb(colour) for colour in ARC_COLOURS])[board]
-    paint = _paler(paint, confidence)
-
-    def cut(part: np.ndarray | None) -> np.ndarray | None:
-        return None if part is None else part.reshape(side, side)[:high, :wide]
-
-    _draw_cells(
-        ax, paint.reshape(side, side, 3)[:high, :wide], cut(faults), cut(changed), ".", title
-    )
-
-
-def _paler(paint: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
-    """Colours (N, 3) made paler where the confidence (N,) is lower."""
-    if confidence is None:
-        return paint
-    strength = (0.25 + 0.75 * confidence)[:, None]
-    return strength * paint + (1 - strength)
-
-
-def _draw_cells(ax: Axes, paint, faults, changed, mark: str, title: str) -> None:
-    """Draw cells in the colours `paint` (rows, columns, 3), and mark faults and changes."""
-    high, wide, _ = paint.shape
-    ax.imshow(paint, interpolation="nearest")
-    inches = ax.get_window_extent().height / ax.figure.dpi
-    cell = 72 * inches / max(high, wide)  # side of a cell in points
-    for chosen, style in (
-        (changed, {"marker": "s", "mec": CHANGED, "ms": 0.75 * cell, "label": "changed"}),
-        (faults, {"marker": mark, "mec": WRONG, "ms": 0.45 * cell, "label": "wrong"}),
-    ):
-        if chosen is not None and chosen.any():
-            rows, columns = np.nonzero(chosen.reshape(high, wide))
-            ax.plot(columns, rows, lw=0, mfc="none", mew=1.4, **style)
-    ax.set(xticks=np.arange(wide) - 0.5, yticks=np.arange(high) - 0.5)
-    ax.grid(color=FAINT if wide <= 12 else CLUE_PAPER, lw=0.4)
-    ax.tick_params(length=0, labelbottom=False, labelleft=False)
-    ax.set_title(title, fontsize=10, loc="center")
+    question: np.ndarray  # (L,) tokens of the question, which tell what was given
+    wrong: np.ndarray  # (L,) bool, wrong cells; without a known answer those against a rule
+    changed: np.ndarray  # (L,) bool, cells that have just changed
+    against: np.ndarray  # (L,) bool, cells against a rule
+    confidence: np.ndarray  # (L,) in 0..1, how sure the network is of each cell
 
 
 def draw_board(
     ax: Axes,
+    puzzle: Puzzle,
     board: np.ndarray,
-    puzzle: np.ndarray,
+    question: np.ndarray | None = None,
     *,
-    faults: np.ndarray | None = None,
+    wrong: np.ndarray | None = None,
     changed: np.ndarray | None = None,
-    broken: np.ndarray | None = None,
+    against: np.ndarray | None = None,
     confidence: np.ndarray | None = None,
     title: str = "",
 ) -> None:
-    """Draw a Sudoku board, with the clues on grey.
+    """Draw a board of a puzzle, in the puzzle's own way if it has one.
 
     Args:
-        board: (n*n,) digits.
-        puzzle: (n*n,) the puzzle, which tells what is a clue.
-        faults: (n*n,) bool, digits in vermilion and underlined.
-        changed: (n*n,) bool, cells on yellow.
-        broken: (n*n,) bool, cells with a frame because they break a rule.
-        confidence: (n*n,) in 0..1; a lower confidence makes a digit paler.
+        ax: where to draw.
+        puzzle: what the tokens mean.
+        board: (L,) tokens.
+        question: (L,) tokens of the question, by default the board itself; what is given there
+            stands on grey.
+        wrong: (L,) bool, cells in vermilion, underlined or crossed.
+        changed: (L,) bool, cells on yellow, or with a yellow frame.
+        against: (L,) bool, cells with a frame because they break a rule.
+        confidence: (L,) in 0..1; a lower confidence makes a cell paler.
         title: text above the board.
     """
-    shape = sudoku.geometry(sudoku.size_of(board))
-    n = shape.size
-    nothing = np.zeros(n * n, bool)
-    faults = nothing if faults is None else faults
-    changed = nothing if changed is None else changed
-    inches = ax.get_window_extent().height / ax.figure.dpi
-    point_size = 0.6 * 72 * inches / n
-    for cell in range(n * n):
-        row, column = divmod(cell, n)
-        paper = CHANGED if changed[cell] else CLUE_PAPER if puzzle[cell] else PAPER
-        ax.add_patch(Rectangle((column, row), 1, 1, facecolor=paper, edgecolor="none"))
-        if not board[cell]:
-            continue
-        ax.text(
-            column + 0.5,
-            row + 0.54,
-            str(board[cell]),
-            ha="center",
-            va="center",
-            fontsize=point_size,
-            color=WRONG if faults[cell] else INK if puzzle[cell] else RIGHT,
-            weight="bold" if faults[cell] else "normal",
-            alpha=1 if confidence is None else 0.25 + 0.75 * float(confidence[cell]),
-        )
-        if faults[cell]:
-            ax.plot([column + 0.25, column + 0.75], [row + 0.9] * 2, color=WRONG, lw=1.2)
-    if broken is not None and broken.any():
-        rows, columns = np.divmod(np.flatnonzero(broken), n)
-        ax.plot(columns + 0.5, rows + 0.5, "s", ms=1.25 * point_size, mfc="none", mec=WRONG, lw=0,
-                label="against a rule")  # fmt: skip
-    for line in range(n + 1):
-        for every, draw in ((shape.box_rows, ax.hlines), (shape.box_columns, ax.vlines)):
-            bold = line % every == 0
-            style = {"color": INK, "lw": 1.4} if bold else {"color": FAINT, "lw": 0.5}
-            draw(line, 0, n, zorder=3 if bold else 2, **style)
-    ax.set(xlim=(-0.03, n + 0.03), ylim=(n + 0.03, -0.03), aspect="equal")
-    ax.axis("off")
+    nothing = np.zeros(board.shape, bool)
+    marks = Marks(
+        board if question is None else question,
+        nothing if wrong is None else wrong,
+        nothing if changed is None else changed,
+        nothing if against is None else against,
+        np.ones(board.shape) if confidence is None else confidence,
+    )
+    if puzzle.draw is not None:
+        puzzle.call("draw", ax, board.copy(), marks)
+    elif puzzle.colours:
+        draw_painted(ax, puzzle, board, marks)
+    else:
+        draw_characters(ax, puzzle, board, marks)
     ax.set_title(title, fontsize=10, loc="center")
 
 
-def board_legend(figure, known: bool = True, puzzle_name: str = "sudoku") -> None:
+def draw_characters(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -> None:
+    """Draw a board (L,) as characters in a grid, with what was given on grey."""
+    rows, columns = puzzle.shape
+    given = puzzle.given(marks.question)
+    point_size = 0.6 * _cell_points(ax, rows, columns)
+    for cell, token in enumerate(board):
+        row, column = divmod(cell, columns)
+        paper = CHANGED if marks.changed[cell] else CLUE_PAPER if given[cell] else PAPER
+        ax.add_patch(Rectangle((column, row), 1, 1, facecolor=paper, edgecolor="none"))
+        if text := character(puzzle, token):
+            wrong = marks.wrong[cell]
+            ax.text(
+                column + 0.5,
+                row + 0.54,
+                text,
+                ha="center",
+                va="center",
+                fontsize=point_size,
+                color=WRONG if wrong else INK if given[cell] else RIGHT,
+                weight="bold" if wrong else "normal",
+                alpha=0.25 + 0.75 * float(marks.confidence[cell]),
+                parse_math=False,
+            )
+        if marks.wrong[cell]:
+            ax.plot([column + 0.25, column + 0.75], [row + 0.9] * 2, color=WRONG, lw=1.2)
+    if marks.against.any():
+        high, wide = np.divmod(np.flatnonzero(marks.against), columns)
+        ax.plot(wide + 0.5, high + 0.5, "s", ms=1.25 * point_size, mfc="none", mec=WRONG, lw=0,
+                label="against a rule")  # fmt: skip
+    _draw_lines(ax, puzzle)
+    ax.set(xlim=(-0.03, columns + 0.03), ylim=(rows + 0.03, -0.03), aspect="equal")
+    ax.axis("off")
+
+
+def character(puzzle: Puzzle, token: int) -> str:
+    """What is written for a token; nothing for padding and for what is to be found."""
+    text = puzzle.tokens[token]
+    return "" if token == PAD or text in puzzle.blanks or text.isspace() else text
+
+
+def _cell_points(ax: Axes, rows: int, columns: int) -> float:
+    """The side of a cell in points."""
+    window = ax.get_window_extent()
+    return 72 / ax.figure.dpi * min(window.height / rows, window.width / columns)
+
+
+def _draw_lines(ax: Axes, puzzle: Puzzle) -> None:
+    """The lines between cells, and bold ones around boxes and around the board."""
+    rows, columns = puzzle.shape
+    for count, length, every, draw in (
+        (rows, columns, (puzzle.boxes or puzzle.shape)[0], ax.hlines),
+        (columns, rows, (puzzle.boxes or puzzle.shape)[1], ax.vlines),
+    ):
+        for line in range(count + 1):
+            bold = line % every == 0
+            style = {"color": INK, "lw": 1.4} if bold else {"color": FAINT, "lw": 0.5}
+            draw(line, 0, length, zorder=3 if bold else 2, **style)
+
+
+def draw_painted(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -> None:
+    """Draw a board (L,) as cells in the colours of its tokens, without padding around it."""
+    used = ((board != PAD) | (marks.question != PAD)).reshape(puzzle.shape)
+    high, wide = (
+        int(part.max(initial=-1)) + 1 or size
+        for part, size in zip(used.nonzero(), puzzle.shape, strict=True)
+    )
+    paint = np.array([to_rgb(colour) for colour in puzzle.colours])[board]
+    given = puzzle.given(marks.question) & bool(puzzle.blanks)
+    strength = np.where(given, 1, 0.25 + 0.75 * marks.confidence)[:, None]
+    paint = strength * paint + (1 - strength)
+
+    def cut(part: np.ndarray) -> np.ndarray:
+        return part.reshape(*puzzle.shape, *part.shape[1:])[:high, :wide]
+
+    ax.imshow(cut(paint), interpolation="nearest")
+    cell = _cell_points(ax, max(high, wide), max(high, wide))
+    for chosen, style in (
+        (marks.changed, {"marker": "s", "mec": CHANGED, "ms": 0.75 * cell, "label": "changed"}),
+        (marks.wrong, {"marker": "x", "mec": WRONG, "ms": 0.45 * cell, "label": "wrong"}),
+    ):
+        rows, columns = np.nonzero(cut(chosen))
+        if len(rows):
+            ax.plot(columns, rows, lw=0, mfc="none", mew=1.4, **style)
+    for (row, column), token in np.ndenumerate(cut(board)):
+        if text := letter(puzzle, token):
+            ax.text(column, row, text, ha="center", va="center", weight="bold", color=INK)
+    ax.set(xticks=np.arange(wide) - 0.5, yticks=np.arange(high) - 0.5)
+    ax.grid(color=FAINT if wide <= 12 else CLUE_PAPER, lw=0.4)
+    ax.tick_params(length=0, labelbottom=False, labelleft=False)
+
+
+def letter(puzzle: Puzzle, token: int) -> str:
+    """What is written into a painted cell: the character of a token that is as white as paper."""
+    return "" if to_hex(puzzle.colours[token]) != PAPER else character(puzzle, token)
+
+
+def board_legend(figure, puzzle: Puzzle, known: bool = True) -> None:
     """Add a legend of the colours below the boards.
 
     Args:
         figure: the figure.
+        puzzle: whose boards they are.
         known: whether the solution is known; otherwise faults are cells that break a rule.
-        puzzle_name: "sudoku", "maze" or "arc".
     """
     fault = "wrong" if known else "breaks a rule"
-    handles = {
-        "sudoku": [
-            Patch(facecolor=CLUE_PAPER, label="clue"),
+    handles = []
+    if puzzle.colours:
+        coloured = [token for token, c in enumerate(puzzle.colours) if to_hex(c) != PAPER]
+        if len(coloured) <= FEW:
+            handles += [Patch(facecolor=puzzle.colours[t], label=puzzle.word(t)) for t in coloured]
+        fault += " (crossed)"
+    else:
+        handles += [
+            Patch(facecolor=CLUE_PAPER, label="clue" if puzzle.blanks else "given"),
             Patch(facecolor=RIGHT, label="right" if known else "breaks no rule"),
-            Patch(facecolor=WRONG, label=f"{fault} (underlined)"),
-        ],
-        "maze": [
-            Patch(facecolor=RIGHT, label="path as the network sees it"),
-            Patch(facecolor=WRONG, label=f"{fault} (crossed)"),
-        ],
-        "arc": [Patch(facecolor=WRONG, label=f"{fault} (dotted)")] if known else [],
-    }[puzzle_name]
-    figure.legend(
-        handles=[*handles, Patch(facecolor=CHANGED, label="changed in this step")],
-        loc="outside lower center",
-        ncols=4,
-        fontsize=9,
-    )
+        ]
+        fault += " (underlined)"
+    if known or puzzle.breaks is not None:
+        handles.append(Patch(facecolor=WRONG, label=fault))
+    handles.append(Patch(facecolor=CHANGED, label="changed in this step"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9)
 
 
 def verdict(trace: Trace, step: int) -> str:
     """What is wrong with the board in frame number `step`, from 1, in a few words."""
     count = int(trace.faults()[step - 1].sum())
     if trace.solution is not None:
+        if count and trace.is_valid(step):
+            return "another valid answer"
         return f"{count} wrong" if count else "solved"
-    if trace.puzzle_name == "arc":
+    if trace.puzzle.breaks is None:
         return f"{trace.changed()[step - 1].sum()} changed"
     return f"{count} break{'s' * (count == 1)} a rule" if count else "no rule broken"
 
@@ -223,24 +212,21 @@ def draw_step(
     Args:
         ax: where to draw.
         trace: the thought.
-        step: number of the frame, from 1; 0 is the puzzle.
+        step: number of the frame, from 1; 0 is the question.
         confidence: make answers paler where the network is less sure.
-        rules: draw a frame around cells that break a rule, in Sudoku.
+        rules: draw a frame around cells that break a rule.
     """
-    draw = {"sudoku": draw_board, "maze": draw_maze, "arc": draw_arc}[trace.puzzle_name]
     if step == 0:
-        draw(ax, trace.puzzle, trace.puzzle, title="puzzle")
+        draw_board(ax, trace.puzzle, trace.question, title="puzzle")
         return
-    marks = (
-        {"broken": trace.rule_breaks()[step - 1]} if rules and trace.puzzle_name == "sudoku" else {}
-    )
-    draw(
+    draw_board(
         ax,
-        trace.boards[step - 1],
         trace.puzzle,
-        faults=trace.faults()[step - 1],
+        trace.shown[step - 1],
+        trace.question,
+        wrong=trace.faults()[step - 1],
         changed=trace.changed()[step - 1],
+        against=trace.rule_breaks()[step - 1] if rules else None,
         confidence=trace.confidence[step - 1] if confidence else None,
         title=f"{trace.label(step)}: {verdict(trace, step)}",
-        **marks,
     )

@@ -3,16 +3,15 @@
 Each is a thin shell: the Python side holds what is to be seen, and `browser/*.js` draws it.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
-import numpy as np
 from traitlets import Bool, Int, List, Unicode
 
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import Puzzle
 from trm_lite.viewing import looks, style
-from trm_lite.viewing.boards import ARC_COLOURS
 from trm_lite.viewing.curve_sketch import sketch
 from trm_lite.viewing.traces import Trace
 
@@ -26,20 +25,21 @@ COLOURS = {
 
 
 def _source(*names: str) -> str:
-    return "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    """Some of the modules as a single one, which need not import from each other any more."""
+    text = "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+    return re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
 
 
-def _css() -> str:
-    """The style sheet, with the colours of the course."""
+def css() -> str:
+    """The style sheet of everything that is drawn in a browser, with the colours of the course."""
     colours = "".join(f"--trm-{name}: {colour};" for name, colour in COLOURS.items())
-    arc = "".join(f".trm-colour{i} {{ background: {c}; }}" for i, c in enumerate(ARC_COLOURS))
-    return f":root {{ {colours} }}\n{arc}\n{_source('look.css')}"
+    return f":root {{ {colours} }}\n{_source('look.css')}"
 
 
 class Part(anywidget.AnyWidget):
     """Something drawn by a small script in the browser."""
 
-    _css = _css()
+    _css = css()
 
 
 class Message(Part):
@@ -56,25 +56,24 @@ class Message(Part):
 
 
 class EditableBoard(Part):
-    """A Sudoku with a field in every cell; `on_type(cell, text)` hears what is typed.
+    """A board with a field in every cell; `on_type(cell, text)` hears what is typed or pasted.
 
     The browser is told once per edit what the board looks like, not cell by cell.
     """
 
     _esm = _source("grid.js", "editor.js")
     columns = Int().tag(sync=True)
-    boxes = List().tag(sync=True)  # rows and columns of a box
+    boxes = List().tag(sync=True)  # rows and columns of a box, if there are any
     texts = List().tag(sync=True)  # what each cell holds
     broken = List().tag(sync=True)  # which cells break a rule
     heard = Int().tag(sync=True)  # the number of the last edit that was taken in
 
-    def __init__(self, size: int, on_type: Callable[[int, str], object]):
-        shape = sudoku.geometry(size)
+    def __init__(self, puzzle: Puzzle, on_type: Callable[[int, str], object]):
         super().__init__(
-            columns=shape.size,
-            boxes=[shape.box_rows, shape.box_columns],
-            texts=[""] * shape.cells,
-            broken=[False] * shape.cells,
+            columns=puzzle.columns,
+            boxes=list(puzzle.boxes or ()),
+            texts=[""] * puzzle.length,
+            broken=[False] * puzzle.length,
         )
         self._on_type = on_type
         self.on_msg(lambda _, said, __: self._hear(**said))
@@ -92,7 +91,7 @@ class ThoughtView(Part):
     """
 
     _esm = _source("grid.js", "thought.js")
-    kind = Unicode("sudoku").tag(sync=True)
+    palette = List().tag(sync=True)  # the colours of tokens, where cells are painted
     columns = Int(1).tag(sync=True)
     boxes = List().tag(sync=True)
     marks = List([[name, words] for name, words in looks.MARKS.items()]).tag(sync=True)
@@ -123,8 +122,8 @@ class ThoughtView(Part):
         first, *others = thoughts.values()
         most = max(map(len, thoughts.values()))
         with self.hold_sync():
-            self.kind, self.boxes = first.puzzle_name, looks.boxes(first)
-            self.columns = round(first.puzzle.size**0.5)
+            self.palette, self.boxes = list(first.puzzle.colours), looks.boxes(first)
+            self.columns = first.puzzle.columns
             self.legend = looks.legend(first, two=bool(others), pickable=self.pickable)
             self.runs = [
                 _run(title, thought, cell, next((t for t in thoughts.values() if t is not thought),
@@ -140,11 +139,10 @@ class ThoughtView(Part):
 def _run(title: str, thought: Trace, cell: int | None, other: Trace | None) -> dict:
     """A thought as the browser needs it, frame by frame."""
     captions = [looks.caption(thought, frame, cell) for frame in range(len(thought) + 1)]
-    is_arc = thought.puzzle_name == "arc"
     return {
         "title": title,
         "texts": looks.texts(thought).tolist(),
         "marks": looks.marks(thought, other).tolist(),
-        "paints": np.vstack((thought.puzzle, thought.boards)).tolist() if is_arc else [],
+        "paints": looks.paints(thought),
         "captions": [f"{title}: {text}" if title else text for text in captions],
     }

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from trm_lite.viewing.style import CHANGED, CLUE_PAPER, HALT, INK, PAPER, RIGHT, WRONG
-from trm_lite.viewing.thought_plots import frame_name, likeliest, value_name
+from trm_lite.viewing.thought_plots import frame_name, likeliest
 from trm_lite.viewing.traces import Trace
 
 # In units of the drawing: its width, the span of the frames, a plot's height and the space below.
@@ -100,12 +100,11 @@ def _story(thought: Trace, cell: int) -> Plot:
     palette = sns.color_palette("colorblind", 10).as_hex()
     lines = []
     for token, chances, is_right in likeliest(thought, cell):
-        name = value_name(thought.puzzle_name, token)
+        name = thought.puzzle.word(token)
         colour, width = (INK, 3) if is_right else (palette[token % 10], 1.5)
         label = f"{name} (right)" if is_right else name
         lines.append(Line(chances, colour, label, width=width, peak=name))
-    row, column = divmod(cell, round(thought.puzzle.size**0.5))
-    return Plot(f"row {row + 1}, column {column + 1}", lines, "share")
+    return Plot(thought.puzzle.place(cell), lines, "share")
 
 
 # --- how it is drawn -----------------------------------------------------------------------------

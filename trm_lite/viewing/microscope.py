@@ -10,11 +10,9 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
-from trm_lite.common.errors import UserError
-from trm_lite.nets.build import Network
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.nets.build import Network, puzzle_of
 from trm_lite.nets.weights import load_weights
-from trm_lite.puzzles import maze
-from trm_lite.puzzles.by_sizes import puzzle_name_of
 from trm_lite.thinking import MAX_STEPS
 from trm_lite.viewing.browser_parts import ThoughtView
 from trm_lite.viewing.recorder import Push
@@ -33,7 +31,8 @@ class Microscope(Panel):
 
     Args:
         models: Networks by name.
-        puzzles: Boards (L,) by name, for at least one of the networks.
+        puzzles: Questions (L,) by name, as tokens, for at least one of the networks; or each with
+            its answer, (2, L).
         steps: Supervision steps to think at first.
     """
 
@@ -139,7 +138,7 @@ class Microscope(Panel):
     def _new_model(self) -> None:
         """Offer the puzzles that fit the model, and the models it can be compared with."""
         cells = self.network.config.seq_len
-        fitting = [name for name, board in self.puzzles.items() if np.size(board) == cells]
+        fitting = [name for name, board in self.puzzles.items() if self._fits(board)]
         if not fitting:
             raise UserError(
                 f"“{self.model.value}” reads boards of {cells} cells, and there is no such puzzle "
@@ -147,36 +146,45 @@ class Microscope(Panel):
             )
         kept = self.puzzle.value if self.puzzle.value in fitting else fitting[0]
         self._set(self.puzzle, options=fitting, value=kept)
+        puzzle = puzzle_of(self.network)
         others = [name for name, other in self.models.items()
-                  if other.config.seq_len == cells and name != self.model.value]  # fmt: skip
+                  if name != self.model.value and puzzle_of(other).name == puzzle.name
+                  and other.config.seq_len == cells]  # fmt: skip
         self._set(self.second, options=[NOTHING, WHAT_IF, *others], value=NOTHING)
         self._new_puzzle()
 
+    def _fits(self, board: np.ndarray) -> bool:
+        """Whether a question, or one with its answer, is a board of the network's puzzle."""
+        if np.shape(board)[-1] != self.network.config.seq_len:
+            return False
+        try:
+            puzzle_of(self.network).check_tokens(np.asarray(board))
+        except PuzzleError:
+            return False
+        return True
+
     def _new_puzzle(self) -> None:
-        self.board = np.asarray(self.puzzles[self.puzzle.value])
-        puzzle_name, config = puzzle_name_of(*_sizes(self.network)), self.network.config
+        chosen = np.atleast_2d(self.puzzles[self.puzzle.value])
+        self.board, self.solution = chosen[0], chosen[1] if len(chosen) > 1 else None
+        puzzle, config = puzzle_of(self.network), self.network.config
         if config.seq_len > MOST_CELLS:
             raise UserError(
                 f"{config.seq_len} cells are too many to click on; watch this model with "
                 "widgets.watch(trace(model, puzzle))."
             )
-        if puzzle_name == "sudoku":
-            digits = [str(digit) for digit in range(1, config.vocab_size - 1)]
-            self._set(self.digit, options=digits, value=digits[0])
-            if self.editor is None or self.editor.shape.cells != self.board.size:
-                self.editor = BoardEditor(self.board)
-            self.yours.children = [self.editor]
-            self.editor.on_edit = lambda board: None
-            self.editor.set(self.board)
-            self.editor.on_edit = self._edited
-        else:
-            self._set(self.digit, options=["path", "open"], value="path")
-            self.yours.children = [widgets.HTML("Only Sudokus can be typed in.")]
+        values = sorted(range(1, puzzle.vocab_size), key=puzzle.to_find)  # blanks come last
+        self._set(self.digit, options=[(puzzle.word(v), v) for v in values], value=values[0])
+        if self.editor is None or self.editor.puzzle != puzzle:
+            self.editor = BoardEditor(puzzle, self.board)
+        self.yours.children = [self.editor]
+        self.editor.on_edit = lambda board: None
+        self.editor.set(self.board)
+        self.editor.on_edit = self._edited
         self.cell, self.push = None, None
         self.think()
 
     def _edited(self, board: np.ndarray) -> None:
-        self.board, self.push = board, None
+        self.board, self.solution, self.push = board, None, None
         self.message.guard(self.think)()
 
     def _new_file(self) -> None:
@@ -185,7 +193,7 @@ class Microscope(Panel):
         if not path:
             return
         model, _ = load_weights(Path(path).expanduser())
-        puzzle_name_of(*_sizes(model))
+        puzzle_of(model)
         name = Path(path).stem
         self.models[name] = model
         self._set(self.model, options=list(self.models), value=name)
@@ -202,6 +210,8 @@ class Microscope(Panel):
             "seed": self.seed.value,
             "probabilities": True,
         }
+        if self.solution is not None:
+            options["solutions"] = self.solution
         name, second = self.model.value, self.second.value
         thoughts = {name: think(self.network, self.board, **options)}
         if second == WHAT_IF:
@@ -229,14 +239,9 @@ class Microscope(Panel):
         first = next(iter(self.thoughts.values()))
         frame = self.view.frame
         step = int(first.places[min(frame, len(first)) - 1][0]) if frame else 0
-        value = {"path": maze.PATH, "open": maze.OPEN}.get(self.digit.value)
-        self.push = Push(step, self.cell, int(self.digit.value) if value is None else value)
+        self.push = Push(step, self.cell, self.digit.value)
         self._set(self.second, value=WHAT_IF)
         self.think()
-
-
-def _sizes(model: Network) -> tuple[int, int]:
-    return model.config.vocab_size, model.config.seq_len
 
 
 def _labelled(widget: type[widgets.Widget], label: str, width: str = "auto", **options):

@@ -59,7 +59,7 @@ def _fill_contact_sheet(figure, trace: Trace, rows: int, columns: int, rules: bo
             draw_step(ax, trace, step, rules=rules)
         else:
             ax.set_visible(False)
-    board_legend(figure, trace.solution is not None, trace.puzzle_name)
+    board_legend(figure, trace.puzzle, trace.solution is not None)
 
 
 def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> Figure:
@@ -75,7 +75,7 @@ def frame(trace: Trace, step: int, *, reveal: bool = False, title: str = "") -> 
     figure.suptitle(title, fontsize=11)
     left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
     draw_step(left.subplots(), trace, step, confidence=True)
-    board_legend(figure, trace.solution is not None, trace.puzzle_name)
+    board_legend(figure, trace.puzzle, trace.solution is not None)
     wrong, halt = right.subplots(2, 1, sharex=True)
     shown = step if reveal else len(trace)
     steps, counts = np.arange(1, len(trace) + 1), trace.faults().sum(1)

@@ -11,13 +11,12 @@ from torch import Tensor
 from trm_lite.common.errors import UserError
 from trm_lite.nets.layers import Attention, TokenMixer
 from trm_lite.nets.reasoner import Latents, Reasoner
-from trm_lite.puzzles.by_sizes import TO_TOKENS, puzzle_name_of
 from trm_lite.thinking import think
 from trm_lite.viewing.traces import Trace
 
 
 @torch.inference_mode()
-def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarray:
+def influence(model: Reasoner, question: np.ndarray, steps: int = 16) -> np.ndarray:
     """How much each position takes from every other one, (steps, M, heads, P + L, P + L).
 
     There are M mixers, one per block, in the order of `named_modules`. Each is measured in the
@@ -30,7 +29,7 @@ def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarra
 
     Args:
         model: the network.
-        puzzle: (L,) one board; of ARC, tokens.
+        question: (L,) tokens.
         steps: supervision steps.
     """
     seen: dict[str, Tensor] = {}
@@ -52,8 +51,7 @@ def influence(model: Reasoner, puzzle: np.ndarray, steps: int = 16) -> np.ndarra
             originals.append(part)
             part.mix = look  # hides the method of the class until it is deleted below
     frames = []
-    puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
-    inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzle[None])).long().to(model.device)
+    inputs = torch.from_numpy(np.asarray(question))[None].long().to(model.device)
     try:
         for _ in think(model, inputs, steps=steps):
             frames.append(torch.stack([seen[name] for name in mixers]).float().cpu())
@@ -159,13 +157,14 @@ def landscape(
     across, up = (np.linspace(low[i] - margin[i], high[i] + margin[i], points) for i in (0, 1))
     grid = np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
     states = torch.from_numpy(state_plane.mean + grid @ state_plane.axes).float().to(model.device)
-    to_tokens = TO_TOKENS[first.puzzle_name]
-    inputs = torch.from_numpy(to_tokens(first.puzzle[None])).long().to(model.device)
-    labels = torch.from_numpy(to_tokens(first.solution[None])).long().to(model.device)
+    inputs, labels, graded = (
+        torch.from_numpy(part[None]).to(model.device)
+        for part in (first.question.astype(np.int64), first.solution.astype(np.int64), first.graded)
+    )
     wrong = []
     for part in states.split(64):
         y, z = part.split((start.y.numel(), start.z.numel()), dim=1)
         latents = Latents(y.reshape(-1, *start.y.shape[1:]), z.reshape(-1, *start.z.shape[1:]))
         thought = model(latents, inputs.expand(len(part), -1))
-        wrong.append((thought.logits.argmax(-1) != labels).sum(-1))
+        wrong.append(((thought.logits.argmax(-1) != labels) & graded).sum(-1))
     return Landscape(across, up, torch.cat(wrong).cpu().numpy().reshape(points, points))

@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.configs import NetConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
+from trm_lite.nets.se_rrm import SERRM
 from trm_lite.nets.trm import TRM
-from trm_lite.puzzles.by_sizes import FROM_TOKENS, SOLVERS, TO_TOKENS, puzzle_name_of
-from trm_lite.thinking import MAX_STEPS, noisy_start, seeded
+from trm_lite.puzzles import Puzzle
+from trm_lite.thinking import MAX_STEPS, Noise, seeded
 from trm_lite.viewing.traces import Grain, Trace
 
 Keep = Literal["none", "projected", "whole"]  # how much is stored of the latents themselves
@@ -40,7 +42,7 @@ class Push(NamedTuple):
 
     step: int  # do it after this supervision step; 0 is before the first
     cell: int  # number of the cell, from 0
-    value: int  # as on boards, such as a digit
+    value: int  # token to put there
 
 
 @dataclass(frozen=True)
@@ -87,66 +89,66 @@ class Recording:
         return frames * (per_cell * config.seq_len + latents[self.latents])
 
 
-def trace(model: Reasoner, puzzle: np.ndarray, steps: int = MAX_STEPS, **options) -> Trace:
-    """Record a network's thought about one puzzle.
+def trace(model: Reasoner, question: np.ndarray, steps: int = MAX_STEPS, **options) -> Trace:
+    """Record a network's thought about one question.
 
     Args:
         model: a reasoner.
-        puzzle: (L,) a board; of ARC, tokens.
+        question: (L,) tokens.
         steps: supervision steps.
         options: fields of `Recording`, and further arguments of `record`.
     """
-    return record(model, np.asarray(puzzle)[None], steps=steps, **options)[0]
+    return record(model, np.asarray(question)[None], steps=steps, **options)[0]
 
 
 @torch.inference_mode()
 def record(
     model: Reasoner,
-    puzzles: np.ndarray,
+    questions: np.ndarray,
     *,
     solutions: np.ndarray | None = None,
     puzzle_ids: np.ndarray | None = None,
     **options,
 ) -> list[Trace]:
-    """Record a network's thoughts about puzzles: one trace per puzzle.
+    """Record a network's thoughts about questions: one trace each.
 
-    Raises UserError for a network that writes token by token, for boards of the wrong size, and
-    if the recording would be too large.
+    Raises UserError for a network that writes token by token or does not know its puzzle, for
+    boards of the wrong size or with tokens that it does not know, and if the recording would be
+    too large.
 
     Args:
         model: a reasoner.
-        puzzles: (B, L) boards; of ARC, tokens.
-        solutions: (B, L) their answers. If None, a solver looks for them, and a puzzle without a
-            unique solution gets none.
+        questions: (B, L) tokens.
+        solutions: (B, L) tokens of their answers. If None, the puzzle's solver looks for them,
+            and a question without exactly one answer gets none.
         puzzle_ids: (B,) puzzle identifiers, for ARC.
         options: fields of `Recording`.
     """
     recording = Recording(**options)
-    puzzles = np.atleast_2d(puzzles)
-    _check(model, puzzles, recording)
-    puzzle_name = puzzle_name_of(model.config.vocab_size, model.config.seq_len)
+    questions = np.atleast_2d(questions)
+    puzzle = _check(model, questions, recording)
     places = _places(model, recording)
-    _refuse_if_large(model.config, len(puzzles), len(places), recording)
+    _refuse_if_large(model.config, len(questions), len(places), recording)
     if solutions is None:
-        found = [SOLVERS[puzzle_name](puzzle) for puzzle in puzzles]
+        found = [_solution(puzzle, question) for question in questions]
     else:
         found = list(np.atleast_2d(solutions))
     traces = []
-    for rows in _batches(model.config, len(puzzles), len(places), recording):
-        inputs = torch.from_numpy(TO_TOKENS[puzzle_name](puzzles[rows.start : rows.stop]))
-        inputs = inputs.long().to(model.device)
+    for rows in _batches(model.config, len(questions), len(places), recording):
+        inputs = torch.from_numpy(questions[rows.start : rows.stop]).long().to(model.device)
         ids = None if puzzle_ids is None else torch.as_tensor(puzzle_ids[rows.start : rows.stop])
         with seeded(model, recording.seed + rows.start):
-            first = noisy_start(model, recording.noise, [recording.seed + b for b in rows])
+            noise = Noise(recording.noise, [recording.seed + b for b in rows])
+            first = noise.disturb(model.initial_latents(len(rows)), 1)
             frames = list(_frames(model, inputs, ids, first, recording))
-        written = _write_down(puzzle_name, first, frames, recording)
-        for b, puzzle in enumerate(rows):
+        written = _write_down(puzzle, first, frames, recording)
+        for b, row in enumerate(rows):
             traces.append(
                 Trace(
-                    puzzle=puzzles[puzzle],
-                    solution=found[puzzle],
+                    question=questions[row],
+                    solution=found[row],
                     places=places,
-                    puzzle_name=puzzle_name,
+                    puzzle=puzzle,
                     grain=recording.grain,
                     thinks=model.config.latent_updates,
                     **{name: None if part is None else part[b] for name, part in written.items()},
@@ -155,13 +157,24 @@ def record(
     return traces
 
 
-def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
+def _solution(puzzle: Puzzle, question: np.ndarray) -> np.ndarray | None:
+    """The only answer (L,) to a question, or None."""
+    if puzzle.solve is None:
+        return None
+    try:
+        return puzzle.call("solve", question)
+    except PuzzleError:
+        return None
+
+
+def _check(model: Reasoner, questions: np.ndarray, recording: Recording) -> Puzzle:
+    """The puzzle that a network reads; UserError if it cannot be recorded on these questions."""
     if not isinstance(model, Reasoner):
         raise UserError(
             "This network writes token by token, so it has no steps to record; call its `write`, "
             "which tells what it wrote and how sure it was."
         )
-    count, cells = puzzles.shape
+    count, cells = questions.shape
     if cells != model.config.seq_len:
         raise UserError(
             f"This network reads boards of {model.config.seq_len} cells, not of {cells}; use a "
@@ -169,12 +182,22 @@ def _check(model: Reasoner, puzzles: np.ndarray, recording: Recording) -> None:
         )
     if count == 0:
         raise UserError("There is no puzzle to think about; give at least one.")
+    puzzle = puzzle_of(model)
+    puzzle.check_tokens(questions)
     push, steps = recording.push, recording.steps
+    if push is not None and isinstance(model, SERRM):
+        raise UserError(
+            "The state of an SE-RRM cannot be pushed, because all digits share one head; use "
+            "another network."
+        )
     if push is not None and not (0 <= push.step <= steps and 0 <= push.cell < cells):
         raise UserError(
             f"A push after step {push.step} at cell {push.cell} lies outside this trace of "
             f"{steps} steps on {cells} cells; choose another step or cell."
         )
+    if push is not None:
+        puzzle.check_tokens(np.array([push.value]))
+    return puzzle
 
 
 def _places(model: Reasoner, recording: Recording) -> np.ndarray:
@@ -291,12 +314,7 @@ def _states(
 def _pushed(model: Reasoner, latents: Latents, push: Push | None, step: int) -> Latents:
     if push is None or push.step != step:
         return latents
-    token = int(
-        TO_TOKENS[puzzle_name_of(model.config.vocab_size, model.config.seq_len)](
-            np.array([push.value])
-        )[0]
-    )
-    vote = model.head.weight[token]
+    vote = model.head.weight[push.value]
     y = latents.y.clone()
     y[:, model.config.prefix_len + push.cell] = vote / vote.square().mean().sqrt()  # of size 1
     return latents._replace(y=y)
@@ -306,7 +324,7 @@ def _pushed(model: Reasoner, latents: Latents, push: Push | None, step: int) -> 
 
 
 def _write_down(
-    puzzle_name: str, first: Latents, frames: list[Thought], recording: Recording
+    puzzle: Puzzle, first: Latents, frames: list[Thought], recording: Recording
 ) -> dict[str, np.ndarray | None]:
     """The fields of the traces, each (B, F, ...), or None if it is not stored.
 
@@ -325,7 +343,7 @@ def _write_down(
     }  # fmt: skip
     keep = recording.probabilities
     fields["probabilities"] = _stack([chance.half() for chance in chances]) if keep else None
-    fields["boards"] = FROM_TOKENS[puzzle_name](fields["boards"].astype(np.uint8))
+    fields["boards"] = fields["boards"].astype(puzzle.dtype)
     for name in ("y", "z"):
         states = [getattr(thought.latents, name).flatten(1).float() for thought in frames]
         before = [getattr(first, name).flatten(1).float(), *states[:-1]]

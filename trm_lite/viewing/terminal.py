@@ -1,11 +1,12 @@
-"""Sudoku boards as text for the terminal, in colour if the terminal shows colours."""
+"""Boards as text for the terminal, in colour if the terminal shows colours."""
 
 import os
 import sys
 
 import numpy as np
 
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.puzzle import PAD
 from trm_lite.viewing.traces import Trace
 
 CLUE, RIGHT, WRONG, CHANGED = "1", "32", "31", "7"  # ANSI codes: bold, green, red, reversed
@@ -28,32 +29,35 @@ def legend() -> str:
 
 
 def board_lines(
+    puzzle: Puzzle,
     board: np.ndarray,
-    puzzle: np.ndarray,
+    question: np.ndarray,
     faults: np.ndarray | None = None,
     changed: np.ndarray | None = None,
 ) -> list[str]:
     """A board as lines of equal width. Without colours, `!` marks a fault and `*` a change.
 
     Args:
-        board: (n*n,) the digits to show.
-        puzzle: (n*n,) the puzzle, which tells what is a clue.
-        faults: (n*n,) bool, the cells to show as wrong.
-        changed: (n*n,) bool, the cells to show as changed.
+        puzzle: what the tokens mean.
+        board: (L,) the tokens to show.
+        question: (L,) the tokens of the question, which tell what is a clue.
+        faults: (L,) bool, the cells to show as wrong.
+        changed: (L,) bool, the cells to show as changed.
     """
-    shape = sudoku.geometry(sudoku.size_of(board))
-    n, across = shape.size, shape.box_columns
+    rows, columns = puzzle.shape
+    high, across = puzzle.boxes or puzzle.shape
+    given = puzzle.given(question)
     lines = []
-    for row in range(n):
-        if row and row % shape.box_rows == 0:
-            lines.append("+".join(["-" * (2 * across + 1)] * (n // across)))
+    for row in range(rows):
+        if row and row % high == 0:
+            lines.append("+".join(["-" * (2 * across + 1)] * (columns // across)))
         boxes = []
-        for start in range(row * n, row * n + n, across):
+        for start in range(row * columns, (row + 1) * columns, across):
             boxes.append(
                 "".join(
                     _cell(
-                        board[i],
-                        puzzle[i] != 0,
+                        _text(puzzle, board[i]),
+                        bool(given[i]),
                         faults is not None and bool(faults[i]),
                         changed is not None and bool(changed[i]),
                     )
@@ -64,12 +68,17 @@ def board_lines(
     return lines
 
 
-def _cell(digit: int, clue: bool, fault: bool, changed: bool) -> str:
+def _text(puzzle: Puzzle, token: int) -> str:
+    """The character of a token; a space for padding."""
+    return " " if token == PAD else puzzle.tokens[token]
+
+
+def _cell(text: str, clue: bool, fault: bool, changed: bool) -> str:
     """The text of a cell, two characters wide."""
     if not colours():
-        return (str(digit) if digit else ".") + ("!" if fault else "*" if changed else " ")
+        return text + ("!" if fault else "*" if changed else " ")
     codes = [WRONG if fault else CLUE if clue else RIGHT] + [CHANGED] * changed
-    return (paint(str(digit), *codes) if digit else ".") + " "
+    return (paint(text, *codes) if text not in " ." or changed else text) + " "
 
 
 def side_by_side(blocks: list[tuple[str, list[str]]], visible: int, width: int) -> str:
@@ -92,12 +101,14 @@ def side_by_side(blocks: list[tuple[str, list[str]]], visible: int, width: int) 
 
 def thinking(trace: Trace, width: int = 80) -> str:
     """The board after each supervision step, side by side in lines of `width` characters."""
-    blocks = [("puzzle", board_lines(trace.puzzle, trace.puzzle))]
-    faults = trace.faults()
-    for step, board in enumerate(trace.boards):
-        changed = board != trace.boards[step - 1] if step else None
-        lines = board_lines(board, trace.puzzle, faults[step], changed)
+    puzzle = trace.puzzle
+    blocks = [("puzzle", board_lines(puzzle, trace.question, trace.question))]
+    faults, changed = trace.faults(), trace.changed()
+    for step, board in enumerate(trace.shown):
+        lines = board_lines(puzzle, board, trace.question, faults[step], changed[step])
         blocks.append((f"step {step + 1}: {faults[step].sum() or 'none'} wrong", lines))
-    shape = sudoku.geometry(sudoku.size_of(trace.puzzle))
-    visible = 2 * shape.size + 2 * (shape.size // shape.box_columns) - 1
-    return side_by_side(blocks, visible, width)
+    columns = puzzle.columns
+    visible = 2 * columns + 2 * (columns // (puzzle.boxes or puzzle.shape)[1]) - 1
+    wide = max(visible, *(len(title) for title, _ in blocks))  # a title may be wider than a board
+    filled = [(title, [line + " " * (wide - visible) for line in board]) for title, board in blocks]
+    return side_by_side(filled, wide, width)

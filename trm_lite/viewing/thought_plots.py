@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from trm_lite.common.errors import UserError
 from trm_lite.evaluation.scoring import Evaluation
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.puzzle import PAD
 from trm_lite.viewing import boards
 from trm_lite.viewing.probes import Landscape, Plane, plane
 from trm_lite.viewing.style import FAINT, HALT, INK, RIGHT, WRONG
@@ -69,12 +69,10 @@ def confidence_map(trace: Trace, ax: Axes | None = None) -> Figure:
 
 
 def _open_cells(trace: Trace) -> np.ndarray:
-    """The cells (L,) that the network must find; in ARC, the part of the canvas in use."""
-    if trace.puzzle_name == "sudoku":
-        return trace.puzzle == 0
-    if trace.puzzle_name == "maze":
-        return trace.puzzle == 1
-    return (trace.boards > 0).any(0)
+    """The cells (L,) that the network must find; without blanks, all that are graded and used."""
+    if trace.puzzle.blanks:
+        return trace.puzzle.to_find(trace.question) & trace.graded
+    return (trace.boards != PAD).any(0) & trace.graded
 
 
 def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
@@ -89,11 +87,10 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
     for token, chances, is_right in likeliest(trace, cell):
         ax.plot(frames, chances, lw=3 if is_right else 1.5,
                 color=INK if is_right else palette[token % 10],
-                label=value_name(trace.puzzle_name, token) + " (right)" * is_right)  # fmt: skip
+                label=trace.puzzle.word(token) + " (right)" * is_right)  # fmt: skip
     ax.set(ylim=(-0.03, 1.03), ylabel="probability")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    side = round(trace.puzzle.size**0.5)
-    ax.set_title(f"row {cell // side + 1}, column {cell % side + 1}", loc="left")
+    ax.set_title(trace.puzzle.place(cell), loc="left")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     frame_axis(ax, trace)
     return ax.figure
@@ -102,21 +99,13 @@ def cell_story(trace: Trace, cell: int, ax: Axes | None = None) -> Figure:
 def likeliest(trace: Trace, cell: int) -> list[tuple[int, np.ndarray, bool]]:
     """The five likeliest tokens of a cell, with their probabilities (F,); whether each is right."""
     chances = _need(trace.probabilities, "probabilities (probabilities=True)")
-    if not 0 <= cell < trace.puzzle.size:
-        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.puzzle.size - 1}.")
+    if not 0 <= cell < trace.question.size:
+        raise UserError(f"There is no cell {cell}; cells are 0 to {trace.question.size - 1}.")
     curves = chances[:, cell].astype(float)  # (F, V)
-    right = None if trace.solution is None else int(trace.solution[cell]) + 1
+    known = trace.solution is not None and trace.graded[cell]
+    right = int(trace.solution[cell]) if known else None
     best = sorted(np.argsort(curves.max(0))[::-1][:5])
     return [(int(token), curves[:, token], bool(token == right)) for token in best]
-
-
-def value_name(puzzle_name: str, token: int) -> str:
-    """What stands in a cell that holds `token`."""
-    if puzzle_name == "maze":
-        return ("padding", "wall", "open", "S", "G", "path")[token]
-    if puzzle_name == "arc":
-        return ("padding", "end")[token] if token < 2 else f"colour {token - 2}"
-    return ("padding", "blank")[token] if token < 2 else str(token - 1)
 
 
 def side_by_side(thoughts: dict[str, Trace], frames: Sequence[int] | None = None) -> Figure:
@@ -141,14 +130,14 @@ def side_by_side(thoughts: dict[str, Trace], frames: Sequence[int] | None = None
             boards.draw_step(ax, thought, number)
         row[0].annotate(name, (-0.06, 0.5), xycoords="axes fraction", rotation=90,
                         ha="right", va="center", fontsize=11)  # fmt: skip
-    boards.board_legend(figure, thought.solution is not None, thought.puzzle_name)
+    boards.board_legend(figure, thought.puzzle, thought.solution is not None)
     return figure
 
 
 def _same_puzzle(traces: Sequence[Trace]) -> None:
     first = traces[0]
     for other in traces[1:]:
-        if not np.array_equal(first.puzzle, other.puzzle):
+        if not np.array_equal(first.question, other.question):
             raise UserError("These traces are of different puzzles; use traces of the same one.")
 
 
@@ -316,7 +305,7 @@ def influence_board(
     `weights` (P + L, P + L) are a matrix of `probes.influence`, or a mean of several. The title
     tells the share that comes from the P positions of the prefix.
     """
-    cells = trace.puzzle.size
+    cells = trace.question.size
     prefix = len(weights) - cells
     if weights.ndim != 2 or prefix < 0 or not 0 <= cell < cells:
         raise UserError(
@@ -326,22 +315,23 @@ def influence_board(
     if ax is None:
         _, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     row = weights[prefix + cell]
-    side = round(cells**0.5)
-    seen = row[prefix:].reshape(side, side)
+    seen = row[prefix:].reshape(trace.puzzle.shape)
+    wide = trace.puzzle.columns
     ax.imshow(seen, cmap="Purples", vmin=0, vmax=max(seen.max(), 1e-9) * 1.15)
-    ax.add_patch(plt.Rectangle((cell % side - 0.5, cell // side - 0.5), 1, 1, fill=False,
+    ax.add_patch(plt.Rectangle((cell % wide - 0.5, cell // wide - 0.5), 1, 1, fill=False,
                                edgecolor=INK, lw=2.2))  # fmt: skip
-    if trace.puzzle_name == "sudoku":
-        shape = sudoku.geometry(side)
-        dark = seen.ravel() > 0.6 * seen.max()
-        for place, digit in enumerate(trace.boards[frame - 1]):
-            ink = "white" if dark[place] else INK if trace.puzzle[place] else RIGHT
-            ax.text(place % side, place // side, digit, ha="center", va="center", fontsize=8,
-                    color=ink)  # fmt: skip
-        for line in range(shape.box_rows, side, shape.box_rows):
-            ax.axhline(line - 0.5, color=FAINT, lw=1)
-        for line in range(shape.box_columns, side, shape.box_columns):
-            ax.axvline(line - 0.5, color=FAINT, lw=1)
+    if not trace.puzzle.colours:
+        dark, given = seen.ravel() > 0.6 * seen.max(), trace.puzzle.given(trace.question)
+        for place, token in enumerate(trace.shown[frame - 1]):
+            ink = "white" if dark[place] else INK if given[place] else RIGHT
+            ax.text(place % wide, place // wide, boards.character(trace.puzzle, token),
+                    ha="center", va="center", fontsize=8, color=ink, parse_math=False)  # fmt: skip
+    if trace.puzzle.boxes is not None:
+        for size, every, draw in zip(
+            trace.puzzle.shape, trace.puzzle.boxes, (ax.axhline, ax.axvline), strict=True
+        ):
+            for line in range(every, size, every):
+                draw(line - 0.5, color=FAINT, lw=1)
     ax.spines[:].set_visible(True)
     ax.set(xticks=[], yticks=[])
     ax.set_title(f"{row[:prefix].sum():.0%} to the prefix", fontsize=9, loc="center")

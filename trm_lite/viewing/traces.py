@@ -6,7 +6,8 @@
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,19 +15,23 @@ import numpy as np
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import DAMAGED, write_atomically
-from trm_lite.puzzles import maze, sudoku
+from trm_lite.puzzles import Puzzle, get_puzzle
+from trm_lite.puzzles.known import from_description, name_of_earlier
+from trm_lite.puzzles.puzzle import PAD
 
 Grain = Literal["step", "recursion", "application"]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A network's thought about one puzzle, recorded at F moments, the frames.
+    """A network's thought about one question, recorded at F moments, the frames.
 
-    L cells, V tokens. Raises UserError without any frame, and if boards and puzzle differ in size.
+    L cells, V tokens; boards are tokens. Where the solution holds padding, nothing is graded, and
+    nothing can be wrong. Raises UserError without any frame, and if boards and question differ in
+    size.
     """
 
-    puzzle: np.ndarray  # (L,)
+    question: np.ndarray  # (L,) what was to be solved
     boards: np.ndarray  # (F, L) the answer in each frame
     confidence: np.ndarray  # (F, L) probability of the answer shown in each cell, in 0..1
     halt: np.ndarray  # (F,) belief that the whole answer is right, in 0..1; NaN without such a head
@@ -40,49 +45,68 @@ class Trace:
     probabilities: np.ndarray | None = None  # (F, L, V) of each token in each cell, float16
     y: np.ndarray | None = None  # (F, K) y, whole or projected
     z: np.ndarray | None = None  # (F, K) z, whole or projected
-    puzzle_name: str = "sudoku"  # what the cells mean: "sudoku", "maze" or "arc"
+    puzzle: Puzzle = field(kw_only=True)  # what the tokens mean
     grain: Grain = "step"  # what a frame is
     thinks: int = 0  # latent updates per recursion; application `thinks + 1` updates the answer
 
     def __post_init__(self):
         if len(self.boards) == 0:
             raise UserError("This trace is empty; record at least one supervision step.")
-        if self.boards.shape[-1] != self.puzzle.size:
+        if self.boards.shape[-1] != self.question.size:
             raise UserError(
-                f"This trace has boards of {self.boards.shape[-1]} cells, but its puzzle has "
-                f"{self.puzzle.size}; record it again from that puzzle."
+                f"This trace has boards of {self.boards.shape[-1]} cells, but its question has "
+                f"{self.question.size}; record it again from that question."
             )
 
     def __len__(self) -> int:
         return len(self.boards)
 
+    @cached_property
+    def graded(self) -> np.ndarray:
+        """The cells (L,) that count. Without a known solution, all do."""
+        if self.solution is None:
+            return np.ones(self.question.shape, bool)
+        return self.solution != PAD
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """The boards (F, L) as they are drawn: what is not graded shows the question, or nothing.
+
+        Text shows nothing there, because what follows its end has no meaning.
+        """
+        is_text = self.puzzle.shape[0] == 1
+        return np.where(self.graded, self.boards, PAD if is_text else self.question)
+
     def faults(self) -> np.ndarray:
         """The cells (F, L) that are wrong. If no solution is known, those that break a rule."""
-        return self.rule_breaks() if self.solution is None else self.boards != self.solution
+        if self.solution is None:
+            return self.rule_breaks()
+        return (self.boards != self.solution) & self.graded
 
     def rule_breaks(self) -> np.ndarray:
-        """The cells (F, L) that break a rule of the puzzle, or differ from what was given.
+        """The cells (F, L) that break a rule of the puzzle; none where its rules are not known."""
+        return self._broken
 
-        In ARC, whose rule is unknown, there are none.
-        """
-        if self.puzzle_name == "sudoku":
-            changed_clues = (self.puzzle != 0) & (self.boards != self.puzzle)
-            return sudoku.violations(self.boards) | changed_clues
-        if self.puzzle_name == "maze":  # only open cells may become part of the path
-            path = (self.boards == maze.PATH) & (self.puzzle == maze.OPEN)
-            return (self.boards != self.puzzle) & ~path
-        return np.zeros(self.boards.shape, bool)
+    @cached_property
+    def _broken(self) -> np.ndarray:
+        answers = np.where(self.graded, self.boards, PAD).astype(self.boards.dtype)
+        questions = np.tile(self.question, (len(answers), 1))
+        return self.puzzle.broken(questions, answers)
+
+    def is_valid(self, frame: int) -> bool:
+        """Whether the board in frame number `frame`, from 1, is known to keep all rules."""
+        return self.puzzle.breaks is not None and not self._broken[frame - 1].any()
 
     def changed(self) -> np.ndarray:
-        """The cells (F, L) that differ from the frame before; none in the first frame."""
+        """The graded cells (F, L) that differ from the frame before; none in the first frame."""
         changes = np.zeros(self.boards.shape, bool)
-        changes[1:] = self.boards[1:] != self.boards[:-1]
+        changes[1:] = (self.boards[1:] != self.boards[:-1]) & self.graded
         return changes
 
     @property
     def solved(self) -> bool:
-        """Whether the last board is right. If no solution is known, whether it breaks no rule."""
-        return not self.faults()[-1].any()
+        """Whether the last board is the solution, or another answer that keeps all rules."""
+        return not self.faults()[-1].any() or self.is_valid(len(self))
 
     @property
     def settled(self) -> int:
@@ -118,7 +142,7 @@ PER_FRAME = (
 )  # fmt: skip
 
 
-ALIKE = ("places", "puzzle_name", "grain", "thinks")  # the same in all traces of a recording
+ALIKE = ("places", "puzzle", "grain", "thinks")  # the same in all traces of a recording
 EACH = tuple(field.name for field in fields(Trace) if field.name not in ALIKE)
 
 
@@ -129,21 +153,21 @@ def save_traces(traces: Sequence[Trace], path: Path) -> None:
     """
     if not traces:
         raise UserError("There is no trace to save; record one first.")
-    if len({(len(t), t.puzzle.size, t.puzzle_name, t.grain) for t in traces}) > 1:
+    if len({(len(t), t.question.size, t.puzzle.name, t.grain) for t in traces}) > 1:
         raise UserError(
             "A file can only hold traces of the same length, grain and sort of puzzle; "
             "save the others in another file."
         )
-    parts: dict[str, np.ndarray] = {
-        "about": np.array(json.dumps({name: getattr(traces[0], name) for name in ALIKE[1:]}))
-    }
-    if traces[0].places is not None:
-        parts["places"] = traces[0].places
+    first = traces[0]
+    about = {"puzzle": first.puzzle.described(), "grain": first.grain, "thinks": first.thinks}
+    parts: dict[str, np.ndarray] = {"about": np.array(json.dumps(about))}
+    if first.places is not None:
+        parts["places"] = first.places
     for name in EACH:
         values = [getattr(t, name) for t in traces]
         if name == "solution":
             parts["known"] = np.array([value is not None for value in values])
-            values = [np.zeros_like(traces[0].puzzle) if v is None else v for v in values]
+            values = [np.zeros_like(first.question) if v is None else v for v in values]
         if all(value is not None for value in values):
             parts[name] = np.stack(values)
     kept = io.BytesIO()
@@ -162,8 +186,10 @@ def load_traces(path: Path) -> list[Trace]:
         with np.load(path) as file:
             parts = {name: file[name] for name in file.files}
         about, places = json.loads(str(parts.pop("about"))), parts.pop("places", None)
-        if "kind" in about:  # the name of this entry in older files
-            about["puzzle_name"] = about.pop("kind")
+        if not isinstance(about.get("puzzle"), dict):
+            about, parts = _of_earlier(about, parts)
+        else:
+            about["puzzle"] = from_description(about["puzzle"])
         known = parts.pop("known")
         traces = []
         for row in range(len(known)):
@@ -173,3 +199,13 @@ def load_traces(path: Path) -> list[Trace]:
         return traces
     except (*DAMAGED, TypeError) as error:
         raise UserError(f"{path} holds no traces ({error}); record them again.") from error
+
+
+def _of_earlier(about: dict, parts: dict) -> tuple[dict, dict]:
+    """What a file of an earlier version says, whose Sudokus and mazes were no tokens."""
+    family = about.pop("puzzle_name", None) or about.pop("kind")
+    parts["question"] = parts.pop("puzzle")
+    if family != "arc":
+        parts |= {name: parts[name] + 1 for name in ("question", "boards", "solution")}
+    puzzle = get_puzzle(name_of_earlier(family, parts["question"].shape[-1]))
+    return about | {"puzzle": puzzle}, parts

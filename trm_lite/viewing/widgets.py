@@ -13,8 +13,10 @@ import numpy as np
 
 from trm_lite.common.device import one_core
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.puzzles import sudoku
+from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.puzzle import PAD
 from trm_lite.thinking import MAX_STEPS
 from trm_lite.viewing import browser_parts
 from trm_lite.viewing.browser_parts import EditableBoard, ThoughtView
@@ -78,62 +80,100 @@ def watch(thought: Trace) -> Panel:
 class BoardEditor(Panel):
     """A board to type into, which says at once what is wrong with it.
 
-    `board` is the puzzle as it stands; `on_edit(board)` is called after every change that
-    leaves each cell empty or with a digit.
+    Args:
+        puzzle: what the tokens mean.
+        board: (L,) tokens to begin with.
+        on_edit: called with the board after every change that leaves each cell empty or with a
+            character of the puzzle.
     """
 
-    def __init__(self, board: np.ndarray, on_edit: Callable[[np.ndarray], None] | None = None):
-        self.shape = sudoku.geometry(sudoku.size_of(board))
+    def __init__(
+        self,
+        puzzle: Puzzle,
+        board: np.ndarray,
+        on_edit: Callable[[np.ndarray], None] | None = None,
+    ):
+        self.puzzle = puzzle
         self.on_edit = on_edit or (lambda board: None)
         self.message = Message()
-        self.grid = EditableBoard(self.shape.size, self.type)
+        self.grid = EditableBoard(puzzle, self.type)
         super().__init__([self.grid, self.message])
         self.add_class("trm-typing")
         self.set(board)
 
     @property
     def board(self) -> np.ndarray:
-        """The clues as typed (n*n,); a cell with anything but a digit counts as blank."""
-        return np.array([self._digit(text) or 0 for text in self.grid.texts], np.uint8)
+        """The tokens as typed (L,); a cell with anything else counts as empty."""
+        tokens = [self._token(text) for text in self.grid.texts]
+        return np.array([self.nothing if t is None else t for t in tokens], self.puzzle.dtype)
+
+    @property
+    def nothing(self) -> int:
+        """The token of an empty cell: one to be found or, where there is no such, padding."""
+        blanks = self.puzzle.blanks
+        return self.puzzle.tokens.index(blanks[0]) if blanks else PAD
 
     def set(self, board: np.ndarray) -> None:
         """Show another board of the same size."""
-        self._show([str(digit or "") for digit in board])
+        empty = (PAD, self.nothing)
+        self._show(["" if token in empty else self.puzzle.tokens[token] for token in board])
 
     def type(self, cell: int, text: str) -> None:
-        """Put `text` into a cell (from 0), as a person does; 0 and a dot empty it."""
+        """Put `text` into a cell (from 0), as a person does; a dot empties it, and so does 0.
+
+        Unless these are characters of the puzzle. Text of more than one character is a whole board
+        that was pasted.
+        """
+        text = text.strip()
+        if len(text) > 1:
+            self.message.guard(self.paste)(text)
+            return
         texts = list(self.grid.texts)
-        texts[cell] = "" if text.strip() in (".", "0") else text.strip()
+        empties = text in (".", "0") and text not in self.puzzle.tokens
+        texts[cell] = "" if empties or text in self.puzzle.blanks else text
         self.message.guard(self._show)(texts)
 
-    def _digit(self, text: str) -> int | None:
-        """The digit in a cell, 0 if it is empty, None if it holds anything else."""
+    def paste(self, text: str) -> None:
+        """Show the board in `text`. PuzzleError, and no change, if it is no board of the puzzle."""
+        self.set(self.puzzle.board_in(text))
+
+    def _token(self, text: str) -> int | None:
+        """The token in a cell, None if it holds anything else."""
         if not text:
-            return 0
-        fits = text.isascii() and text.isdigit() and 1 <= int(text) <= self.shape.size
-        return int(text) if fits else None
+            return self.nothing
+        return self.puzzle.tokens.index(text) if text in tuple(self.puzzle.tokens[1:]) else None
 
     def _show(self, texts: list[str]) -> None:
+        puzzle = self.puzzle
         with self.grid.hold_sync():
             self.grid.texts = texts
-            self.grid.broken = sudoku.violations(self.board[None])[0].tolist()
-        strange = [i for i, text in enumerate(texts) if self._digit(text) is None]
+            if puzzle.conflicts is not None:
+                self.grid.broken = puzzle.call("conflicts", self.board[None])[0].tolist()
+        strange = [i for i, text in enumerate(texts) if self._token(text) is None]
         if strange:
-            row, column = divmod(strange[0], self.shape.size)
+            typed = [c for c in puzzle.tokens[1:] if c not in puzzle.blanks and not c.isspace()]
             self.message.say(
-                f"Row {row + 1} column {column + 1} holds “{texts[strange[0]]}”; "
-                f"type a digit from 1 to {self.shape.size}, or nothing.",
+                f"{puzzle.place(strange[0]).capitalize()} holds “{texts[strange[0]]}”; "
+                f"type one of {' '.join(typed)}, or nothing.",
                 "bad",
             )
             return
+        self._judge()
+        self.on_edit(self.board)
+
+    def _judge(self) -> None:
+        """Say whether the board can be solved, as far as that is known."""
+        puzzle, board = self.puzzle, self.board
+        count = int(puzzle.to_find(board).sum())
+        if puzzle.solve is None:
+            self.message.say(f"{count} cells to be found." if count else "")
+            return
         try:
-            sudoku.solve_one(self.board)
+            puzzle.call("solve", board)
         except PuzzleError as error:
             self.message.say(str(error), "bad")
         else:
-            blanks = int((self.board == 0).sum())
-            self.message.say(f"A proper puzzle: {blanks} blanks, exactly one solution.", "good")
-        self.on_edit(self.board)
+            self.message.say(f"A proper puzzle: {count} blanks, exactly one solution.", "good")
 
 
 def think(model: Reasoner, board: np.ndarray, **options) -> Trace:
@@ -145,7 +185,7 @@ def think(model: Reasoner, board: np.ndarray, **options) -> Trace:
 class Playground(Panel):
     """Edit a puzzle and watch a network think about it.
 
-    `examples` are named boards to start from. Every edit is thought about at once.
+    `examples` are named boards (L,) of tokens to start from. Every edit is thought about at once.
     """
 
     def __init__(self, model: Reasoner, examples: dict[str, np.ndarray], *, steps: int = MAX_STEPS):
@@ -158,7 +198,8 @@ class Playground(Panel):
         )
         self.view = ThoughtView(latents=False)
         self.view.frame = steps
-        self.editor = BoardEditor(next(iter(examples.values())), self._think)  # thinks at once
+        first = next(iter(examples.values()))
+        self.editor = BoardEditor(puzzle_of(model), first, self._think)  # thinks at once
         choose = self.editor.message.guard(lambda change: self._choose())
         self.choice.observe(choose, names="value")
         editor = widgets.VBox([self.editor], layout=EDITOR)

@@ -24,11 +24,13 @@ def test_what_is_written_is_read_back(size, seed):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "has 0"),
+        ("", "holds no Sudokus"),
         ("." * 80, "has 80"),
-        ("." * 35 + "x", "position 36 holds 'x'"),
-        ("." * 35 + "7", "uses the digits 1 to 6, but line 1, position 36 holds 7"),
-        ("....\n5...\n....\n....", "line 2, position 1 holds 5"),
+        ("." * 35 + "k", "position 36 holds 'k'"),
+        ("." * 35 + "7", "uses the digits 1 to 6, but row 6 column 6 holds 7"),
+        ("....\n5...\n....\n....", "row 2 column 1 holds 5"),
+        (f"{'1' + '.' * 15}\n{'2' + '.' * 15}", "holds 2 Sudokus"),
+        (f"\n{'1' + '.' * 15}\n{'2' + '.' * 14}", "Line 3: A Sudoku has 16, 36 or 81 cells"),
         ("\x00\x01\x7f" * 27, "holds '\\x00'"),
         ("٣" + "." * 35, "holds '٣'"),
     ],

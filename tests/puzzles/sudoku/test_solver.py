@@ -80,6 +80,14 @@ def test_more_boards_than_fit_into_one_search_step(monkeypatch):
     assert sudoku.solve(puzzles[:0]).boards.shape == (0, 81)
 
 
+def test_a_search_that_is_given_up_says_so():
+    deep = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4........."
+    boards = np.stack([sudoku.parse(deep), sudoku.parse(EASY_9)])
+    found = sudoku.solve(boards, most_guesses=1_000)
+    assert found.complete.tolist() == [False, True]
+    assert found.counts.tolist() == [0, 1] and 1_000 < found.guesses[0] < 4_000
+
+
 @pytest.mark.parametrize("size", [6, 9])
 def test_locked_candidates_save_guesses_and_lose_no_solution(size):
     puzzles, solutions = sudoku.generate(150, size, seed=1)

@@ -50,7 +50,7 @@ def build_arc(name: Name, folder: Path, drawing: ArcDrawing) -> bool:
     """
     about = {
         "name": name,
-        "puzzle": "arc",
+        "puzzle": f"arc-{arc.SIDE}x{arc.SIDE}",
         "vocab_size": arc.VOCAB_SIZE,
         "seq_len": arc.CELLS,
         "augmentations": drawing.augmentations,
@@ -111,6 +111,13 @@ def build_subsets(folder: Path, subsets: list[Subset], about: dict, draws: Draws
         [task for subset in subsets if subset.tested == tested for task in subset.tasks]
         for tested in (False, True)
     )
+    pairs = [pair for task in tested for pair in task.test]
+    about["unanswered"] = sum(not pair.answered for pair in pairs)
+    if about["unanswered"]:
+        about["notes"] = [
+            f"{about['unanswered']:,} of {len(pairs):,} pairs to be solved come without an output "
+            "and cannot be scored"
+        ]
     about["leaks"] = [leak._asdict() for leak in leaks(learnt, tested)]
 
     examples = sum(split["examples"] for split in about["splits"].values())

@@ -110,13 +110,15 @@ def _write_splits(
 ) -> None:
     """Write mazes as tokens, and complete `about`; no guise is drawn at random."""
     about["seq_len"] = splits["train"].questions.shape[1]
+    about["puzzle"] = "maze-{0}x{0}".format(maze.size_of(splits["train"].questions))
     about["notes"] = []
     for name, rows in splits.items():
         boards, per_group = (rows.questions, rows.answers), 1
         if name == "train" and about["augmentations"]:
             boards, per_group = map(maze.in_all_guises, boards), maze.GUISES
-        arrays = plain(*map(maze.to_tokens, boards), per_group)
-        write_split(folder / name, arrays, np.repeat(rows.ratings, per_group))
+        ratings = rows.known_ratings
+        ratings = None if ratings is None else np.repeat(ratings, per_group)
+        write_split(folder / name, plain(*boards, per_group), ratings)
         if "sources" in about:
             usual = int(follow_convention(rows.questions, rows.answers).sum())
             about["notes"].append(
@@ -136,7 +138,7 @@ def follow_convention(mazes: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return same
 
 
-SHAPE = {"puzzle": "maze", "vocab_size": len(maze.CHARACTERS) + 1}  # of any length
+SHAPE = {"vocab_size": len(maze.CHARACTERS)}  # of any length
 RATING = {"rating": "cells on the path, S and G included"}
 DRAWN = CsvBenchmark({"name": "maze-hard", **SHAPE, **RATING}, FILES, NOTATION, _write_splits)
 MADE = MadeHere(

@@ -78,6 +78,23 @@ class ArcDrawing(FromFiles):
     fetches one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FromCsv(Options):
+    """How a CSV file of your own puzzles is divided; see `trm_lite.data.csv_puzzles`."""
+
+    train: int | None = None
+    """Examples to learn from; None takes all that are left."""
+    validation: int | None = None
+    """Examples to choose by in training; None takes a tenth."""
+    test: int | None = None
+    """Examples to be tested on; None takes a tenth."""
+    shape: tuple[int, int] | None = None
+    """Rows and columns of a board, for drawing; a single row if not given."""
+    blanks: str | None = None
+    """The characters that mean "to be found"; by default a dot that no answer has."""
+
+
+CSV = FromCsv()
 # All benchmarks by name, each with the options that it takes and their defaults.
 BENCHMARKS: dict[str, Options] = {
     "sudoku-extreme": Drawing(),

@@ -23,7 +23,7 @@ from trm_lite.data.benchmarks.drawing import (
 from trm_lite.data.benchmarks.options import Drawing, Making
 from trm_lite.data.folder import plain, write_split
 from trm_lite.data.settings import SudokuData
-from trm_lite.data.sudokus import GENERATION
+from trm_lite.data.sudokus import GENERATION, boards_in
 from trm_lite.puzzles import sudoku
 
 FILES = public_files(
@@ -32,12 +32,21 @@ FILES = public_files(
     train="64b46674db0148e0d73a16346dadeb2b1c00824d3fca3f85b2ae7037f6b4b38e",
     test="a2fd52aea23d331d5b4ee723c856236e838a9fb9a70e66f4e0e0cf26c338c6a8",
 )
+
+
+def _solutions(puzzles: np.ndarray) -> np.ndarray:
+    found = sudoku.solve(puzzles, most_guesses=sudoku.MOST_GUESSES)
+    return found.boards * ((found.counts == 1) & found.complete)[:, None].astype(np.uint8)
+
+
 NOTATION = Notation(
-    values={".": 0} | {str(digit): digit for digit in range(10)},
+    values=dict.fromkeys(sudoku.ALPHABET.blanks, 0) | {str(digit): digit for digit in range(1, 10)},
     cells=81,
     problems=lambda puzzles, solutions: {
         "the answer does not solve the question": ~sudoku.is_solution(puzzles, solutions)
     },
+    boards=sudoku.ALPHABET,
+    solve=_solutions,
 )
 
 
@@ -64,9 +73,7 @@ def _breed(making: Making) -> dict[str, Rows]:
     made = {}
     for name, puzzles in splits._asdict().items():
         if len(puzzles):
-            boards, answers = (
-                sudoku.from_tokens(tokens.numpy()) for tokens in (puzzles.inputs, puzzles.labels)
-            )
+            boards, answers = boards_in(puzzles)
             made[name] = Rows(boards, answers, sudoku.rate(boards).guesses)
     return made
 
@@ -80,7 +87,8 @@ def _write_splits(
         inputs, labels = (sudoku.to_tokens(boards) for boards in (rows.questions, rows.answers))
         if count:
             inputs, labels = augmented(inputs, labels, count, about["seed"], official)
-        ratings = np.repeat(rows.ratings, 1 + count)
+        ratings = rows.known_ratings
+        ratings = None if ratings is None else np.repeat(ratings, 1 + count)
         write_split(folder / name, plain(inputs, labels, per_group=1 + count), ratings)
 
 
@@ -131,7 +139,7 @@ def official_symmetry(count: int, state: np.random.RandomState) -> sudoku.Symmet
     return sudoku.Symmetry(torch.from_numpy(cells), torch.from_numpy(tokens))
 
 
-SHAPE = {"puzzle": "sudoku", "vocab_size": 11, "seq_len": 81}
+SHAPE = {"puzzle": "sudoku-9x9", "vocab_size": 11, "seq_len": 81, "symmetric": True}
 DRAWN = CsvBenchmark(
     {"name": "sudoku-extreme", **SHAPE, "rating": "guesses of the solver tdoku"},
     FILES,

@@ -7,7 +7,6 @@ from trm_lite.puzzles.sudoku.board import (
     from_tokens,
     geometry,
     is_solution,
-    parse,
     render,
     size_of,
     to_line,
@@ -18,7 +17,9 @@ from trm_lite.puzzles.sudoku.board import (
 from trm_lite.puzzles.sudoku.canonical import canonical_form, solution_class, without_twins
 from trm_lite.puzzles.sudoku.evolution import Pool, evolve, mutate
 from trm_lite.puzzles.sudoku.generator import generate, random_solutions
+from trm_lite.puzzles.sudoku.reading import ALPHABET, Read, parse, read
 from trm_lite.puzzles.sudoku.solver import (
+    MOST_GUESSES,
     Ratings,
     Solutions,
     found_in_round,
@@ -29,11 +30,14 @@ from trm_lite.puzzles.sudoku.solver import (
 from trm_lite.puzzles.sudoku.symmetry import Symmetry, apply, augment, random_symmetry, undo
 
 __all__ = [
+    "ALPHABET",
     "BLANK",
+    "MOST_GUESSES",
     "PAD",
     "SIZES",
     "Pool",
     "Ratings",
+    "Read",
     "Solutions",
     "Symmetry",
     "apply",
@@ -50,6 +54,7 @@ __all__ = [
     "random_solutions",
     "random_symmetry",
     "rate",
+    "read",
     "render",
     "size_of",
     "solution_class",

@@ -57,45 +57,6 @@ def size_of(boards: np.ndarray) -> int:
     raise PuzzleError(f"A board has 16, 36 or 81 cells, but this one has {cells}.")
 
 
-def parse(text: str) -> np.ndarray:
-    """Read a board (n*n,) from text.
-
-    Digits are clues; `.` and `0` are blanks. White space is skipped, and so are the lines that
-    `render` draws: bars `|` and rules such as `----+----`. The size follows from the number of
-    cells. Whether the board keeps the rules is not checked; see `validate`. Raises PuzzleError
-    for any other character, a wrong number of cells, and digits above the size.
-    """
-    cells: list[int] = []
-    places: list[str] = []
-    for line_number, line in enumerate(text.splitlines(), start=1):
-        if "+" in line and not set(line.strip()) - {"-", "+"}:
-            continue
-        for column, character in enumerate(line, start=1):
-            if character.isspace() or character == "|":
-                continue
-            place = f"line {line_number}, position {column}"
-            if character not in ".0123456789":
-                raise PuzzleError(
-                    f"A Sudoku is written with digits and dots, but {place} holds {character!r}."
-                )
-            cells.append(0 if character == "." else int(character))
-            places.append(place)
-    if len(cells) not in (size * size for size in SIZES):
-        raise PuzzleError(
-            f"A Sudoku has 16, 36 or 81 cells (size 4, 6 or 9), but this text has {len(cells)}."
-        )
-    board = np.array(cells, dtype=np.uint8)
-    size = size_of(board)
-    too_large = np.flatnonzero(board > size)
-    if len(too_large):
-        cell = too_large[0]
-        raise PuzzleError(
-            f"A Sudoku of size {size} uses the digits 1 to {size}, "
-            f"but {places[cell]} holds {board[cell]}."
-        )
-    return board
-
-
 def to_line(board: np.ndarray) -> str:
     """A board (n*n,) as one line of n*n characters, which begins like `53..7....`, say."""
     size_of(board)

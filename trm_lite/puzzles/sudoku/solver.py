@@ -18,6 +18,9 @@ from trm_lite.puzzles.sudoku.board import Geometry, geometry, size_of, validate
 # States narrowed at once: enough to hide numpy's overhead, few enough for the processor's cache.
 WIDTH = 1024
 ONE = np.uint16(1)
+# A puzzle that people or programs make needs a few thousand guesses at most. One that contradicts
+# itself somewhere deep can need any number; it is given up after so many, a fraction of a second.
+MOST_GUESSES = 50_000
 
 
 class Solutions(NamedTuple):
@@ -28,6 +31,7 @@ class Solutions(NamedTuple):
     counts: np.ndarray  # (B,) number of solutions, counted up to the limit of the search
     guesses: np.ndarray  # (B,) how often the search had to guess
     rounds: np.ndarray  # (B,) rounds of deduction
+    complete: np.ndarray  # (B,) bool, False where the search was given up
 
 
 class Ratings(NamedTuple):
@@ -43,6 +47,7 @@ def solve(
     limit: int = 2,
     rng: np.random.Generator | None = None,
     locked: bool = False,
+    most_guesses: int | None = None,
 ) -> Solutions:
     """Solve boards by deduction and search, finding up to `limit` solutions of each.
 
@@ -55,17 +60,24 @@ def solve(
         rng: guess in a random order drawn from it; None guesses in a fixed order.
         locked: deduce by locked candidates too, not only by singles. Rounds are slower, but fewer
             guesses are needed.
+        most_guesses: give a board up after so many; None never does.
     """
-    return search(to_candidates(boards), limit, rng, locked)
+    return search(to_candidates(boards), limit, rng, locked, most_guesses)
 
 
 def solve_one(board: np.ndarray) -> np.ndarray:
     """The solution (n*n,) of a board (n*n,) that has exactly one.
 
-    Raises PuzzleError if the board breaks the rules, has no solution, or has several.
+    Raises PuzzleError if the board breaks the rules, has no solution, or has several, and if that
+    could not be found out within `MOST_GUESSES`.
     """
     validate(board)
-    found = solve(board[None], limit=2)
+    found = solve(board[None], limit=2, most_guesses=MOST_GUESSES)
+    if not found.complete[0]:
+        raise PuzzleError(
+            f"Whether this Sudoku has exactly one solution is still open after {MOST_GUESSES:,} "
+            "guesses; check its clues, which may contradict each other."
+        )
     if found.counts[0] == 0:
         raise PuzzleError("This Sudoku has no solution; check its clues.")
     if found.counts[0] > 1:
@@ -115,6 +127,7 @@ def search(
     limit: int = 2,
     rng: np.random.Generator | None = None,
     locked: bool = False,
+    most_guesses: int | None = None,
 ) -> Solutions:
     """The same as `solve`, but from candidate masks (B, n*n), as `to_candidates` makes them.
 
@@ -125,6 +138,7 @@ def search(
     found = Solutions(
         *(np.zeros((total, shape.cells), np.uint8) for _ in range(2)),
         *(np.zeros(total, int) for _ in range(3)),
+        complete=np.ones(total, bool),
     )
     pending = _Pending(candidates)
     finished = found.counts >= limit
@@ -152,6 +166,9 @@ def search(
             np.add.at(found.guesses, owner[columns], 1)
 
         finished = found.counts >= limit
+        if most_guesses is not None:
+            found.complete[~finished & (found.guesses > most_guesses)] = False
+            finished |= ~found.complete
         closed = np.flatnonzero(broken | solved | finished[owner])
         states, owners = pending.take(WIDTH - len(owner) + len(closed), finished)
         reused, closed = closed[: len(owners)], closed[len(owners) :]

@@ -1,5 +1,7 @@
 // A board to type into. What is typed goes to Python; what it makes of it comes back as a whole.
 
+import { claimKeys, make, makeGrid, place } from "./grid.js";
+
 function render({ model, el }) {
   const columns = model.get("columns");
   let edits = model.get("heard");
@@ -18,6 +20,13 @@ function render({ model, el }) {
     input.value = (event.data || input.value).slice(-1).trim();
     input.select();
     model.send({ cell: stops.indexOf(input), text: input.value, edit: ++edits });
+  });
+
+  board.addEventListener("paste", (event) => {
+    const text = event.clipboardData.getData("text").trim();
+    if (text.length < 2) return; // a digit is typed
+    event.preventDefault(); // a whole board, in whatever format, is read by Python
+    model.send({ cell: stops.indexOf(event.target), text, edit: ++edits });
   });
 
   const draw = () => {

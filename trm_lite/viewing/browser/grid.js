@@ -2,7 +2,7 @@
 
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-function make(tag, className, attributes = {}) {
+export function make(tag, className, attributes = {}) {
   const node = document.createElement(tag);
   node.className = className;
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -10,7 +10,7 @@ function make(tag, className, attributes = {}) {
 }
 
 /** Keeps plain keys from JupyterLab, which would cut or move notebook cells on some of them. */
-function claimKeys(root) {
+export function claimKeys(root) {
   const claim = ({ target, ctrlKey, altKey, metaKey }) => {
     if (root.contains(target))
       target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
@@ -20,12 +20,13 @@ function claimKeys(root) {
 }
 
 /**
- * A board of `count` cells. `boxes` is [rows, columns] of a Sudoku's box, or empty.
+ * A board of `count` cells. `boxes` is [rows, columns] of a box, or empty.
  * `field(i)` makes what takes the focus in a cell; without it that is the cell itself.
  */
-function makeGrid({ columns, count, boxes, name, field }) {
+export function makeGrid({ columns, count, boxes, name, field }) {
   const board = make("div", "trm-board", { role: "grid", "aria-label": name });
   board.style.setProperty("--n", columns);
+  board.style.setProperty("--cell", `${Math.max(15, Math.min(34, 540 / columns))}px`);
   const cells = [], stops = [];
   for (let i = 0; i < count; i++) {
     const [row, column] = [Math.floor(i / columns), i % columns];
@@ -62,6 +63,6 @@ function makeGrid({ columns, count, boxes, name, field }) {
   return { board, cells, stops };
 }
 
-function place(cell, columns) {
+export function place(cell, columns) {
   return `row ${Math.floor(cell / columns) + 1}, column ${(cell % columns) + 1}`;
 }

@@ -1,5 +1,7 @@
 // A thought as a film: the whole of it is here, so moving through it needs no kernel.
 
+import { claimKeys, make, makeGrid, place } from "./grid.js";
+
 const SPEEDS = { slow: 1000, normal: 450, fast: 150 }; // milliseconds per frame
 const ICONS = { play: "M3 1v14l11-7z", pause: "M3 1h4v14H3zM9 1h4v14H9z", back: "M2 1h3v14H2zM14 1v14L5 8z" };
 
@@ -59,7 +61,7 @@ function makeRun(model, run, choose) {
     columns, count: run.texts[0].length, boxes: model.get("boxes"),
     name: `board of ${run.title || "the network"}`,
   });
-  board.classList.add(`trm-${model.get("kind")}`);
+  board.classList.toggle("trm-painted", run.paints.length > 0);
   figure.append(title, board);
   for (const cell of cells) cell.append(make("span", "trm-text"));
   if (model.get("pickable")) {
@@ -79,17 +81,17 @@ function makeRun(model, run, choose) {
 
 function drawRun({ cells, board }, run, frame, model) {
   const at = Math.min(frame, run.texts.length - 1), chosen = model.get("chosen");
-  const names = model.get("marks"), columns = model.get("columns");
+  const names = model.get("marks"), columns = model.get("columns"), palette = model.get("palette");
   board.dataset.frame = at;
   cells.forEach((cell, i) => {
     const there = names.filter((_, bit) => (run.marks[at][i] >> bit) & 1);
     const edges = ["trm-top", "trm-left"].filter((edge) => cell.classList.contains(edge));
     const looks = there.map(([name]) => `trm-${name}`);
-    if (run.paints.length) looks.push(`trm-colour${run.paints[at][i]}`);
+    cell.style.backgroundColor = run.paints.length ? palette[run.paints[at][i]] : "";
     if (i === chosen) looks.push("trm-chosen");
     cell.className = ["trm-look", ...edges, ...looks].join(" ");
     cell.firstChild.textContent = run.texts[at][i];
-    const words = [run.texts[at][i] || "blank", ...there.map(([, meaning]) => meaning)];
+    const words = [run.words?.[at][i] ?? (run.texts[at][i] || "blank"), ...there.map(([, meaning]) => meaning)];
     if (i === chosen) words.push("followed");
     cell.setAttribute("aria-label", `${place(i, columns)}: ${words.join(", ")}`);
   });
@@ -97,8 +99,9 @@ function drawRun({ cells, board }, run, frame, model) {
 
 function makeLegend(entries) {
   const legend = make("ul", "trm-legend", { "aria-label": "what the marks mean" });
-  for (const [classes, text, words] of entries) {
+  for (const [classes, text, words, colour] of entries) {
     const item = make("li", ""), sample = make("span", `trm-look ${classes}`);
+    if (!classes) sample.style.backgroundColor = colour;
     sample.setAttribute("aria-hidden", "true");
     sample.append(Object.assign(make("span", "trm-text"), { textContent: text }));
     item.append(sample, words);
@@ -118,7 +121,7 @@ function render({ model, el }) {
   const draw = () => {
     const said = model.get("runs"), frame = model.get("frame");
     const wanted = JSON.stringify([
-      said.map((run) => [run.title, run.texts[0].length]), ...["columns", "boxes", "kind", "legend"].map((name) => model.get(name)),
+      said.map((run) => [run.title, run.texts[0].length]), ...["columns", "boxes", "palette", "legend"].map((name) => model.get(name)),
     ]);
     if (wanted !== shape) {
       shape = wanted;

@@ -1,0 +1,71 @@
+"""Sphinx's settings for the course as a site; `build.py` collects the pages and calls it."""
+
+import tomllib
+from pathlib import Path
+
+from docutils import nodes
+from latex2mathml.converter import convert
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]
+REPOSITORY = PROJECT.get("urls", {}).get("Repository", "")
+
+project = "Recursive reasoning with tiny networks"
+html_title = project
+author = "the authors of the course"
+extensions = ["myst_nb"]
+exclude_patterns = ["**/nbgrader_config.py"]
+
+nb_execution_mode = "off"  # the stored outputs are the measured ones
+myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
+myst_heading_anchors = 3
+suppress_warnings = [
+    "mystnb.unknown_mime_type",  # of widgets, which stand beside their picture
+    "myst.header",  # a page may begin at any level
+    "misc.highlighting_failure",  # magics of IPython
+]
+html_math_renderer = "mathml"  # drawn by every browser of today, without a script
+
+html_theme = "sphinx_book_theme"
+templates_path = ["."]
+html_sidebars = {
+    "**": [
+        "navbar-logo.html",
+        "sidebar_play.html",
+        "search-button-field.html",
+        "sbt-sidebar-nav.html",
+    ]
+}
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+    "show_toc_level": 2,
+    "logo": {"text": project},
+    "use_source_button": False,
+    "navbar_persistent": [],  # one field for searching is enough
+}
+if REPOSITORY:  # without an address a button to it would be dead
+    html_theme_options |= {
+        "repository_url": REPOSITORY,
+        "use_repository_button": True,
+        "launch_buttons": {
+            "colab_url": "https://colab.research.google.com",
+            "binderhub_url": "https://mybinder.org",
+        },
+    }
+
+
+def write_formula(self, node: nodes.Element) -> None:
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    self.body.append(convert(node.astext(), display=display))
+    raise nodes.SkipNode
+
+
+def setup(app) -> None:
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))

@@ -1,0 +1,151 @@
+"""Puzzles of your own from the command line, without editing the package."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from own_files import CSV, OWN
+from safetensors.torch import load_file
+
+from trm_lite.cli.main import main
+
+SMALL = ["--hidden-size", "16", "--multiple-of", "16", "--batch-size", "8", "--steps", "4",
+         "--eval-every", "2", "--max-steps", "2", "--device", "cpu"]  # fmt: skip
+FEW = ["--train", "24", "--validation", "6", "--test", "9"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the puzzle files, the data of the CSV file, and runs of both."""
+    home = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("TRM_LITE_CACHE", str(home / "cache"))
+        for path in (*OWN.values(), CSV):
+            shutil.copy(path, home)
+        assert main(["data", "sort.csv", "--out", "data/sort", "--test", "8"]) == 0
+        assert main(["train", "data/sort", *SMALL]) == 0
+        assert main(["train", "takuzu.py", *SMALL, *FEW]) == 0
+        yield home
+
+
+@pytest.fixture
+def elsewhere(home, tmp_path, monkeypatch):
+    """Another folder to work from."""
+    monkeypatch.setenv("TRM_LITE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answer(capsys, *command):
+    """The exit status, and what a command prints."""
+    capsys.readouterr()
+    status = main(list(map(str, command)))
+    told = capsys.readouterr()
+    return status, told.out + told.err
+
+
+def test_a_run_keeps_its_puzzle_and_works_from_any_folder(home, elsewhere, capsys):
+    run = home / "runs" / "takuzu-seed0"
+    assert (run / "puzzle.py").read_bytes() == OWN["takuzu"].read_bytes()
+    status, said = answer(capsys, "evaluate", run, "--steps", 2, "--json")
+    exam = json.loads(said)
+    assert status == 0 and exam["any_valid"]["count"] == exam["exact"]["count"] == 9
+    assert exam["any_valid"]["value"] >= exam["exact"]["value"]
+    status, said = answer(capsys, "evaluate", home / "runs" / "sort-seed0", "--steps", 2, "--json")
+    assert status == 0 and json.loads(said)["exact"]["count"] == 8 and "any_valid" not in said
+
+
+def test_a_moved_run_finds_its_puzzle(home, elsewhere, capsys):
+    shutil.copytree(home / "runs" / "takuzu-seed0", elsewhere / "mine")
+    (elsewhere / "mine" / "preset.json").write_text(
+        (elsewhere / "mine" / "preset.json").read_text().replace(str(home), "/nowhere")
+    )
+    assert answer(capsys, "evaluate", "mine", "--steps", 2)[0] == 0
+
+
+def test_weights_alone_execute_nothing(home, elsewhere, capsys):
+    weights = home / "runs" / "takuzu-seed0" / "last.safetensors"
+    status, said = answer(capsys, "evaluate", weights)
+    assert status == 2 and "executed only if you name it" in said and "--puzzle" in said
+    command = ("evaluate", weights, "--puzzle", home / "takuzu.py", "--steps", 2)
+    status, said = answer(capsys, *command)
+    assert status == 0 and "any valid answer" in said
+
+
+def test_boards_are_solved_and_checked(home, elsewhere, capsys):
+    weights = home / "runs" / "takuzu-seed0" / "last.safetensors"
+    (elsewhere / "boards.txt").write_text(".1.0\n0..1\n....\n1..0\n\n.1.00..1....1..0\n0.2\n")
+    command = ("solve", "boards.txt", "--weights", weights, "--puzzle", home / "takuzu.py")
+    options = ("--max-steps", 2, "--tries", 2, "--device", "cpu")
+    status, said = answer(capsys, *command, *options, "--json")
+    rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert status == 2 and [row["puzzle"] for row in rows] == [".1.00..1....1..0"] * 2
+    assert all(row["solved"] is False and row["tries"] == 2 for row in rows)
+    assert "line 7: A board of 'takuzu' has 16 characters, or 4 lines of 4" in said
+    status, said = answer(capsys, *command, *options, "--picture", "thought.png")
+    assert "NOT solved" in said and (elsewhere / "thought.png").exists()
+
+
+def test_text_is_solved_by_what_the_weights_say(home, elsewhere, capsys):
+    weights = home / "runs" / "sort-seed0" / "last.safetensors"
+    (elsewhere / "words.txt").write_text("793\n35\nx\n")
+    status, said = answer(capsys, "solve", "words.txt", "--weights", weights, "--device", "cpu")
+    assert status == 2 and said.count("answered after") == 2
+    assert "position 1 holds 'x'" in said
+
+
+def test_plan_compare_and_report(home, elsewhere, capsys):
+    for own in (home / "takuzu.py", home / "data" / "sort"):
+        status, said = answer(capsys, "plan", own, "--gpu", "L4")
+        assert status == 0 and "1,500 of 32 slots" in said
+        command = ("compare", "--base", own, "--rows", "trm", "direct", "--seeds", 1, "--steps", 1)
+        status, said = answer(capsys, *command, "--test", 4, "--out", elsewhere / own.stem)
+        assert status == 0 and "direct" in said
+    runs = (home / "runs" / "takuzu-seed0", home / "runs" / "sort-seed0")
+    status, said = answer(capsys, "report", *runs)
+    assert status == 0 and "| takuzu (changed) |" in said and "| sort (changed) |" in said
+    assert "any valid answer" in said and "train 24" in said and "file" not in said
+
+
+def test_the_same_command_goes_on_and_a_changed_file_does_not(home, elsewhere, capsys):
+    out = ("--out", home / "runs" / "takuzu-seed0")
+    status, said = answer(capsys, "train", home / "takuzu.py", *SMALL, *FEW, *out, "--no-exam")
+    assert status == 0 and "Going on from step 4" in said
+    (elsewhere / "takuzu.py").write_text((home / "takuzu.py").read_text() + "\n")
+    status, said = answer(capsys, "train", "takuzu.py", *SMALL, *FEW, *out)
+    assert status == 2 and "holds another run, with sha256" in said
+
+
+def test_the_halting_head_learns_validity(home, elsewhere, capsys):
+    """From the same start, the target of the halting head is all that differs."""
+    queens, weights = home / "queens.py", []
+    for target in ("exact", "valid"):
+        command = ("train", queens, *SMALL, *FEW, "--halt-on", target, "--out", elsewhere / target)
+        assert answer(capsys, *command, "--no-exam")[0] == 0
+        weights.append(load_file(elsewhere / target / "last.safetensors"))
+    looks = (elsewhere / "valid" / "metrics.jsonl").read_text().splitlines()
+    assert all("any_valid" in json.loads(look) for look in looks)
+    status, said = answer(capsys, "train", home / "reversal.py", *SMALL, "--halt-on", "valid")
+    assert status == 2 and "No rules are known" in said and "--halt-on" in said
+    assert torch.equal(weights[0]["y_init"], weights[1]["y_init"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("train", "nothing.py"), "nothing.py cannot be read"),
+        (("train", "{home}/takuzu.py", "--row", "dirct"), "did you mean direct"),
+        (("train", "{home}/takuzu.py", "--row", "tokens-scratch"), "step by step"),
+        (("train", "{home}/takuzu.py", "--seq-len", "9"), "sizes of the puzzles"),
+        (("data", "nothing.csv"), "nothing.csv cannot be read"),
+        (("data", "{home}/sort.csv", "--min-rating", "3"), "means nothing for FILE.csv"),
+        (("data", "{home}/sort.csv", "--out", "{home}/data/sort"), "from different rows"),
+        (("solve", "{home}/sort.csv", "--puzzle", "{home}/takuzu.py"), "Say which network solves"),
+        (("evaluate", "{home}/runs/takuzu-seed0", "--bands"), "Nothing tells how hard"),
+    ],
+)
+def test_mistakes_are_one_sentence(command, words, home, elsewhere, capsys):
+    status, said = answer(capsys, *(part.format(home=home) for part in command))
+    assert status == 2 and words in said and said.count("\n") == 1

@@ -1,0 +1,90 @@
+"""CSV as it is found: any separator, line end and order of columns, names known in the field."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+from trm_lite.common.errors import PuzzleError
+
+SEPARATORS = ",;\t"
+# The columns that matter, and what public data sets call them.
+BEGINNING = 20  # lines, of which one should be the header
+NAMES = {
+    "question": ("question", "questions", "puzzle", "puzzles", "quiz", "quizzes", "problem",
+                 "sudoku", "board", "grid", "clues", "unsolved"),
+    "answer": ("answer", "answers", "solution", "solutions", "solved"),
+    "rating": ("rating", "ratings", "difficulty"),
+}  # fmt: skip
+
+
+class CsvProblem(PuzzleError):
+    """A row that cannot be read, and its line."""
+
+    def __init__(self, line: int, problem: str):
+        super().__init__(f"Line {line}: {problem}")
+        self.line, self.problem = line, problem
+
+
+class Table(NamedTuple):
+    """The rows of a CSV file, and where its columns are."""
+
+    header: list[str]  # the names of all columns, as they are written
+    places: dict[str, int]  # of the columns named in NAMES, as far as they are there
+    # (line, fields) of each row; raises CsvProblem where quotation marks do not fit.
+    rows: Iterator[tuple[int, list[str]]]
+
+
+def read_table(lines: Iterable[str]) -> Table | None:
+    """Read CSV from its lines, which still have their ends.
+
+    Empty lines and comments before the header are skipped. Returns None if no line is left.
+    Raises CsvProblem for a header whose quotation marks do not fit.
+    """
+    lines = iter(lines)
+    first, separator, skipped = next(lines, ""), "", 0
+    while first and (not first.strip() or first.startswith(("#", "sep="))):
+        separator = first[4:5] if first.startswith("sep=") else separator  # Excel's way to tell it
+        first, skipped = next(lines, ""), skipped + 1
+    if not first:
+        return None
+    separator = separator if separator.strip() else _separator(first)
+    rows = _rows(chain([first], lines), separator, skipped)
+    _, header = next(rows, (0, []))
+    return Table(header, _places(header), rows)
+
+
+def is_csv(beginning: Iterable[str]) -> bool:
+    """Whether one of the first lines of a text names a column of puzzles."""
+    return any("question" in _places(re.split(f"[{SEPARATORS}]", line)) for line in beginning)
+
+
+def _separator(header: str) -> str:
+    """The separator that makes the header name most columns."""
+    return max(SEPARATORS, key=lambda s: (len(_places(header.split(s))), header.count(s)))
+
+
+def _places(header: list[str]) -> dict[str, int]:
+    names = [name.strip().strip("\"'\ufeff").strip().casefold() for name in header]
+    found = {}
+    for column, known in NAMES.items():
+        place = next((names.index(name) for name in known if name in names), None)
+        if place is not None:
+            found[column] = place
+    return found
+
+
+def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of all rows that are not empty; `skipped` lines stand before."""
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line = skipped + 1
+    try:
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise CsvProblem(
+            line, f"this is not proper CSV ({error}); check the quotation marks from here on"
+        ) from error
