@@ -1,4 +1,4 @@
-"""The course as a site: collect the pages, let Sphinx render them, and put the thinking page beside.
+"""The course as a site: Sphinx renders the pages, and the thinking page stands beside them.
 
     python site/build.py OUT
 
@@ -38,8 +38,17 @@ def collect(pages: Path) -> None:
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         copy_notebook(notebook, pages / "notebooks" / notebook.name)
     students = pages / "notebooks" / "assignments"
-    hand_out = [sys.executable, "-m", "trm_lite", "classroom", "build", ROOT / "notebooks" / "assignments"]
-    subprocess.run([*hand_out, "--out", students.absolute()], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    hand_out = [
+        sys.executable,
+        "-m",
+        "trm_lite",
+        "classroom",
+        "build",
+        ROOT / "notebooks" / "assignments",
+    ]
+    subprocess.run(
+        [*hand_out, "--out", students.absolute()], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
     shutil.copy(ROOT / "notebooks" / "assignments" / "README.md", students)
     shutil.copy(ROOT / "README.md", pages)
     copy_linked(pages)

@@ -6,7 +6,9 @@ from pathlib import Path
 from docutils import nodes
 from latex2mathml.converter import convert
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]
 REPOSITORY = PROJECT.get("urls", {}).get("Repository", "")
 
 project = "Recursive reasoning with tiny networks"
@@ -28,7 +30,12 @@ html_math_renderer = "mathml"  # drawn by every browser of today, without a scri
 html_theme = "sphinx_book_theme"
 templates_path = ["."]
 html_sidebars = {
-    "**": ["navbar-logo.html", "sidebar_play.html", "search-button-field.html", "sbt-sidebar-nav.html"]
+    "**": [
+        "navbar-logo.html",
+        "sidebar_play.html",
+        "search-button-field.html",
+        "sbt-sidebar-nav.html",
+    ]
 }
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]

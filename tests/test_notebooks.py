@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -210,3 +211,43 @@ def test_what_it_builds_equals_the_package(notebook):
     (place,) = (i for i, cell in enumerate(notebook.cells) if heading.search(cell.source))
     proof = "\n".join(cell.source for cell in notebook.cells[place:] if cell.cell_type == "code")
     assert re.search(r"\bassert ", proof) or "assert_close" in proof
+
+
+def has_tag(cell, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
+
+
+WITH_EXERCISES = [
+    path
+    for path in NOTEBOOKS
+    if any(has_tag(cell, "exercise") for cell in nbformat.read(path, as_version=4).cells)
+]
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
+def test_its_checked_exercises_wait_and_can_be_solved(notebook, capsys, monkeypatch):
+    """An exercise, its check and its solution follow each other.
+
+    They need no cell but those tagged "parameters" or "exercise-setup" above them.
+    """
+    monkeypatch.setenv("TRM_LITE_PROFILE", "smoke")
+    page: dict = {}
+
+    def said(source: str) -> str:
+        exec(source, page)
+        return capsys.readouterr().out
+
+    for place, cell in enumerate(notebook.cells):
+        if has_tag(cell, "parameters") or has_tag(cell, "exercise-setup"):
+            exec(cell.source, page)
+        if not has_tag(cell, "exercise"):
+            continue
+        check, solution = notebook.cells[place + 1 : place + 3]
+        assert has_tag(check, "check") and has_tag(solution, "solution"), cell.source
+        assert "<summary>Hint</summary>" in solution.source
+        capsys.readouterr()  # what the cells above print
+        said(cell.source)
+        assert said(check.source).startswith(("Not done yet.", "Not yet")), check.source
+        (solved,) = re.findall(r"(?ms)^ *```python\n(.*?)^ *```$", solution.source)
+        said(textwrap.dedent(solved))
+        assert said(check.source) == "Right.\n", check.source

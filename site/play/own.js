@@ -20,8 +20,9 @@ export async function openFile(name, file, desks) {
   return { deskName, about, desk: isNew ? desk : null };
 }
 
-function deskOf({ vocabulary: V, cells, puzzles }) {
-  const side = Math.sqrt(cells);
+function deskOf({ puzzle, vocabulary: V, cells, puzzles }) {
+  const side = Math.sqrt(cells); // older files do not name their puzzle, so the sizes have to tell
+  if (puzzle && !/^(sudoku|maze|arc)-/.test(puzzle)) throw new Error(`This page does not know the puzzle “${puzzle}” of this network; look at it in the notebooks.`);
   if (cells > MOST_CELLS) throw new Error(`This network reads boards of ${cells} cells, which are too many to click on; choose a smaller one.`);
   if (boxOf(side) && V === side + 2) return `sudoku-${side}`;
   if (V === 6 && Number.isInteger(side)) return `maze-${side}`;

@@ -21,7 +21,7 @@ let desk, deskName; // the chosen one of DESKS
 let board, task; // the puzzle, and of ARC the task that it belongs to
 let checked = { solution: null }; // what is known of the board
 let runs = []; // {title, thought, number, steps, done, guise}: the thought, and one beside it
-let film, editor, cell = null, numbers = 0, edits = 0, seed = 0, following = false, timer = null;
+let film, editor, cell = null, numbers = 0, edits = 0, files = 0, seed = 0, following = false, timer = null;
 let turn = 0; // counts whatever makes work that is still under way worthless
 
 // --- saying ------------------------------------------------------------------------------------
@@ -365,7 +365,8 @@ async function openOwn() {
   const [file] = $("file").files;
   if (!file) return;
   $("file").value = "";
-  const name = `${file.name} (yours)`, { deskName: fits, desk: made, about } = await openFile(name, file, DESKS);
+  const name = `${file.name} (yours ${++files})`; // the same file may have new weights in it
+  const { deskName: fits, desk: made, about } = await openFile(name, file, DESKS);
   if (made) DESKS[fits] = made;
   DESKS[fits].networks[name] = name;
   makeTabs();

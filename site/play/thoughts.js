@@ -94,6 +94,7 @@ export function asRun(title, thought, other, cell, names) {
   });
   return {
     title, texts,
+    words: shown.map((board) => board.map((value) => valueName(thought, value))),
     marks: marks(thought, other, names),
     paints: kind.palette ? shown : [],
     captions: captions.map((text) => (title ? `${title}: ${text}` : text)),

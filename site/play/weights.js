@@ -7,7 +7,7 @@ export class Problem extends Error {}
 
 const OTHER = "Choose a file such as best.safetensors from the folder of a run of trm-lite train.";
 const KNOWN = [
-  "vocab_size", "seq_len", "hidden_size", "num_heads", "expansion", "multiple_of", "mixing", "positions",
+  "puzzle", "vocab_size", "seq_len", "hidden_size", "num_heads", "expansion", "multiple_of", "mixing", "positions",
   "num_puzzles", "prefix_len", "puzzle_embedding_size", "num_layers", "T", "n", "gradient", "shared_net",
   "num_latents", "network", "kind", "loops", "H_layers", "L_layers",
 ];
@@ -102,7 +102,7 @@ function readStack(c, file, name, layers) {
 function describe(c, rest) {
   const length = c.prefix_len + c.seq_len;
   return {
-    name: c.network, vocabulary: c.vocab_size, cells: c.seq_len, puzzles: c.num_puzzles,
+    name: c.network, puzzle: c.puzzle ?? "", vocabulary: c.vocab_size, cells: c.seq_len, puzzles: c.num_puzzles,
     D: c.hidden_size, prefix: c.prefix_len, length, seesQuestion: false, ...rest,
   };
 }

@@ -88,7 +88,7 @@ def test_command_line_picture(tmp_path):
         (["solve", "{binary}"], "not a text file"),
         (["solve", "{missing}"], "cannot be read"),
         (["solve", "{good}", "--weights", "{missing}"], "no weights file"),
-        (["solve", "{good}", "--weights", "{binary}"], "not a complete safetensors file"),
+        (["solve", "{good}", "--weights", "{binary}"], "is a pickle that PyTorch did not write"),
         (["evaluate", "{missing}"], "no weights file"),
         (["evaluate", "{folder}"], "holds no last.safetensors"),
         (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),

@@ -80,7 +80,7 @@ def test_changed_runs_stand_apart_and_have_no_gap(tmp_path):
 
 
 def test_every_benchmark_has_its_table_and_its_picture(tmp_path):
-    path = {"shortest_path": {"value": 0.9}}
+    path = {"shortest_path": {"value": 0.9, "low": 0.8, "high": 0.95, "count": 500}}
     tasks = {"pass_at": {}}
     runs = [
         exam_of(tmp_path / "maze", 0, 0.8, "maze-hard", more=path),

@@ -38,7 +38,7 @@ def _variants(base: Preset, names: Container[str]) -> list[Preset]:
     for row in (*paper.ROWS, *year_after.ROWS):
         if row.name in names:
             model = paper.mini_model(row, base.model)
-            if base.data.puzzle == "maze":
+            if base.data.puzzle_name.startswith("maze"):
                 model = dataclasses.replace(model, **year_after.ON_MAZES.get(row.name, {}))
             # On a CPU, attention is slow in bfloat16.
             on_cpu = getattr(model, "mixing", "attention") == "mlp"

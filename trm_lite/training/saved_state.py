@@ -171,7 +171,9 @@ def _odd_moments(saved: dict, parameters: list[Tensor]) -> str:
         if number not in range(len(parameters)):
             return f"the optimiser has moments of {number!r}"
         shape = parameters[number].detach()
-        if problem := misfit(moments, {"m": shape, "v": shape}, f"the optimiser's part {number}"):
+        muon = isinstance(moments, dict) and "momentum" in moments  # which has a single moment
+        kept = dict.fromkeys(("momentum",) if muon else ("m", "v"), shape)
+        if problem := misfit(moments, kept, f"the optimiser's part {number}"):
             return problem
     return ""
 

@@ -396,6 +396,5 @@ class Trainer:
             try:
                 self.load(state)
             except UserError as error:
-                raise UserError(
-                    f"{path / 'last.pt'} cannot be continued: {error}", "out"
-                ) from error
+                problem = f"{path / 'last.pt'} cannot be continued: {error}"
+                raise UserError(problem, "out") from error

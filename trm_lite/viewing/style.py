@@ -11,6 +11,16 @@ INK, FAINT, PAPER = "#222222", "#9a9a9a", "#ffffff"
 RIGHT, WRONG, CHANGED, HALT = "#0072b2", "#d55e00", "#f5d76e", "#009e73"
 CLUE_PAPER, DIFFERS, FOCUS = "#ececec", "#cc79a7", "#0b6fd8"
 
+# The networks that the lessons compare, by the names they have there.
+NETWORKS = {
+    "one pass, 2 blocks": "#7a7a7a",
+    "one pass, 16 blocks": INK,
+    "token by token": "#e69f00",
+    "tied": "#56b4e9",
+    "HRM": DIFFERS,
+    "TRM": RIGHT,
+}
+
 
 def use_style() -> None:
     """Give all figures drawn from now on the look of the course."""

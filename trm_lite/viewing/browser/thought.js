@@ -91,7 +91,7 @@ function drawRun({ cells, board }, run, frame, model) {
     if (i === chosen) looks.push("trm-chosen");
     cell.className = ["trm-look", ...edges, ...looks].join(" ");
     cell.firstChild.textContent = run.texts[at][i];
-    const words = [run.texts[at][i] || "blank", ...there.map(([, meaning]) => meaning)];
+    const words = [run.words?.[at][i] ?? (run.texts[at][i] || "blank"), ...there.map(([, meaning]) => meaning)];
     if (i === chosen) words.push("followed");
     cell.setAttribute("aria-label", `${place(i, columns)}: ${words.join(", ")}`);
   });
