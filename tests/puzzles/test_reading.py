@@ -212,3 +212,8 @@ def test_no_file_is_read_without_end(monkeypatch):
     monkeypatch.setattr(texts, "LARGEST", 1_000)
     with pytest.raises(UserError, match="larger than"):
         texts.read_text(Path("/dev/zero"))
+
+
+def test_csv_without_questions_says_so():
+    found = sudoku.read('[\n {\n  "puzzle"')  # the beginning of a list in JSON
+    assert not found.boards and "no column is called question" in found.problems[0].problem

@@ -32,7 +32,10 @@ def _find_in_csv(text: str, alphabet: Alphabet) -> Found:
     found = Found([], [])
     try:
         table = read_table(text_lines(text))
-        place = table.places["question"]
+        place = table.places.get("question") if table else None
+        if place is None:
+            problem = "This looks like CSV, but no column is called question; call one so."
+            return Found([], [Unread(1, problem)])
         for line, fields in table.rows:
             field = fields[place] if place < len(fields) else ""
             in_field = find_in_lines(field.splitlines() or [""], alphabet)
