@@ -49,6 +49,10 @@ def test_names_of_cells_must_fit(notebook, tmp_path):
     path.write_text(json.dumps(notebook))
     with pytest.raises(UserError, match="'add' has no check"):
         read_master(path)
+    notebook["cells"][3]["metadata"]["nbgrader"]["grade_id"] = ["add"]
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(UserError, match="the name of a cell is"):
+        read_master(path)
 
 
 def test_build_never_writes_over_the_master(master_path, capsys):

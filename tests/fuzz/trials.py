@@ -143,13 +143,13 @@ def altered(original):
             elif kind == "remove":
                 del parent[key]
             elif kind == "nest":
-                for _ in range(dice.choice((1, 3, 500))):
+                for _ in range(dice.choice((1, 3, 200))):
                     node = [node]
                 parent[key] = node
             elif kind == "move" and isinstance(parent, dict):
                 parent[dice.choice((key.upper(), key + " ", "", "\ud800", "0"))] = node
             elif isinstance(parent, list):
-                parent.insert(0, deepcopy(node))
+                parent.insert(0, node)
         return value
 
     return DICE.map(alter)

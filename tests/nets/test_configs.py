@@ -56,3 +56,9 @@ def test_what_is_sensible_is_taken():
     TRMConfig(T=100, n=4, expansion=1)
     for config in (HRMConfig, DirectConfig, AutoregressiveConfig):
         assert config_from_dict(vars(config())) == config()
+
+
+@pytest.mark.parametrize("fields", ["abc", [1, 2], 7, None])
+def test_what_is_no_table_of_fields_is_a_sentence(fields):
+    with pytest.raises(UserError, match="not a table of fields"):
+        config_from_dict(fields)

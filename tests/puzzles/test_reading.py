@@ -222,3 +222,7 @@ def test_no_file_is_read_without_end(monkeypatch):
     monkeypatch.setattr(texts, "LARGEST", 1_000)
     with pytest.raises(UserError, match="larger than"):
         texts.read_text(Path("/dev/zero"))
+
+
+def test_the_beginning_of_json_is_no_csv():
+    assert sudoku.read('[\n {\n  "puzzle"') == ([], [])

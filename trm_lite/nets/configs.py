@@ -217,8 +217,10 @@ def config_from_dict(fields: dict) -> NetConfig:
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
     knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
-    network, and TypeError for fields that its class does not have.
+    network, and for anything but fields; TypeError for fields that its class does not have.
     """
+    if not isinstance(fields, dict):
+        raise UserError("A network's configuration is not a table of fields; copy the file again.")
     fields = dict(fields)
     if "puzzle" not in fields:
         sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))
