@@ -20,6 +20,7 @@ PLAY = '<a href="{root}play/index.html">{words}</a>'
 INSTEAD = "*Here the notebook has a panel to play with.* " + PLAY.format(
     root="../", words="Watch a network think in your browser, with nothing to install."
 )
+TO_PLAY = r"\[([^\]]+)\]\(((?:\.\./)*)site/play/index\.html\)"  # which Sphinx would download
 CHAPTERS = {
     "Lessons": "notebooks/[0-9]*.ipynb",
     "Appendices": "notebooks/appendix*.ipynb",
@@ -62,6 +63,7 @@ def copy_linked(pages: Path) -> None:
     pages = pages.resolve()
     for page in [*pages.rglob("*.md"), *pages.rglob("*.ipynb")]:
         text = page.read_text("utf-8")
+        text = re.sub(TO_PLAY, r"<a href='\2play/index.html'>\1</a>", text)
         for link in set(re.findall(r"\]\(([^)#:\s]+)", text)):
             target = (page.parent / link).resolve()
             source = ROOT / target.relative_to(pages)
