@@ -1,10 +1,14 @@
 """Configurations: only sensible values, so that no other ones are ever tried."""
 
+import dataclasses
+
 import pytest
 
 from trm_lite.common import UserError
+from trm_lite.experiments import get_preset
 from trm_lite.nets import AutoregressiveConfig, DirectConfig, HRMConfig, TRMConfig
 from trm_lite.nets.configs import config_from_dict
+from trm_lite.training.recipe import from_dict
 
 
 @pytest.mark.parametrize(
@@ -60,5 +64,6 @@ def test_what_is_sensible_is_taken():
 
 @pytest.mark.parametrize("fields", ["abc", [1, 2], 7, None])
 def test_what_is_no_table_of_fields_is_a_sentence(fields):
-    with pytest.raises(UserError, match="not a table of fields"):
-        config_from_dict(fields)
+    described = dataclasses.asdict(get_preset("sudoku-6x6")) | {"model": fields}
+    with pytest.raises(UserError, match="does not describe a preset"):
+        from_dict(described)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,6 +68,17 @@ class PuzzleSet:
     group_starts: Tensor | None = None  # (G + 1,) the first puzzle of each group, then P
     puzzle: Puzzle | None = None  # what the tokens mean, and which rules hold
     ratings: Tensor | None = None  # (N,) how hard each example is, where that is known
+
+    @classmethod
+    def of(cls, puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> "PuzzleSet":
+        """Examples of one puzzle, both (N, L) tokens, with its symmetries."""
+        return cls(
+            torch.from_numpy(questions),
+            torch.from_numpy(answers),
+            torch.zeros(len(questions), dtype=torch.long),
+            puzzle.augment,
+            puzzle=puzzle,
+        )
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -4,7 +4,6 @@ Twins are mazes that become equal by turning and mirroring.
 """
 
 import numpy as np
-import torch
 
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import PuzzleSet, Splits
@@ -51,10 +50,4 @@ def maze_set(mazes: np.ndarray, answers: np.ndarray) -> PuzzleSet:
     Its batches can be shown turned and mirrored at random.
     """
     puzzle = get_puzzle("maze-{0}x{0}".format(maze.size_of(mazes)))
-    return PuzzleSet(
-        torch.from_numpy(mazes),
-        torch.from_numpy(answers),
-        torch.zeros(len(mazes), dtype=torch.long),
-        puzzle.augment,
-        puzzle=puzzle,
-    )
+    return PuzzleSet.of(puzzle, mazes, answers)

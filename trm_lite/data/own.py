@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from trm_lite.common.errors import UserError
@@ -42,20 +41,9 @@ def build_made(puzzle: Puzzle, sha256: str, sizes: dict[str, int], seed: int) ->
     recipe = {"generation": GENERATION, "sha256": sha256, "seed": seed} | sizes
 
     def read(parts: Mapping[str, np.ndarray]) -> Splits:
-        return Splits(*(own_set(puzzle, *parts[name]) for name in Splits._fields))
+        return Splits(*(PuzzleSet.of(puzzle, *parts[name]) for name in Splits._fields))
 
     return cached(puzzle.name, recipe, lambda: _make(puzzle, sizes, seed), read)
-
-
-def own_set(puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> PuzzleSet:
-    """A `PuzzleSet` of questions and answers, both (N, L) tokens, with the puzzle's symmetries."""
-    return PuzzleSet(
-        torch.from_numpy(questions),
-        torch.from_numpy(answers),
-        torch.zeros(len(questions), dtype=torch.long),
-        puzzle.augment,
-        puzzle=puzzle,
-    )
 
 
 def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndarray]:

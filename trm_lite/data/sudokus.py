@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from trm_lite.common.errors import UserError
@@ -149,10 +148,4 @@ def sudoku_set(puzzles: np.ndarray, solutions: np.ndarray) -> PuzzleSet:
     Its batches can be shown under random symmetries of Sudoku.
     """
     puzzle = get_puzzle("sudoku-{0}x{0}".format(sudoku.size_of(puzzles)))
-    return PuzzleSet(
-        torch.from_numpy(sudoku.to_tokens(puzzles)),
-        torch.from_numpy(sudoku.to_tokens(solutions)),
-        torch.zeros(len(puzzles), dtype=torch.long),
-        puzzle.augment,
-        puzzle=puzzle,
-    )
+    return PuzzleSet.of(puzzle, sudoku.to_tokens(puzzles), sudoku.to_tokens(solutions))

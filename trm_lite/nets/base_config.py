@@ -146,3 +146,24 @@ class ReasonerConfig(NetConfig):
         size = self.puzzle_embedding_size
         size = self.hidden_size if size is None else size
         return self.num_puzzles * size * (self.prefix_len > 0)
+
+
+@dataclass(frozen=True)
+class OneStackConfig(ReasonerConfig):
+    """What networks have in common that apply one stack of layers, and have no latent beside y."""
+
+    num_layers: int = 2  # blocks of the network
+    loops: int = 1  # how often the same layers are applied per supervision step
+
+    @property
+    def effective_depth(self) -> int:
+        """Layers applied in one supervision step."""
+        return self.loops * self.num_layers
+
+    @property
+    def num_layers_in_all(self) -> int:
+        return self.num_layers
+
+    @property
+    def num_latents(self) -> int:
+        return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.base_config import NetConfig, ReasonerConfig
+from trm_lite.nets.base_config import NetConfig, OneStackConfig, ReasonerConfig
 from trm_lite.nets.later_configs import SERRMConfig, URMConfig
 from trm_lite.puzzles.known import name_by_sizes
 
@@ -138,7 +138,7 @@ class HRMConfig(ReasonerConfig):
 
 
 @dataclass(frozen=True)
-class DirectConfig(ReasonerConfig):
+class DirectConfig(OneStackConfig):
     """The configuration of direct prediction. The defaults have the authors' 27 million parameters.
 
     The network has no latent, only an answer.
@@ -147,22 +147,8 @@ class DirectConfig(ReasonerConfig):
     mixing: Literal["mlp", "attention"] = "attention"
     num_heads: int = 12
     prefix_len: int = 1
-    num_layers: int = 8  # blocks of the network
-    loops: int = 1  # how often the same layers are applied per supervision step
+    num_layers: int = 8
     network: Literal["Direct"] = "Direct"  # the name of the class in files
-
-    @property
-    def effective_depth(self) -> int:
-        """Layers applied in one supervision step."""
-        return self.loops * self.num_layers
-
-    @property
-    def num_layers_in_all(self) -> int:
-        return self.num_layers
-
-    @property
-    def num_latents(self) -> int:
-        return 0
 
 
 @dataclass(frozen=True)
@@ -217,10 +203,8 @@ def config_from_dict(fields: dict) -> NetConfig:
 
     The entry "network" names the class. Older files call it "kind", and the oldest, which only
     knew TRM, do not have it. Nor do older files name the puzzle. Raises UserError for an unknown
-    network, and for anything but fields; TypeError for fields that its class does not have.
+    network; TypeError or ValueError for fields that its class does not have, or no fields at all.
     """
-    if not isinstance(fields, dict):
-        raise UserError("A network's configuration is not a table of fields; copy the file again.")
     fields = dict(fields)
     if "puzzle" not in fields:
         sizes = (fields.get(size, getattr(NetConfig, size)) for size in ("vocab_size", "seq_len"))

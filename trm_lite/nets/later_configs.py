@@ -4,19 +4,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trm_lite.common.errors import UserError
-from trm_lite.nets.base_config import ReasonerConfig, inner_width
+from trm_lite.nets.base_config import OneStackConfig, inner_width
 
 
 @dataclass(frozen=True)
-class LoopedConfig(ReasonerConfig):
+class LoopedConfig(OneStackConfig):
     """What URM and SE-RRM have in common: one state, and loops of which the last have a gradient.
 
     Raises UserError for an impossible number of loops.
     """
 
     mixing: Literal["mlp", "attention"] = "attention"
-    num_layers: int = 2  # blocks of the network
-    loops: int = 12  # applications of the network per supervision step
+    loops: int = 12
     loops_with_gradient: int = 6  # the last of them, which have a gradient
 
     def __post_init__(self):
@@ -29,22 +28,9 @@ class LoopedConfig(ReasonerConfig):
             )
 
     @property
-    def effective_depth(self) -> int:
-        """Layers applied in one supervision step."""
-        return self.loops * self.num_layers
-
-    @property
     def gradient_depth(self) -> int:
         """How many of these layers the gradient flows through: those of the last loops."""
         return self.loops_with_gradient * self.num_layers
-
-    @property
-    def num_layers_in_all(self) -> int:
-        return self.num_layers
-
-    @property
-    def num_latents(self) -> int:
-        return 0
 
 
 @dataclass(frozen=True)

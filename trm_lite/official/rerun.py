@@ -14,7 +14,7 @@ from trm_lite.official.config import recipe_from_settings
 from trm_lite.official.golden import Golden
 from trm_lite.thinking import Carry, empty_carry
 from trm_lite.training.losses import StepLoss
-from trm_lite.training.recipe import Preset
+from trm_lite.training.recipe import Preset, Recipe
 from trm_lite.training.trainer import Trainer
 
 MOST_STEPS = 1_000  # supervision steps, or optimiser steps
@@ -27,6 +27,13 @@ class Shape:
     vocab_size: int
     seq_len: int
     puzzle_name: str = ""
+
+
+def as_run(batch: Batch, config: ReasonerConfig, recipe: Recipe) -> tuple[Preset, Splits]:
+    """A preset for a network on golden puzzles, and splits of which only the shapes matter."""
+    puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
+    data = Shape(config.vocab_size, config.seq_len)
+    return Preset(config.network, "", data, config, recipe), Splits(puzzles, puzzles, puzzles)
 
 
 class GoldenTrainer(Trainer):
@@ -44,7 +51,6 @@ class GoldenTrainer(Trainer):
             batch = golden.batch("traj/batches/", 0)
         else:
             batch = golden.batch("train/batch/" if golden.names("train/") else "eval/batch/")
-        puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
         recipe = recipe_from_settings(entry)
         if not 1 <= recipe.max_steps <= MOST_STEPS:
             raise ValueError(f"halt_max_steps is {recipe.max_steps}")
@@ -52,9 +58,7 @@ class GoldenTrainer(Trainer):
             raise UserError(
                 "A run with random exploration cannot be compared; use one without exploration."
             )
-        data = Shape(config.vocab_size, config.seq_len)
-        preset = Preset(config.network, "", data, config, recipe)
-        splits = Splits(puzzles, puzzles, puzzles)
+        preset, splits = as_run(batch, config, recipe)
         super().__init__(preset, splits=splits, device="cpu", progress=False)
         for model in (self.model, self.ema.module):
             model.load_state_dict(state)

@@ -4,7 +4,7 @@ import dataclasses
 
 import torch
 
-from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet, Splits
+from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.nets.configs import RSMConfig
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.rsm import RSM
@@ -20,11 +20,11 @@ from trm_lite.official.golden import (
     Golden,
 )
 from trm_lite.official.gradients import check_gradients
-from trm_lite.official.rerun import Shape
+from trm_lite.official.rerun import as_run
 from trm_lite.thinking import think
 from trm_lite.training.losses import StepLoss
 from trm_lite.training.optim import schedule
-from trm_lite.training.recipe import Preset, Recipe
+from trm_lite.training.recipe import Recipe
 from trm_lite.training.rsm_depth import MAZE_GROWTH, SUDOKU_GROWTH, depth, ramp
 from trm_lite.training.rsm_trainer import RSMTrainer, answer_loss
 
@@ -39,10 +39,7 @@ class GoldenRSMTrainer(RSMTrainer):
     """The package's trainer, started from golden weights, with the authors' random draws."""
 
     def __init__(self, golden: Golden, recipe: Recipe, config: RSMConfig, state: dict):
-        batch = golden.batch("eval/batch/")
-        puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
-        preset = Preset("RSM", "", Shape(config.vocab_size, config.seq_len), config, recipe)
-        splits = Splits(puzzles, puzzles, puzzles)
+        preset, splits = as_run(golden.batch("eval/batch/"), config, recipe)
         super().__init__(preset, splits=splits, device="cpu", progress=False)
         for model in (self.model, self.ema.module):
             model.load_state_dict(state)
