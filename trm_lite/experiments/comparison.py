@@ -76,20 +76,7 @@ def compare(
     presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
-    table = {
-        "base": dataclasses.asdict(_unplaced(reference)),
-        "budget_flops": budget,
-        "rows": {
-            row: {
-                "about": preset.about,
-                "parameters": preset.model.parameters,
-                "effective_depth": preset.model.effective_depth,
-                "forward_passes": preset.recipe.forward_passes,
-                "seeds": [],
-            }
-            for row, preset in presets.items()
-        },
-    }
+    table = _table(reference, budget, presets)
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():
             file = folder / f"{row}-seed{seed}.json"
@@ -109,6 +96,24 @@ def compare(
             text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
     return table
+
+
+def _table(reference: Preset, budget: int, presets: dict[str, Preset]) -> dict:
+    """The table before any run."""
+    return {
+        "base": dataclasses.asdict(_unplaced(reference)),
+        "budget_flops": budget,
+        "rows": {
+            row: {
+                "about": preset.about,
+                "parameters": preset.model.parameters,
+                "effective_depth": preset.model.effective_depth,
+                "forward_passes": preset.recipe.forward_passes,
+                "seeds": [],
+            }
+            for row, preset in presets.items()
+        },
+    }
 
 
 def _ship(preset: Preset, run: Path, to: Path) -> None:
