@@ -122,7 +122,8 @@ def _rows(name: str, reader: csv.DictReader) -> Iterator[Row]:
     for column in ("question", "answer"):
         if column not in (reader.fieldnames or []):
             raise UserError(
-                f"{name} has no column '{column}'; its first line should name question and answer."
+                f"{name} has no column '{column}'; its first line should name question and answer, "
+                "with a comma between."
             )
     for fields in reader:
         where = f"{name}, line {reader.line_num}"
@@ -183,7 +184,7 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
     splits = {name: [row for row in kept if home[row.question] == name] for name in SPLITS}
     for name in ("train", "test"):
         if not splits[name]:
-            raise UserError(f"There is nothing to {name} on; give the file more lines.", name)
+            raise UserError(f"There is nothing to {name} on; give that split more lines.", name)
     return {name: chosen for name, chosen in splits.items() if chosen}, notes
 
 
