@@ -60,6 +60,7 @@ def draw(ax, tokens, marks):
     wrong = marks.wrong.reshape(NODES, NODES).diagonal()
     ax.scatter(x, y, s=90, c=fill, edgecolors=np.where(wrong, "red", "black"), zorder=2)
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    ax.axis("off")
 
 
 PUZZLE = Puzzle("colouring", "_? #abc", (NODES, NODES), "?", make, None, augment, breaks, draw)
