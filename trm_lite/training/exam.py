@@ -18,11 +18,13 @@ from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
 from trm_lite.data.sudokus import boards_in, sudoku_set
+from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network, build_network, resized
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
@@ -128,7 +130,7 @@ def _examine_by_vote(
     if options.split != "test" or not options.as_in_the_papers:
         raise UserError(
             "ARC is tested by one vote on its test split; leave these options out.",
-            "split", "tries", "noise",
+            "split", "tries", "noise", "halt",
         )  # fmt: skip
     if isinstance(model, Autoregressive):
         raise UserError(
@@ -159,10 +161,12 @@ def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ran
     puzzles = exam_puzzles(data, options)
     vary, by = _how_attempts_differ(model, puzzles, options), options.choose
     attempts = _attempts(model, puzzles, preset, options, ranks, vary)
-    result = Evaluation.best_of(attempts, by, options.window)
+    result = attempts[0]
+    if options.tries > 1:
+        result = Evaluation.best_of(attempts, by, options.window)
     noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
     exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
-    exam |= summary(result)
+    exam |= {"halt": options.halt} | summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -224,14 +228,16 @@ def _attempts(
     vary: str,
 ) -> list[Evaluation]:
     """The evaluation of each attempt. In the first, no puzzle is in another guise."""
+    how = {"steps": options.steps, "bfloat16": preset.recipe.bfloat16, "ranks": ranks}
+    if options.halt and isinstance(model, Reasoner):
+        slots = options.batch_size
+        return [evaluate_halting(model, puzzles, **how, slots=slots, seed=options.seed)]
     return [
         evaluate(
             model,
             puzzles,
-            steps=options.steps,
+            **how,
             batch_size=options.batch_size,
-            bfloat16=preset.recipe.bfloat16,
-            ranks=ranks,
             rules=True,
             noise=options.noise,
             noise_on=options.noise_on,
@@ -309,6 +315,8 @@ def exam_text(exam: dict) -> str:
     ]
     if exam["noise"]:
         lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
+    if exam["halt"]:
+        lines.append("  each puzzle halts by itself and keeps its answer")
     if exam["tries"] > 1:
         differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
         lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")
