@@ -31,6 +31,9 @@ HALT_ABOVE = 4.0
 NOISE = 0.5  # standard deviation of the noise with which further attempts start
 
 
+Undo = Callable[[Tensor], Tensor] | None
+
+
 class Solved(NamedTuple):
     """A network's answer to one question, right or wrong."""
 
@@ -201,7 +204,9 @@ def tried_answers(
 class Attempts:
     """Attempts at questions in slots: the waiting ones, and the best answers so far.
 
-    An attempt does not depend on the other questions, unless the network itself draws.
+    A question that is not solved gets as many further attempts at once as it has had already, so
+    that a hard one does not think alone for long. An attempt does not depend on the other
+    questions, unless the network itself draws.
 
     Args:
         model: the network.
@@ -215,21 +220,24 @@ class Attempts:
         self.puzzle = puzzle_of(model)
         self.boards = torch.from_numpy(questions).long()
         self.queue = deque(Asked(row, board) for row, board in enumerate(self.boards))
-        self.undo: list[Callable[[Tensor], Tensor] | None] = [None] * len(questions)
+        # For each attempt, the row of its question, and what takes its guise back.
+        self.made: list[tuple[int, Undo]] = [(row, None) for row in range(len(questions))]
+        self.asked = [1] * len(questions)  # attempts asked for
         self.answers: list[Solved | None] = [None] * len(questions)
 
     def take(self, moment: Moment) -> int:
-        """Check the answers that came to an end; where one is wrong, another attempt waits next.
+        """Check the answers that came to an end; where they are wrong, further attempts wait next.
 
         Returns how many questions are done with.
         """
         ended = moment.halted.nonzero()[:, 0]
         if not len(ended):
             return 0
-        rows = moment.tickets[ended].tolist()
+        made = [self.made[ticket] for ticket in moment.tickets[ended].tolist()]
+        rows = [row for row, _ in made]
         said = moment.thought.logits[ended].argmax(-1).cpu()
-        for place, row in enumerate(rows):
-            if undo := self.undo[row]:
+        for place, (_, undo) in enumerate(made):
+            if undo is not None:
                 said[place] = undo(said[place, None])[0]
         sure = moment.thought.halt_logit[ended].sigmoid()
         found = _checked(self.puzzle, self.questions[rows], said, moment.steps[ended], sure)
@@ -239,20 +247,26 @@ class Attempts:
         """Keep an answer if it is the best so far; returns whether the question is done with."""
         before = self.answers[row]
         best = self.answers[row] = before.then(found) if before else found
+        if best.tries < self.asked[row]:
+            return False  # others are still under way
         if best.solved is not False or best.tries == self.tries:
             return True
-        self._ask_again(row, self.seed + row + 1_000_003 * best.tries)
+        for _ in range(min(best.tries, self.tries - best.tries)):
+            self._ask_again(row)
         return False
 
-    def _ask_again(self, row: int, seed: int) -> None:
+    def _ask_again(self, row: int) -> None:
         """Let a question wait for a further attempt, in another guise or from a noisy start."""
-        board, start = self.boards[row, None], None
+        seed = self.seed + row + 1_000_003 * self.asked[row]
+        board, start, undo = self.boards[row, None], None, None
         if self.puzzle.symmetry is not None:
-            show, self.undo[row] = self.puzzle.symmetry(1, torch.Generator().manual_seed(seed))
+            show, undo = self.puzzle.symmetry(1, torch.Generator().manual_seed(seed))
             board = show(board)
         else:
             start = Noise(NOISE, [seed]).disturb(self.model.initial_latents(1), 1)
-        self.queue.append(Asked(row, board[0], start=start))
+        self.queue.append(Asked(len(self.made), board[0], start=start))
+        self.made.append((row, undo))
+        self.asked[row] += 1
 
 
 def chosen_answers(
