@@ -1,7 +1,5 @@
 """Solve any boards with a trained network, and check every answer against the rules."""
 
-import csv
-import io
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from tqdm import tqdm
 from trm_lite.common.choices import Choice
 from trm_lite.common.device import precision
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import text_lines
 from trm_lite.data.dataset import Batch
 from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
@@ -22,6 +21,7 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
+from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_csv, read_table
 from trm_lite.thinking import Asked, Moment, Noise, in_slots, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
@@ -99,27 +99,40 @@ def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]]
     """
     good: list[tuple[int, np.ndarray]] = []
     bad: list[Unread] = []
-    for line, board in _board_texts(text, puzzle):
-        try:
-            if puzzle.shape[0] > 1 and len(board) != puzzle.length:
-                rows, columns = puzzle.shape
-                raise PuzzleError(
-                    f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines "
-                    f"of {columns}, but this one has {len(board)}."
-                )
-            good.append((line, puzzle.encode(board)))
-        except PuzzleError as error:
-            bad.append(Unread(line, str(error)))
+    in_csv = is_csv(text_lines(text)) or text.split("\n")[0].strip() == "question"
+    texts = _in_csv(text) if in_csv else _in_lines(text, puzzle)
+    try:
+        for line, board in texts:
+            try:
+                good.append((line, _encoded(board, puzzle)))
+            except PuzzleError as error:
+                bad.append(Unread(line, str(error)))
+    except CsvProblem as error:
+        bad.append(Unread(error.line, f"T{error.problem[1:]}."))
     return good, bad
 
 
-def _board_texts(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
+def _encoded(board: str, puzzle: Puzzle) -> np.ndarray:
+    """The tokens of a board. Raises PuzzleError if it has another shape or unknown characters."""
+    if puzzle.shape[0] > 1 and len(board) != puzzle.length:
+        rows, columns = puzzle.shape
+        raise PuzzleError(
+            f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines of "
+            f"{columns}, but this one has {len(board)}."
+        )
+    return puzzle.encode(board)
+
+
+def _in_csv(text: str) -> Iterator[tuple[int, str]]:
+    """The questions of a CSV text, with their line numbers. Raises CsvProblem."""
+    table = read_table(text_lines(text))
+    place = table.places["question"]
+    yield from ((line, fields[place] if place < len(fields) else "") for line, fields in table.rows)
+
+
+def _in_lines(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
     """The texts that should each be a board, with their line numbers."""
     lines = text.splitlines()
-    if lines and "question" in lines[0].split(","):
-        rows = csv.DictReader(io.StringIO(text))
-        yield from ((rows.line_num, row["question"] or "") for row in rows)
-        return
     if " " not in puzzle.tokens:
         lines = ["".join(line.split()) for line in lines]
     high, wide = puzzle.shape
