@@ -9,12 +9,16 @@ import torch
 from own_files import CSV, OWN, own
 
 from trm_lite.common import PuzzleError, UserError
-from trm_lite.data import BuiltData
+from trm_lite.data import BuiltData, PuzzleSet, SudokuData
 from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.csv_puzzles import build_csv
+from trm_lite.data.dataset import Splits
 from trm_lite.data.own import build_made
 from trm_lite.data.settings import PuzzleData
+from trm_lite.evaluation import evaluate
+from trm_lite.nets import TRMConfig, build_network
 from trm_lite.puzzles import Puzzle
+from trm_lite.training import Preset, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +169,36 @@ def test_a_row_of_padding_is_refused():
 
     with pytest.raises(PuzzleError, match=r"answer 0 .* token 0 in all cells"):
         build_made(Puzzle("nothing", "_ab", (1, 4), make=make), "0", SIZES, seed=0)
+
+
+def test_examples_that_are_no_boards_of_their_puzzle_are_refused():
+    puzzle = own("takuzu")
+    questions, answers = map(np.asarray, puzzle.make(6, np.random.default_rng(0)))
+    for wrong, words in (
+        ((questions[:, :9], answers), r"Questions of shape \(6, 9\) are no 6 boards"),
+        ((questions[:4], answers), r"Answers of shape \(6, 16\) are no 4 boards"),
+        ((questions + 9, answers), r"Questions hold token 1\d, but the tokens .* 0 to 3"),
+        ((questions, answers * 0), "answer 0 .* token 0 in all cells"),
+    ):
+        with pytest.raises(PuzzleError, match=words):
+            PuzzleSet.of(puzzle, *wrong)
+
+
+@pytest.mark.parametrize(("tokens", "shape"), [("_.0123", (2, 9)), ("_.01", (4, 4))])
+def test_a_network_for_other_boards_is_told(tokens, shape):
+    """Neither the trainer nor the test ends in an error of torch."""
+    model = build_network(TRMConfig(6, 16, hidden_size=16, multiple_of=16, T=1, n=1))
+    other = Puzzle("other", tokens, shape)
+    boards = np.full((3, other.length), 2, np.uint8)
+    others = PuzzleSet.of(other, boards, boards)
+    preset = Preset("small", "", SudokuData(4), model.config)
+    words = "This network reads boards of 16 cells of .* these puzzles have"
+    with pytest.raises(UserError, match=words):
+        evaluate(model, others, steps=1)
+    with pytest.raises(UserError, match=words):
+        Trainer(preset, splits=Splits(others, others, others), device="cpu")
+    with pytest.raises(UserError, match="no puzzles to answer"):
+        evaluate(model, others.first(0), steps=1)
 
 
 def test_own_has_the_files():

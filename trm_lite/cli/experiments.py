@@ -50,6 +50,7 @@ def compare(
     results: Path | None = None,
     compile: bool = False,
     ship: Path | None = None,
+    equal_compute: bool = True,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of results.
 
@@ -67,6 +68,7 @@ def compare(
         results: File for the results as JSON, by default OUT/results.json.
         compile: Use torch.compile, which is nearly twice as fast.
         ship: Folder for the weights of seed 0, in half precision.
+        equal_compute: Also train every row for as many operations as TRM, beside as many steps.
     """
     get_preset(base)
     from trm_lite.experiments import comparison
@@ -76,7 +78,7 @@ def compare(
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
-        results=results, compile=compile, ship=ship, **changes,
+        results=results, compile=compile, ship=ship, equal_compute=equal_compute, **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

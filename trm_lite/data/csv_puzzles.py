@@ -121,7 +121,8 @@ def _rows(name: str, table: Table) -> Iterator[Row]:
     for column in ("question", "answer"):
         if column not in table.places:
             raise UserError(
-                f"{name} has no column '{column}'; its first line should name question and answer."
+                f"{name} has no column '{column}'; its first line should name question and answer, "
+                "with a comma between."
             )
     for line, fields in table.rows:
         where = f"{name}, line {line}"
@@ -184,7 +185,7 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
     splits = {name: [row for row in kept if home[row.question] == name] for name in SPLITS}
     for name in ("train", "test"):
         if not splits[name]:
-            raise UserError(f"There is nothing to {name} on; give the file more lines.", name)
+            raise UserError(f"There is nothing to {name} on; give that split more lines.", name)
     return {name: chosen for name, chosen in splits.items() if chosen}, notes
 
 

@@ -71,7 +71,7 @@ class Trainer:
         self.preset, self.recipe = preset, preset.recipe
         self.ranks, self.device = join(pick_device(device))
         self.progress = progress and self.ranks.first
-        self.splits = (splits or preset.data.build()).checked()
+        self.splits = (splits or preset.data.build()).checked(preset.model)
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         check_range("micro_batch", micro_batch, 0)
