@@ -106,7 +106,7 @@ def memory(preset: Preset) -> Memory:
     return Memory(
         weights=(5 * 4 + 2 * recipe.bfloat16) * config.parameters,
         puzzles=4 * config.puzzle_table_size,
-        slots=2 * 4 * recipe.batch_size * config.latent_size,
+        slots=2 * (2 if recipe.bfloat16_carry else 4) * recipe.batch_size * config.latent_size,
         example=kept,
         example_recomputed=inputs_alone + one_application,
     )

@@ -40,12 +40,18 @@ def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
 class Linear(nn.Linear):
     """A linear layer without bias, initialised from a truncated normal of std 1/sqrt(fan_in)."""
 
+    cast: Tensor | None = None  # the weight in another format, see `weights_cast_once`
+
     def __init__(self, in_features: int, out_features: int):
         super().__init__(in_features, out_features, bias=False)
 
     def reset_parameters(self) -> None:
         """Initialise the weight; PyTorch calls this when the layer is made."""
         truncated_normal_(self.weight, std=self.in_features**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply by the weight, (..., in_features) -> (..., out_features)."""
+        return F.linear(x, self.weight if self.cast is None else self.cast)
 
 
 class SwiGLU(nn.Module):

@@ -56,13 +56,14 @@ class TRM(Reasoner):
         if config.noise == 0:
             return ()
         shape = (config.applications, batch_size, config.length, config.hidden_size)
-        return (torch.randn(shape, device=self.device, generator=self.generator),)
+        noise = torch.randn(shape, device=self.device, generator=self.generator)
+        return (noise.to(self.y_init.dtype),)
 
     def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
         """The latents y and z before the first step: the same everywhere, or drawn anew."""
         if not self.config.random_start:
             return super().initial_latents(batch_size)
-        return Latents(*self.draw_start(batch_size, needed))
+        return Latents(*self.draw_start(batch_size, needed).to(self.y_init.dtype))
 
     def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
         """Random y and z (2, B, P + L, D): truncated normal numbers of standard deviation 1."""

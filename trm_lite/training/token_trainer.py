@@ -48,7 +48,10 @@ class TokenTrainer(Trainer):
         """The network's optimiser only, because there are no puzzle embeddings."""
         return [(self.optimizer, self.recipe.lr)]
 
-    def supervise(self, fresh: Batch) -> StepLoss:
+    def step_draws(self) -> None:
+        """Draw nothing beside the batch."""
+
+    def supervise(self, fresh: Batch, draws: None = None) -> StepLoss:
         """Compute the gradients of the next-token loss on a batch; returns the loss."""
         self.model.train()
         losses = []
@@ -108,13 +111,14 @@ def worked_out(
         return scratch
     puzzle = puzzle or get_puzzle(config.puzzle)
     check_solver(puzzle)
-    rounds = puzzle.call("rounds", inputs.cpu().numpy())
+    inputs, labels = torch.stack((inputs, labels)).cpu()  # a GPU is asked once
+    rounds = puzzle.call("rounds", inputs.numpy())
     order = torch.from_numpy(np.argsort(rounds, axis=1, kind="stable"))  # clues first
     clues = torch.from_numpy((rounds == 0).sum(1))
     room = (config.scratch_len - 1) // 2
     for row, cells in enumerate(order):
         cells = cells[clues[row] :][:room]
-        pairs = torch.stack((config.vocab_size + cells, labels[row].cpu()[cells]), dim=1)
+        pairs = torch.stack((config.vocab_size + cells, labels[row, cells]), dim=1)
         scratch[row, : 2 * len(cells)] = pairs.flatten()
         scratch[row, 2 * len(cells)] = config.end_token
     return scratch
