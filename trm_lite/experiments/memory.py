@@ -161,8 +161,8 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
         rest = slice(micro_batch, None)
         thought = [torch.empty_like(latent[rest]) for latent in carry.latents]  # noqa: F841
         trainer.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=preset.recipe.bfloat16):
-            trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
+        trainer.precision = lambda: torch.autocast("cpu", torch.bfloat16, preset.recipe.bfloat16)
+        trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
         trainer.update_weights()
 
     return peak_bytes(first_part_of_a_step)

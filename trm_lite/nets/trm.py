@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trm_lite.nets.configs import TRMConfig
-from trm_lite.nets.layers import Stack, truncated_normal_
+from trm_lite.nets.layers import Stack, truncated_normal, truncated_normal_
 from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
@@ -67,9 +67,11 @@ class TRM(Reasoner):
 
     def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
         """Random y and z (2, B, P + L, D): truncated normal numbers of standard deviation 1."""
-        start = torch.zeros(2, batch_size, self.config.length, self.config.hidden_size,
-                            device=self.device)  # fmt: skip
-        if needed is None or self.device.type != "cpu":  # a GPU would have to wait for the rows
+        shape = (2, batch_size, self.config.length, self.config.hidden_size)
+        if self.device.type != "cpu":
+            return truncated_normal(shape, self.device, self.generator)
+        start = torch.zeros(shape)
+        if needed is None:
             return truncated_normal_(start, std=1.0, generator=self.generator)
         start[:, needed] = truncated_normal_(start[:, needed], 1.0, self.generator)
         return start

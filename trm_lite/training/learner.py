@@ -4,6 +4,7 @@
 goes through the step line by line, and says what the CPU does while a GPU works.
 """
 
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import torch
@@ -156,7 +157,7 @@ class Learner:
 
     def supervise_part(self, part: Carry) -> tuple[Thought, StepLoss]:
         """The step of some of the slots, which do not depend on each other."""
-        with precision(self.device, self.recipe.bfloat16):
+        with self.precision():
             thought = self.model(part.latents, part.batch.inputs, part.batch.puzzle_ids)
             continue_target = self.continue_target(part, thought)
         loss = step_loss(
@@ -170,6 +171,10 @@ class Learner:
         )
         self.backward(loss)
         return thought._replace(logits=None), loss.detached()
+
+    def precision(self) -> AbstractContextManager:
+        """The number format of the matrix products, as a context."""
+        return precision(self.device, self.recipe.bfloat16)
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """The target (B,) of the continue logit in Q-learning; otherwise None."""

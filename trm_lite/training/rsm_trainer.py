@@ -7,7 +7,6 @@ of the run.
 
 import torch
 
-from trm_lite.common.device import precision
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.training.losses import StepLoss, cell_losses, together
 from trm_lite.training.optim import SignSGD
@@ -51,7 +50,7 @@ class RSMTrainer(Trainer):
         losses = []
         for rows in self.micro_batches():
             part = fresh.rows(rows)
-            with precision(self.device, self.recipe.bfloat16):
+            with self.precision():
                 thought = self.model.think_through(part.inputs, part.puzzle_ids, outer, inner, keep)
             loss = answer_loss(thought.logits, part, self.recipe)
             self.backward(loss)

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trm_lite.common.device import precision
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.nets.autoregressive import PAD, Autoregressive
@@ -56,7 +55,7 @@ class TokenTrainer(Trainer):
         self.model.train()
         losses = []
         for rows in self.micro_batches():
-            with precision(self.device, self.recipe.bfloat16):
+            with self.precision():
                 loss = next_token_loss(self.model, fresh.rows(rows))
             self.backward(loss)
             losses.append(loss)
