@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from nets.networks import CONFIGS, REASONERS, WRITER, fresh, puzzles
+from nets.networks import CONFIGS, WRITER, fresh, puzzles
 from pretended import Pretended, pretended
 from shared_settings import TINY
 
@@ -16,6 +16,7 @@ from trm_lite.common import device as devices
 from trm_lite.data.benchmarks.arc_agi import build_arc
 from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.evaluation import evaluate, solve_boards
+from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.voting import evaluate_arc, votes_for
 from trm_lite.experiments import get_preset
 from trm_lite.nets import Reasoner, TRMConfig, autoregressive, build_network, layers
@@ -50,7 +51,8 @@ STEPS = {  # networks of the tables, and changes of their presets
 }  # fmt: skip
 ON_MPS = ("halt", "stablemax, muon, hints", "eqr", "tokens", "se-rrm")
 # The rules, and a solver's steps to learn, are asked on the CPU.
-MAY_WAIT = {"rules": 3, "tokens-scratch": 1}
+MAY_WAIT = {"rules": 1, "tokens-scratch": 1}
+OWN_DRAWS = ("eqr",)  # a GPU draws these numbers itself, so that it need not wait
 
 
 def steps_on(kind, name, tiny_splits):
@@ -83,7 +85,10 @@ def test_a_training_step_is_the_cpus_and_never_waits(kind, name, tiny_splits, mo
     with pretended(kind, monkeypatch):
         losses, waits = steps_on(kind, name, tiny_splits)
     exact = kind == "cuda" or "stablemax" not in name  # on mps, stablemax is in float32
-    assert losses == expected if exact else losses == pytest.approx(expected, rel=1e-4)
+    if name in OWN_DRAWS:
+        assert losses == pytest.approx(expected, rel=0.5) and losses != expected
+    else:
+        assert losses == expected if exact else losses == pytest.approx(expected, rel=1e-4)
     if kind == "cuda":
         assert len(waits) <= MAY_WAIT.get(name, 0), waits
 
@@ -93,7 +98,7 @@ def test_a_run_moves_between_devices(small, tiny_splits, tmp_path, places, monke
     whole = Trainer(small, splits=tiny_splits, device="cpu", progress=False)
     whole.train(6)
     for number, kind in enumerate(places, start=1):
-        with pretended(kind, monkeypatch):  # and "cpu" is the CPU also beside a GPU
+        with pretended("mps" if kind == "mps" else "cuda", monkeypatch):
             run = Trainer(
                 small, folder=tmp_path, splits=tiny_splits, device=kind, progress=number == 1
             )
@@ -127,10 +132,12 @@ def network(name="trm", kind="cpu"):
 def evaluated(kind, tiny_splits, _):
     options = {"steps": 2, "keep_answers": True, "rules": True, "bfloat16": False}
     shaken = {"noise": 0.3, "noise_every_step": True, "guises": True}
-    for name in REASONERS:
+    for name in ("trm", "hrm", "urm", "se-rrm-unshared", "rsm"):
         more = shaken if name == "trm" else {}
-        seen = evaluate(network(name, kind), tiny_splits.test, **options, **more)
+        seen = evaluate(network(name, kind), tiny_splits.test.first(2), **options, **more)
         yield from (seen.halt_logits, seen.answers, seen.valid)
+    halting = evaluate_halting(network(kind=kind), tiny_splits.test, steps=2, slots=3)
+    yield from (halting.halt_logits, halting.correct)
 
 
 def voted(kind, _, folder):

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
-from trm_lite.thinking import Noise, answer, seeded
+from trm_lite.thinking import Asked, Moment, Noise, in_slots, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
@@ -163,16 +164,14 @@ def solve_boards(
         )
     puzzle = puzzle_of(model)
     puzzle.check_tokens(questions)
+    if choose == "rules":
+        with seeded(model, seed):
+            return tried_answers(model, questions, max_steps, tries, halt_above, seed)
     solved: list[Solved] = []
-    generator = torch.Generator().manual_seed(seed)
     starts = range(0, len(questions), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
         part = questions[start : start + BATCH]
-        if choose != "rules":
-            solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
-            continue
-        with seeded(model, seed + start):
-            solved += tried_answers(model, part, max_steps, tries, halt_above, generator)
+        solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
     return solved
 
 
@@ -182,21 +181,78 @@ def tried_answers(
     max_steps: int,
     tries: int,
     halt_above: float | None,
-    generator: torch.Generator,
+    seed: int,
 ) -> list[Solved]:
     """Let a network try each question until an answer keeps the rules, in a new way each time.
 
-    The arguments are those of `solve_boards`; `generator` draws guises or noise.
+    All attempts share the same slots, so that the batch stays full. The arguments are those of
+    `solve_boards`.
     """
-    answers = attempt(model, questions, max_steps, halt_above)
-    for _ in range(tries - 1):
-        left = [row for row, said in enumerate(answers) if said.solved is False]
-        if not left:
-            break
-        again = attempt(model, questions[left], max_steps, halt_above, generator)
-        for row, said in zip(left, again, strict=True):
-            answers[row] = answers[row].then(said)
-    return answers
+    attempts = Attempts(model, questions, tries, seed)
+    how = {"max_steps": max_steps, "halt_above": halt_above, "slots": BATCH}
+    count = len(questions)
+    bar = tqdm(total=count, desc="solving", unit="board", disable=count <= BATCH, leave=False)
+    with bar, precision(model.device, bfloat16=True):
+        for moment in in_slots(model, attempts.queue, **how):
+            bar.update(attempts.take(moment))
+    return attempts.answers
+
+
+class Attempts:
+    """Attempts at questions in slots: the waiting ones, and the best answers so far.
+
+    An attempt does not depend on the other questions, unless the network itself draws.
+
+    Args:
+        model: the network.
+        questions: (N, L) tokens.
+        tries: the most attempts per question.
+        seed: seed of guises and noise.
+    """
+
+    def __init__(self, model: Reasoner, questions: np.ndarray, tries: int, seed: int):
+        self.model, self.questions, self.tries, self.seed = model, questions, tries, seed
+        self.puzzle = puzzle_of(model)
+        self.boards = torch.from_numpy(questions).long()
+        self.queue = deque(Asked(row, board) for row, board in enumerate(self.boards))
+        self.undo: list[Callable[[Tensor], Tensor] | None] = [None] * len(questions)
+        self.answers: list[Solved | None] = [None] * len(questions)
+
+    def take(self, moment: Moment) -> int:
+        """Check the answers that came to an end; where one is wrong, another attempt waits next.
+
+        Returns how many questions are done with.
+        """
+        ended = moment.halted.nonzero()[:, 0]
+        if not len(ended):
+            return 0
+        rows = moment.tickets[ended].tolist()
+        said = moment.thought.logits[ended].argmax(-1).cpu()
+        for place, row in enumerate(rows):
+            if undo := self.undo[row]:
+                said[place] = undo(said[place, None])[0]
+        sure = moment.thought.halt_logit[ended].sigmoid()
+        found = _checked(self.puzzle, self.questions[rows], said, moment.steps[ended], sure)
+        return sum(self._keep(*answer) for answer in zip(rows, found, strict=True))
+
+    def _keep(self, row: int, found: Solved) -> bool:
+        """Keep an answer if it is the best so far; returns whether the question is done with."""
+        before = self.answers[row]
+        best = self.answers[row] = before.then(found) if before else found
+        if best.solved is not False or best.tries == self.tries:
+            return True
+        self._ask_again(row, self.seed + row + 1_000_003 * best.tries)
+        return False
+
+    def _ask_again(self, row: int, seed: int) -> None:
+        """Let a question wait for a further attempt, in another guise or from a noisy start."""
+        board, start = self.boards[row, None], None
+        if self.puzzle.symmetry is not None:
+            show, self.undo[row] = self.puzzle.symmetry(1, torch.Generator().manual_seed(seed))
+            board = show(board)
+        else:
+            start = Noise(NOISE, [seed]).disturb(self.model.initial_latents(1), 1)
+        self.queue.append(Asked(row, board[0], start=start))
 
 
 def chosen_answers(
@@ -228,33 +284,6 @@ def chosen_answers(
     confidence = parts["halt_logits"][chosen, -1, rows].sigmoid()
     answers = torch.stack(said)[chosen, rows]
     return _checked(puzzle, questions, answers, [max_steps * tries] * count, confidence, tries)
-
-
-def attempt(
-    model: Reasoner,
-    questions: np.ndarray,
-    max_steps: int,
-    halt_above: float | None,
-    generator: torch.Generator | None = None,
-) -> list[Solved]:
-    """Let a network answer each of `questions` (B, L) once; for the arguments see `solve_boards`.
-
-    With a `generator`, the network sees them under random symmetries or starts with noise.
-    """
-    puzzle, count = puzzle_of(model), len(questions)
-    tokens, start, undo = torch.from_numpy(questions).long(), None, None
-    if generator is not None and puzzle.symmetry is not None:
-        show, undo = puzzle.symmetry(count, generator)
-        tokens = show(tokens)
-    elif generator is not None:
-        seeds = torch.randint(2**31, (count,), generator=generator).tolist()
-        start = Noise(NOISE, seeds).disturb(model.initial_latents(count), 1)
-    with precision(model.device, bfloat16=True):
-        result = answer(
-            model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start
-        )
-    said = result.tokens if undo is None else undo(result.tokens)
-    return _checked(puzzle, questions, said, result.steps, result.confidence)
 
 
 def _checked(

@@ -16,12 +16,14 @@ from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
 from trm_lite.data.sudokus import boards_in, sudoku_set
+from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network, build_network, resized
 from trm_lite.nets.compiling import compile_hot
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
@@ -132,7 +134,7 @@ def _examine_by_vote(
     if options.split != "test" or not options.as_in_the_papers:
         raise UserError(
             "ARC is tested by one vote on its test split; leave these options out.",
-            "split", "tries", "noise",
+            "split", "tries", "noise", "halt",
         )  # fmt: skip
     if isinstance(model, Autoregressive):
         raise UserError(
@@ -164,13 +166,16 @@ def _examine_by_puzzle(
     """Test by exact match, with the further measures that these puzzles allow."""
     data = preset.data
     puzzles = exam_puzzles(data, options)
-    _compile_for(model, len(puzzles) * options.tries, compile)
+    if not options.halt:  # where the sizes of the batches vary, and each would be compiled anew
+        _compile_for(model, len(puzzles) * options.tries, compile)
     vary, by = _how_attempts_differ(model, puzzles, options), options.choose
     attempts = _attempts(model, puzzles, preset, options, ranks, vary)
-    result = Evaluation.best_of(attempts, by, options.window)
+    result = attempts[0]
+    if options.tries > 1:
+        result = Evaluation.best_of(attempts, by, options.window)
     noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
     exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
-    exam |= summary(result)
+    exam |= {"halt": options.halt} | summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -232,14 +237,16 @@ def _attempts(
     vary: str,
 ) -> list[Evaluation]:
     """The evaluation of each attempt. In the first, no puzzle is in another guise."""
+    how = {"steps": options.steps, "bfloat16": preset.recipe.bfloat16, "ranks": ranks}
+    if options.halt and isinstance(model, Reasoner):
+        slots = options.batch_size
+        return [evaluate_halting(model, puzzles, **how, slots=slots, seed=options.seed)]
     return [
         evaluate(
             model,
             puzzles,
-            steps=options.steps,
+            **how,
             batch_size=options.batch_size,
-            bfloat16=preset.recipe.bfloat16,
-            ranks=ranks,
             rules=True,
             noise=options.noise,
             noise_on=options.noise_on,

@@ -34,6 +34,8 @@ def exam_text(exam: dict) -> str:
     ]
     if exam["noise"]:
         lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
+    if exam["halt"]:
+        lines.append("  each puzzle halts by itself and keeps its answer")
     if exam["tries"] > 1:
         differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
         lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")

@@ -16,6 +16,7 @@ from trm_lite.common.device import (
     compiles_by_default,
     pick_device,
     precision,
+    sendable,
 )
 from trm_lite.common.errors import UserError, check_range
 from trm_lite.common.ranks import join
@@ -103,7 +104,7 @@ class Learner:
         if recipe.start_from:
             model.load_state_dict(weights_for(preset.model, recipe.start_from))
         carry_as_asked(model, recipe, self.device)
-        return model.to(self.device)
+        return model if model.device == self.device else model.to(self.device)
 
     def prepare_slots(self) -> None:
         """Make empty slots, and the optimiser of the puzzle embeddings."""
@@ -188,7 +189,8 @@ class Learner:
         if self.recipe.halt_on == "exact":
             return None
         answers = thought.logits.argmax(-1)
-        return keeps_rules(self.splits.train.puzzle, part.batch, answers).to(self.device)
+        valid = keeps_rules(self.splits.train.puzzle, part.batch, answers)
+        return sendable(valid, self.device).to(self.device, non_blocking=True)
 
     def backward(self, loss: StepLoss) -> None:
         """Add the gradients of a part of the batch to those of the other parts."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trm_lite.common.device import sendable
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.nets.autoregressive import PAD, Autoregressive
@@ -70,7 +71,7 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
     """
     config, inputs = model.config, batch.inputs
     labels = batch.labels
-    scratch = worked_out(inputs, labels, config, model.puzzle).to(inputs.device)  # (B, S)
+    scratch = worked_out(inputs, labels, config, model.puzzle)  # (B, S)
     text = torch.cat((inputs, scratch, labels.masked_fill(labels == IGNORE, PAD)), dim=1)
     target = torch.cat((scratch.masked_fill(scratch == PAD, IGNORE), labels), dim=1)  # (B, S + L)
     logits = model.read(text[:, :-1])[:, config.seq_len - 1 :].float()  # (B, S + L, vocabulary)
@@ -105,9 +106,10 @@ def worked_out(
         config: the network's sizes.
         puzzle: what the tokens mean; by default what `config` says.
     """
-    scratch = torch.full((len(inputs), config.scratch_len), PAD)
+    device, shape = inputs.device, (len(inputs), config.scratch_len)
     if config.scratch_len == 0:
-        return scratch
+        return inputs.new_full(shape, PAD)
+    scratch = torch.full(shape, PAD)
     puzzle = puzzle or get_puzzle(config.puzzle)
     check_solver(puzzle)
     inputs, labels = torch.stack((inputs, labels)).cpu()  # a GPU is asked once
@@ -120,7 +122,7 @@ def worked_out(
         pairs = torch.stack((config.vocab_size + cells, labels[row, cells]), dim=1)
         scratch[row, : 2 * len(cells)] = pairs.flatten()
         scratch[row, 2 * len(cells)] = config.end_token
-    return scratch
+    return sendable(scratch, device).to(device, non_blocking=True)
 
 
 def check_solver(puzzle: Puzzle) -> None:
