@@ -103,8 +103,9 @@ def test_a_run_moves_between_devices(small, tiny_splits, tmp_path, places, monke
                 small, folder=tmp_path, splits=tiny_splits, device=kind, progress=number == 1
             )
             run.train(2 * number)
+            reached = {name: tensor.cpu() for name, tensor in run.model.state_dict().items()}
     for name, tensor in whole.model.state_dict().items():
-        torch.testing.assert_close(run.model.state_dict()[name].cpu(), tensor, msg=name)
+        torch.testing.assert_close(reached[name], tensor, msg=name)
     with pretended("cuda", monkeypatch):
         exam = examine_run(tmp_path, device="cuda", preset=replace(small, test=8))
     assert exam["puzzles"] == 8

@@ -5,13 +5,15 @@ is counted on a laptop in a second or two. Matrix products and attention count t
 every kernel counts the bytes that it reads and writes, as if nothing stayed in a cache.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -32,6 +34,24 @@ NO_KERNEL = {"detach", "alias", "empty", "empty_like", "empty_strided", "new_emp
 # For these a GPU has to wait until the CPU has seen a value, or their shape depends on one.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2", "equal"}
 ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+
+
+class Shapes(FakeTensorMode):
+    """Tensors have shapes but no contents within; copies of a network belong to the same mode."""
+
+    def __deepcopy__(self, memo: dict) -> "Shapes":
+        """Itself."""
+        return self
+
+
+class AsOnGPU(TorchFunctionMode):
+    """The norm is one kernel, as on a GPU; on a CPU it is put together of several."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call `func`, or the kernel of the norm; see `TorchFunctionMode`."""
+        if func is torch.nn.functional.rms_norm:
+            return torch.ops.aten._fused_rms_norm(args[0], args[1], None, kwargs["eps"])[0]
+        return func(*args, **(kwargs or {}))
 
 
 class Kernel(NamedTuple):
@@ -66,7 +86,7 @@ class Counter(TorchDispatchMode):
         name = function.overloadpacket.__name__
         if waits_for(function, args):
             self.waits.append(name)
-        if not function.is_view and name not in NO_KERNEL:
+        if function.namespace == "aten" and not function.is_view and name not in NO_KERNEL:
             self.kernels.append(
                 Kernel(
                     name,
@@ -145,7 +165,7 @@ class Work(NamedTuple):
     """The work of one training step."""
 
     kernels: list[Kernel]  # in the order of the step
-    waits: list[str]  # operations for which the CPU waits
+    waits: list[str]  # operations for which the CPU waits, up to the gradients
     scale: float = 1.0  # how much of this work a step has on average over the run
 
     @property
@@ -184,7 +204,7 @@ def count_step(preset: Preset, bfloat16: bool = True) -> Work:
         )
     if not bfloat16:
         preset = replace(preset, bfloat16=False)
-    with FakeTensorMode():
+    with Shapes(), AsOnGPU():
         trainer = _shapes_alone(preset)
         growing = isinstance(preset.model, RSMConfig)
         if growing:
@@ -193,9 +213,10 @@ def count_step(preset: Preset, bfloat16: bool = True) -> Work:
         draws = False if growing else trainer.step_draws()
         with Counter() as counter, fusing_parts(trainer, counter):
             trainer.supervise(batch, draws)
-            trainer.update_weights()
+            waits = list(counter.waits)
+            trainer.update_weights()  # AdamW asks for counters, which the CPU keeps to itself
     flops = sum(kernel.flops for kernel in counter.kernels)
-    return Work(counter.kernels, counter.waits, step_flops(preset) / flops if growing else 1.0)
+    return Work(counter.kernels, waits, step_flops(preset) / flops if growing else 1.0)
 
 
 def _shapes_alone(preset: Preset) -> Trainer:
@@ -203,32 +224,35 @@ def _shapes_alone(preset: Preset) -> Trainer:
     config, count = preset.model, preset.recipe.batch_size
     boards = torch.ones(count, config.seq_len, dtype=torch.uint8)
     puzzles = PuzzleSet(boards, boards, torch.zeros(count, dtype=torch.long))
-    with Uninitialised():
+    with Uninitialised(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # copying a network looks for contents
+        usual = replace(preset, bfloat16_carry=False)  # else it would ask how fast this CPU is
         trainer = trainer_for(
-            preset, splits=Splits(puzzles, puzzles, puzzles), device="cpu", progress=False
+            usual, splits=Splits(puzzles, puzzles, puzzles), device="cpu", progress=False
         )
-    if trainer.model.draws:  # as on a GPU
+    if getattr(config, "random_start", False):  # as on a GPU
         shape = (2, count, config.length, config.hidden_size)
         trainer.model.draw_start = lambda *_: truncated_normal(shape, boards.device, None)
-    trainer.precision = lambda: torch.autocast("cpu", torch.bfloat16, preset.recipe.bfloat16)
+    recipe = preset.recipe
+    trainer.precision = lambda: torch.autocast("cpu", torch.bfloat16, recipe.bfloat16)
+    if recipe.bfloat16 and recipe.bfloat16_carry:
+        trainer.model.carry_in(torch.bfloat16)
+        trainer.prepare_slots()
     return trainer
 
 
 @contextmanager
 def fusing_parts(trainer: Trainer, counter: Counter) -> Iterator[None]:
     """Mark what runs between the slots' refilling and the optimiser as what a compiler merges."""
-    backward = trainer.backward
+    backward, precision = trainer.backward, trainer.precision
 
     def done(loss) -> None:
         backward(loss)
         counter.fusing = False
 
-    def begun(*_) -> None:
+    def begun() -> AbstractContextManager:
         counter.fusing = True
+        return precision()
 
-    trainer.backward = done
-    handle = trainer.model.register_forward_pre_hook(begun)
-    try:
-        yield
-    finally:
-        handle.remove()
+    trainer.backward, trainer.precision = done, begun
+    yield
