@@ -18,6 +18,7 @@ def plan(
     gpu: str | None = None,
     measure: int = 0,
     recompute: bool = False,
+    roofline: bool = False,
     json: bool = False,
 ) -> int:
     """Predict what training a preset will cost: operations, memory, disk, and hours by GPU.
@@ -28,6 +29,7 @@ def plan(
         measure: Also measure the memory of a micro-batch of so many slots on this CPU. Takes
             minutes at full size, and much longer on a processor without bfloat16.
         recompute: Measure as for 'trm-lite train --recompute'.
+        roofline: Count the work of a real step, and say what bounds it on each GPU.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
@@ -35,6 +37,13 @@ def plan(
     chosen = get_preset(preset)  # finds a misspelled name before torch loads
     from trm_lite.experiments import planning
 
+    if roofline:
+        from trm_lite.experiments.roofline import roofline as bounds
+        from trm_lite.experiments.roofline import roofline_text
+
+        figures = bounds(chosen, planning.get_gpus(gpu))
+        print(dumps(figures) if json else roofline_text(figures))
+        return 0
     figures = planning.plan(chosen, gpu, measure, recompute)
     print(dumps(figures) if json else planning.plan_text(figures))
     return 0
