@@ -175,10 +175,9 @@ def evaluate(
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         batch = puzzles.batch(slice(start, start + batch_size)).to(model.device)
-        count, guise = len(batch.inputs), None
-        if guises:
-            guise = puzzle.symmetry(count, torch.Generator().manual_seed(seed + start))
-        seeds = range(seed + start, seed + start + count)
+        seeds = range(seed + start, seed + start + len(batch.inputs))
+        draws = torch.Generator().manual_seed(seeds[0])
+        guise = puzzle.symmetry(len(seeds), draws) if guises else None
         shaken = Noise(noise, seeds, noise_on, noise_every_step)
         with precision(model.device, bfloat16):
             steps_seen = list(observe(model, batch, steps, shaken, guise))
