@@ -1,4 +1,4 @@
-"""The commands `trm-lite classroom build | check | grade | figures`."""
+"""The commands `trm-lite classroom build | check | grade | figures | slides`."""
 
 import json
 import os
@@ -212,8 +212,28 @@ def figures(
     return 0
 
 
+def slides(
+    lessons: Positional[tuple[str, ...]] = (), out: Path = Path("slides"), reveal: str = ""
+) -> int:
+    """Make a deck of slides from each lesson: headings, pictures, questions; the words are notes.
+
+    A deck is a single HTML file. Press S for the notes, and add ?print-pdf to its address to print.
+
+    Args:
+        lessons: Numbers of lessons, for example: 00 07. All if none.
+        out: Folder to write into.
+        reveal: Address or folder of reveal.js; by default decks load it from the network.
+    """
+    from trm_lite.classroom.slides import make_decks
+    from trm_lite.classroom.web import counted
+
+    print(f"{counted(len(make_decks(out, lessons, reveal)), 'deck')} in {out}")
+    return 0
+
+
 def classroom(arguments: list[str]) -> int:
-    """Assignments: build, check and grade them; export figures for slides."""
-    commands = {name: f"classroom:{name}" for name in ("build", "check", "grade", "figures")}
-    about = "Hand out, check and grade assignments; export figures for slides."
+    """Assignments: build, check and grade them; export figures, and make slides."""
+    names = ("build", "check", "grade", "figures", "slides")
+    commands = {name: f"classroom:{name}" for name in names}
+    about = "Hand out, check and grade assignments; export figures, and make slides."
     return run_command(commands, arguments, "trm-lite classroom", about)
