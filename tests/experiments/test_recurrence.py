@@ -20,22 +20,19 @@ def recurrence(monkeypatch):
 
 def test_the_command_makes_what_is_stored(recurrence, tmp_path):
     steps = dict.fromkeys(recurrence.STEPS, 3)
-    recurrence.main(tmp_path, steps=steps, seeds=2, test=4)
+    recurrence.main(tmp_path, steps=steps, seeds=1, test=4)
     made = json.loads((tmp_path / "recurrence.json").read_text())
     stored = json.loads((RESULTS / "recurrence.json").read_text())
     assert made.keys() == stored.keys()
-    for name, (run, *_) in made.items():
+    for name, (run,) in made.items():
         assert run.keys() == stored[name][0].keys()
-        assert {run["steps"] for run in stored[name]} == {recurrence.STEPS[name]}
-    begun = {name: [run["fresh_puzzles"] for run in runs] for name, runs in made.items()}
+        assert [run["steps"] for run in stored[name]] == [recurrence.STEPS[name]] * 3
+    begun = {name: run["fresh_puzzles"] for name, (run,) in made.items()}
     # Nothing is right within three steps, so a slot that keeps its puzzle has begun one.
-    expected = {recurrence.UNTIED: [96, 96], recurrence.SUPERVISED: [32], recurrence.FEW: [33, 33]}
-    assert begun == expected
+    assert begun == {recurrence.UNTIED: 96, recurrence.SUPERVISED: 32, recurrence.FEW: 15}
 
 
-def test_few_puzzles_are_as_many_as_with_deep_supervision(recurrence):
+def test_few_puzzles_are_at_least_about_as_many_as_with_deep_supervision(recurrence):
     stored = json.loads((RESULTS / "recurrence.json").read_text())
-    (supervised,) = stored[recurrence.SUPERVISED]
-    assert len(stored[recurrence.FEW]) == 3
-    for few in stored[recurrence.FEW]:
-        assert few["fresh_puzzles"] == pytest.approx(supervised["fresh_puzzles"], rel=0.1)
+    for many, few in zip(stored[recurrence.SUPERVISED], stored[recurrence.FEW], strict=True):
+        assert few["fresh_puzzles"] >= 0.95 * many["fresh_puzzles"]
