@@ -24,7 +24,7 @@ from trm_lite.training import Trainer, replace, trainer_for
 from trm_lite.training.optim import schedule
 from trm_lite.training.recipe import from_dict
 from trm_lite.training.run_folder import load_state
-from trm_lite.training.trainer import weights_for
+from trm_lite.training.start import weights_for
 
 STEPS, EVERY = 80, 10
 
@@ -79,7 +79,7 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
 def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, official_epochs):
     tiny = replace(tiny, official_epochs=official_epochs)
     whole = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
-    assert isinstance(whole.deck, OfficialDeck if official_epochs else Deck)
+    assert isinstance(whole.batches.deck, OfficialDeck if official_epochs else Deck)
     whole.train()
     first = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     first.train(5)  # a moment at which it looks anyway
@@ -87,6 +87,24 @@ def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, offici
     assert second.steps_done == 5
     second.train()
     assert_same(second.state(), whole.state())
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "adamw"}, {"bfloat16_carry": True}])
+def test_every_optimiser_and_carry_can_go_on(tiny, tiny_splits, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr("trm_lite.common.device.cpu_prefers_bfloat16", lambda: True)
+    preset, options = replace(tiny, **changes), {"splits": tiny_splits, "device": "cpu"}
+    first = Trainer(preset, folder=tmp_path, progress=False, **options)
+    first.step()
+    halved = "bfloat16_carry" in changes
+    assert first.carry.latents.y.dtype == (torch.bfloat16 if halved else torch.float32)
+    first.save()
+    expected = first.step().total
+    again = Trainer(preset, folder=tmp_path, progress=False, **options)
+    assert torch.equal(again.step().total, expected)
+    if halved:  # where bfloat16 is slow, the same run goes on in float32
+        monkeypatch.setattr("trm_lite.common.device.cpu_prefers_bfloat16", lambda: False)
+        elsewhere = Trainer(preset, folder=tmp_path, progress=False, **options)
+        torch.testing.assert_close(elsewhere.step().total, expected, rtol=0.1, atol=0)
 
 
 def test_muon_steps_are_alike_in_all_directions_and_go_on_after_a_stop(tiny, tiny_splits, tmp_path):
@@ -194,7 +212,7 @@ def test_a_run_can_start_from_weights(tiny, tiny_splits, tmp_path):
     with pytest.raises(UserError, match="comes with no weights called 'sudoku-6x7'"):
         Trainer(replace(tiny, start_from="sudoku-6x7"), splits=tiny_splits, progress=False)
     with pytest.raises(UserError, match="train a network first"):
-        Trainer(get_preset("sudoku-extreme-laptop-stage-2"), splits=tiny_splits, progress=False)
+        weights_for(tiny.model, get_preset("sudoku-extreme-laptop-stage-2").recipe.start_from)
 
 
 def test_the_stages_of_one_training_go_on_from_each_other():

@@ -18,6 +18,7 @@ def plan(
     gpu: str | None = None,
     measure: int = 0,
     recompute: bool = False,
+    roofline: bool = False,
     json: bool = False,
 ) -> int:
     """Predict what training a preset will cost: operations, memory, disk, and hours by GPU.
@@ -28,6 +29,7 @@ def plan(
         measure: Also measure the memory of a micro-batch of so many slots on this CPU. Takes
             minutes at full size, and much longer on a processor without bfloat16.
         recompute: Measure as for 'trm-lite train --recompute'.
+        roofline: Count the work of a real step, and say what bounds it on each GPU.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
@@ -35,6 +37,13 @@ def plan(
     chosen = get_preset(preset)  # finds a misspelled name before torch loads
     from trm_lite.experiments import planning
 
+    if roofline:
+        from trm_lite.experiments.roofline import roofline as bounds
+        from trm_lite.experiments.roofline import roofline_text
+
+        figures = bounds(chosen, planning.get_gpus(gpu))
+        print(dumps(figures) if json else roofline_text(figures))
+        return 0
     figures = planning.plan(chosen, gpu, measure, recompute)
     print(dumps(figures) if json else planning.plan_text(figures))
     return 0
@@ -50,6 +59,9 @@ def compare(
     results: Path | None = None,
     compile: bool = False,
     ship: Path | None = None,
+    equal_compute: bool = True,
+    depths: tuple[int, ...] = (),
+    tries: int = 1,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of results.
 
@@ -67,16 +79,21 @@ def compare(
         results: File for the results as JSON, by default OUT/results.json.
         compile: Use torch.compile, which is nearly twice as fast.
         ship: Folder for the weights of seed 0, in half precision.
+        equal_compute: Also train every row for as many operations as TRM, beside as many steps.
+        depths: Also test 200 puzzles after so many supervision steps, such as: 1 16 64 256.
+        tries: Also test them with so many attempts at each one.
     """
     get_preset(base)
     from trm_lite.experiments import comparison
+    from trm_lite.experiments.comparison_tests import Further
 
     if rows == ("year-after",):
         rows = comparison.YEAR_AFTER
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
-        results=results, compile=compile, ship=ship, **changes,
+        results=results, compile=compile, ship=ship, equal_compute=equal_compute,
+        further=Further(depths, tries), **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

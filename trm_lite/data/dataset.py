@@ -3,16 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.loading import check_graded
 
 IGNORE = -100  # the label of a cell that is not graded
+
+
+class Sizes(Protocol):
+    """What the configuration of every network has."""
+
+    vocab_size: int  # different tokens, V
+    seq_len: int  # cells of a puzzle, L
 
 
 class Batch(NamedTuple):
@@ -30,6 +38,11 @@ class Batch(NamedTuple):
         """Some rows of the batch."""
         return Batch(*(tensor[rows] for tensor in self))
 
+    def graded(self) -> "Batch":
+        """What `PuzzleSet.read` returned as a batch to learn from."""
+        labels = self.labels.long().masked_fill(self.labels == 0, IGNORE)
+        return Batch(self.inputs.long(), labels, self.puzzle_ids)
+
 
 def with_hints(batch: Batch, share: float, generator: torch.Generator, most: float = 1.0) -> Batch:
     """Make some puzzles of a batch easier by filling in cells of the answer.
@@ -46,7 +59,7 @@ def with_hints(batch: Batch, share: float, generator: torch.Generator, most: flo
     B, L = batch.inputs.shape
     chosen, draw = torch.rand(2, B, 1, generator=generator)
     told = torch.rand(B, L, generator=generator) < most * draw * (chosen < share)
-    told &= batch.labels != IGNORE
+    told &= batch.labels > 0  # neither IGNORE nor, before `graded`, padding
     return batch._replace(inputs=torch.where(told, batch.labels, batch.inputs))
 
 
@@ -71,7 +84,22 @@ class PuzzleSet:
 
     @classmethod
     def of(cls, puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> "PuzzleSet":
-        """Examples of one puzzle, both (N, L) tokens, with its symmetries."""
+        """Examples of one puzzle, both (N, L) tokens, with its symmetries.
+
+        Raises PuzzleError if these are no boards of the puzzle.
+        """
+        for name, boards in (("Questions", questions), ("Answers", answers)):
+            if boards.shape != (len(questions), puzzle.length):
+                raise PuzzleError(
+                    f"{name} of shape {boards.shape} are no {len(questions)} boards of "
+                    f"'{puzzle.name}', which have {puzzle.length} cells; give each example a row."
+                )
+            if boards.size and boards.max() >= puzzle.vocab_size:
+                raise PuzzleError(
+                    f"{name} hold token {boards.max()}, but the tokens of '{puzzle.name}' are 0 to "
+                    f"{puzzle.vocab_size - 1}; make tokens of its text by `encode`."
+                )
+        check_graded(f"Answers of '{puzzle.name}'", answers)
         return cls(
             torch.from_numpy(questions),
             torch.from_numpy(answers),
@@ -82,6 +110,17 @@ class PuzzleSet:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def check_fits(self, sizes: Sizes) -> None:
+        """Raise UserError unless a network of these sizes can read the puzzles."""
+        cells = self.inputs.shape[1]
+        tokens = self.puzzle.vocab_size if self.puzzle else sizes.vocab_size
+        if (tokens, cells) != (sizes.vocab_size, sizes.seq_len):
+            raise UserError(
+                f"This network reads boards of {sizes.seq_len} cells of {sizes.vocab_size} tokens, "
+                f"but these puzzles have {cells} cells of {tokens} tokens; take others, or another "
+                "network."
+            )
 
     def first(self, count: int) -> "PuzzleSet":
         """The first `count` examples, without the division into puzzles and groups."""
@@ -98,10 +137,15 @@ class PuzzleSet:
 
         With a `generator`, each is shown under a random symmetry, if the set has any.
         """
-        inputs, labels = self.inputs[rows].long(), self.labels[rows].long()
+        return self.read(rows, generator).graded()
+
+    def read(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
+        """The same in the type in which it is stored, with 0 (PAD) where a cell is not graded."""
+        inputs, labels = self.inputs[rows], self.labels[rows]
         if generator is not None and self.augment is not None:
-            inputs, labels = self.augment(inputs, labels, generator)
-        return Batch(inputs, labels.masked_fill(labels == 0, IGNORE), self.puzzle_ids[rows])
+            shown = self.augment(inputs.long(), labels.long(), generator)
+            inputs, labels = (part.to(inputs.dtype) for part in shown)
+        return Batch(inputs, labels, self.puzzle_ids[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +164,12 @@ class Deck:
     def rows(self, step: int) -> Tensor:
         """The row numbers (batch_size,) of batch number `step`, from 0."""
         first, length = step * self.batch_size, self.epoch_length
-        places = range(first, first + self.batch_size)
-        return torch.stack([self._epoch(p // length)[p % length] for p in places])
+        end, parts = first + self.batch_size, []
+        while first < end:
+            epoch, place = divmod(first, length)
+            parts.append(self._epoch(epoch)[place : place + end - first])
+            first += len(parts[-1])
+        return torch.cat(parts)
 
     @property
     def epoch_length(self) -> int:
@@ -154,9 +202,14 @@ class Splits(NamedTuple):
     validation: PuzzleSet  # for choosing between networks or checkpoints
     test: PuzzleSet  # for reporting results
 
-    def checked(self) -> "Splits":
-        """The splits; UserError if there is nothing to learn from, or to validate on."""
+    def checked(self, sizes: Sizes) -> "Splits":
+        """The splits, for a network of these sizes.
+
+        Raises UserError if it cannot read them, or if there is nothing to learn from or to
+        validate on.
+        """
         for name in ("train", "validation"):
             if not len(getattr(self, name)):
                 raise UserError(f"The {name} split has no puzzles; ask for at least 1.", name)
+        self.train.check_fits(sizes)
         return self

@@ -106,7 +106,7 @@ def memory(preset: Preset) -> Memory:
     return Memory(
         weights=(5 * 4 + 2 * recipe.bfloat16) * config.parameters,
         puzzles=4 * config.puzzle_table_size,
-        slots=2 * 4 * recipe.batch_size * config.latent_size,
+        slots=2 * (2 if recipe.bfloat16_carry else 4) * recipe.batch_size * config.latent_size,
         example=kept,
         example_recomputed=inputs_alone + one_application,
     )
@@ -161,8 +161,8 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
         rest = slice(micro_batch, None)
         thought = [torch.empty_like(latent[rest]) for latent in carry.latents]  # noqa: F841
         trainer.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=preset.recipe.bfloat16):
-            trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
+        trainer.precision = lambda: torch.autocast("cpu", torch.bfloat16, preset.recipe.bfloat16)
+        trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
         trainer.update_weights()
 
     return peak_bytes(first_part_of_a_step)

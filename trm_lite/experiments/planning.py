@@ -30,15 +30,20 @@ class GPU(NamedTuple):
 
     memory: float  # GB
     teraflops: float  # 10^12 operations per second
+    bandwidth: float  # GB per second, between the memory and the chip
+    bfloat16: bool = True  # whether it has units for it
 
 
 GPUS = {
-    "T4": GPU(16, 8.1),
-    "L4": GPU(24, 121.0),
-    "RTX 4090": GPU(24, 165.2),
-    "L40S": GPU(48, 362.0),
-    "A100": GPU(80, 312.0),
-    "H100": GPU(80, 989.0),
+    "T4": GPU(16, 8.1, 320, bfloat16=False),
+    "L4": GPU(24, 121.0, 300),
+    "RTX 4090": GPU(24, 165.2, 1_008),
+    "RTX 5090": GPU(32, 209.5, 1_792),
+    "L40S": GPU(48, 362.0, 864),
+    "A100": GPU(80, 312.0, 2_039),
+    "H100": GPU(80, 989.0, 3_350),
+    "H200": GPU(141, 989.0, 4_800),
+    "B200": GPU(180, 2_250.0, 7_700),
 }
 
 # How long the authors trained at most (arXiv 2510.04871, section 5), by the beginning of a

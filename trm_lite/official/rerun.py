@@ -69,19 +69,19 @@ class GoldenTrainer(Trainer):
         self.heard: list[Thought] = []
         self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
 
-    def supervise(self, fresh: Batch) -> StepLoss:
+    def supervise(self, fresh: Batch, draws: Tensor | None = None) -> StepLoss:
         """As usual, but only the thoughts of this step are remembered."""
         self.heard = []
-        return super().supervise(fresh)
+        return super().supervise(fresh, draws)
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """As usual, but the authors' baseline never trains the continue logit that it asks."""
         return None if isinstance(self.model, Direct) else super().continue_target(part, thought)
 
-    def _exploration_draws(self) -> Tensor | None:
+    def step_draws(self) -> Tensor | None:
         """The authors' draws for halting at random, if there are any left."""
         if not self.halting_draws:
-            return super()._exploration_draws()
+            return super().step_draws()
         return self.halting_draws.pop(0).expand(2, -1)
 
     def fill_slots(self, golden: Golden) -> None:
