@@ -54,7 +54,8 @@ def compare(
     seeds: int = 3,
     test: int = 1000,
     results: Path | None = None,
-    compile: bool = False,
+    device: str = "cpu",
+    compile: bool | None = None,
     ship: Path | None = None,
     **changes,
 ) -> dict | None:
@@ -65,6 +66,8 @@ def compare(
     Args:
         base: the preset whose variants `rows` are compared.
         results: file for the table; results.json in `folder` if None.
+        device: see `pick_device`.
+        compile: see `Learner`.
         ship: folder for the weights of seed 0, in half precision.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
@@ -94,7 +97,8 @@ def compare(
             if not file.exists():
                 run = replace(preset, seed=seed)
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
-                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem, compile)
+                how = {"device": device, "compile": compile}
+                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem, **how)
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
@@ -114,9 +118,7 @@ def _ship(preset: Preset, run: Path, to: Path) -> None:
     save_weights(weights, to, about, half=True)
 
 
-def run_row(
-    preset: Preset, equal_steps: int, budget: int, folder: Path, compile: bool
-) -> dict | None:
+def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path, **how) -> dict | None:
     """Train one row to its two ends, and test it at each; None if interrupted.
 
     Args:
@@ -124,7 +126,7 @@ def run_row(
         equal_steps: optimiser steps at the first end.
         budget: floating-point operations at the other end.
         folder: where to keep the run.
-        compile: use torch.compile.
+        how: device and compile, see `Learner`.
     """
     cost = step_flops(preset)
     ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
@@ -137,7 +139,7 @@ def run_row(
     measured["seconds"] = 0.0
     for name, part in runs.items():
         run = replace(preset, steps=max(part.values()))
-        tested = _train_to_ends(run, part, folder / name, compile)
+        tested = _train_to_ends(run, part, folder / name, **how)
         if tested is None:
             return None
         measured["seconds"] += tested.pop("seconds")
@@ -145,11 +147,9 @@ def run_row(
     return measured
 
 
-def _train_to_ends(
-    preset: Preset, ends: dict[str, int], folder: Path, compile: bool
-) -> dict | None:
+def _train_to_ends(preset: Preset, ends: dict[str, int], folder: Path, **how) -> dict | None:
     """Train one run and test it at each of its ends, which are optimiser steps by name."""
-    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
+    trainer = trainer_for(preset, folder=folder, **how)
     measured: dict = {}
     tested: dict = {}  # results at the latest end; for TRM, the two ends are the same
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
