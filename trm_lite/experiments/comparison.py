@@ -66,8 +66,7 @@ def compare(
     Args:
         base: the preset whose variants `rows` are compared.
         results: file for the table; results.json in `folder` if None.
-        device: see `pick_device`.
-        compile: see `Learner`.
+        device: see `Learner`, like `compile`.
         ship: folder for the weights of seed 0, in half precision.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
@@ -75,11 +74,10 @@ def compare(
         changes["test"] = test
     reference = replace(get_preset(base), **changes)
     presets = {row: replace(variant(base, row), **changes) for row in rows}
-    budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
     table = {
         "base": dataclasses.asdict(reference),
-        "budget_flops": budget,
+        "budget_flops": (budget := step_flops(reference) * reference.recipe.steps),
         "rows": {
             row: {
                 "about": preset.about,
@@ -97,16 +95,16 @@ def compare(
             if not file.exists():
                 run = replace(preset, seed=seed)
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
-                how = {"device": device, "compile": compile}
-                measured = run_row(run, reference.recipe.steps, budget, folder / file.stem, **how)
+                ends = run, reference.recipe.steps, budget, folder / file.stem
+                measured = run_row(*ends, device=device, compile=compile)
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
             if ship is not None and seed == 0:
                 _ship(preset, folder / file.stem, ship / f"{base}-{row}.safetensors")
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
-            text = json.dumps(table, indent=1) + "\n"
-            write_atomically(results or folder / "results.json", text.encode())
+            text = (json.dumps(table, indent=1) + "\n").encode()
+            write_atomically(results or folder / "results.json", text)
     return table
 
 

@@ -281,8 +281,7 @@ class Learner:
         own = self.state()
         if "deck" not in state:  # of an earlier version
             own.pop("deck", None)
-        if isinstance(latents := state.get("latents"), tuple) and "latents" in own:
-            state["latents"] = tuple(map(in_format, latents, own["latents"]))
+        adapt_carry(state, own)
         check_state(state, own, list(self.model.parameters()))
         try:
             self.model.load_state_dict(state["model"])
@@ -312,7 +311,17 @@ class Learner:
         )
 
 
-def in_format(saved: object, own: Tensor) -> object:
-    """A saved latent in the run's own format: another device may carry latents in another one."""
-    floating = isinstance(saved, Tensor) and saved.is_floating_point()
-    return saved.to(own.dtype) if floating else saved
+def adapt_carry(state: dict, own: dict) -> None:
+    """Bring saved latents into the run's own format, in place: another device may have another."""
+
+    def adapted(saved: object, mine: Tensor) -> object:
+        floating = isinstance(saved, Tensor) and saved.is_floating_point()
+        return saved.to(mine.dtype) if floating else saved
+
+    if isinstance(latents := state.get("latents"), tuple) and "latents" in own:
+        state["latents"] = tuple(map(adapted, latents, own["latents"]))
+    for part in ("model", "ema"):
+        saved = state.get(part)
+        for name, mine in own[part].items():
+            if name.endswith("_init") and isinstance(saved, dict) and name in saved:
+                saved[name] = adapted(saved[name], mine)
