@@ -14,8 +14,9 @@ from trm_lite.evaluation.solving import HALT_ABOVE
 from trm_lite.nets import WEIGHTS_FOLDER, shipped_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import Asked, answer, in_slots
-from trm_lite.training.exam import exam_text, examine_run
+from trm_lite.training.exam import examine_run
 from trm_lite.training.exam_options import ExamOptions
+from trm_lite.training.exam_report import exam_text
 
 
 @pytest.fixture(scope="module")
