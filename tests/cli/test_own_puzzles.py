@@ -101,8 +101,13 @@ def test_plan_compare_and_report(home, elsewhere, capsys):
         status, said = answer(capsys, "plan", own, "--gpu", "L4")
         assert status == 0 and "1,500 of 32 slots" in said
         command = ("compare", "--base", own, "--rows", "trm", "direct", "--seeds", 1, "--steps", 1)
-        status, said = answer(capsys, *command, "--test", 4, "--out", elsewhere / own.stem)
-        assert status == 0 and "direct" in said
+        out = ("--out", elsewhere / own.stem, "--ship", elsewhere, "--no-equal-compute")
+        status, said = answer(capsys, *command, "--test", 4, *out)
+        assert status == 0 and "direct" in said and "At equal compute" not in said
+        assert ("any valid" in said) == (own.suffix == ".py")  # where the rules are known
+        shipped = (elsewhere / f"{own.stem}-direct.safetensors").read_bytes()
+        table = (elsewhere / own.stem / "results.json").read_text()
+        assert str(home) not in table and str(home).encode() not in shipped
     runs = (home / "runs" / "takuzu-seed0", home / "runs" / "sort-seed0")
     status, said = answer(capsys, "report", *runs)
     assert status == 0 and "| takuzu (changed) |" in said and "| sort (changed) |" in said

@@ -140,6 +140,10 @@ def test_arrays_that_are_no_boards_of_the_puzzle_are_told(data, boards):
         np.save(labels, wrong)
         with pytest.raises(UserError, match=words):
             data.build()
+    for name in ("inputs", "labels"):
+        np.save(data.path / "train" / f"{name}.npy", boards[0][:8, :15])
+    with pytest.raises(UserError, match="have 15 cells, but those of 'sudoku-4x4' have 16"):
+        data.build()
     about = json.loads((data.path / "about.json").read_text())
     del about["puzzle"]
     (data.path / "about.json").write_text(json.dumps(about))

@@ -9,12 +9,16 @@ import torch
 from own_files import CSV, OWN, own
 
 from trm_lite.common import PuzzleError, UserError
-from trm_lite.data import BuiltData
+from trm_lite.data import BuiltData, PuzzleSet, SudokuData
 from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.csv_puzzles import build_csv
+from trm_lite.data.dataset import Splits
 from trm_lite.data.own import build_made
 from trm_lite.data.settings import PuzzleData
+from trm_lite.evaluation import evaluate
+from trm_lite.nets import TRMConfig, build_network
 from trm_lite.puzzles import Puzzle
+from trm_lite.training import Preset, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -127,16 +131,23 @@ def test_copies_go_and_equal_questions_stay_together(tmp_path):
     assert asked[1:] == [{"zz"}, {"cd"}] and "cd" not in asked[0]
 
 
+def test_a_table_as_a_spreadsheet_writes_it(tmp_path):
+    lines = ["Input;Target;Subset", *(f"a{c};{c}a;train" for c in "bcdefgh"), '"a;x";"x;a";test']
+    _, about = built(tmp_path, "\ufeff" + "\r\n".join(lines) + "\r\n")
+    assert about["tokens"] == "_;abcdefghx$"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("question,solution\na,b\n", "no column 'answer'"),
+        ("question,reply\na,b\n", "no column 'answer'"),
         ("question,answer\n", "holds no puzzles"),
         ("question,answer\na,b\n,b\n", "line 3: the question is empty"),
-        ("question,answer\na,b,c\n", "line 2: there are not 2 fields"),
+        ("question,answer\na,b,c\n", "line 2: there are 3 fields, but 2 in"),
         ("question,answer,split\na,b,exam\n", "line 2: the split is 'exam'"),
         ("question,answer,rating\na,b,hard\n", "line 2: the rating 'hard' is no number"),
         ("question,answer\na,b\n", "nothing to train on"),
+        ('question,answer\na,b\n"c,d\n', "line 3: this is not proper CSV"),
     ],
 )
 def test_what_is_wrong_with_a_csv_file_is_told(text, words, tmp_path):
@@ -158,6 +169,36 @@ def test_a_row_of_padding_is_refused():
 
     with pytest.raises(PuzzleError, match=r"answer 0 .* token 0 in all cells"):
         build_made(Puzzle("nothing", "_ab", (1, 4), make=make), "0", SIZES, seed=0)
+
+
+def test_examples_that_are_no_boards_of_their_puzzle_are_refused():
+    puzzle = own("takuzu")
+    questions, answers = map(np.asarray, puzzle.make(6, np.random.default_rng(0)))
+    for wrong, words in (
+        ((questions[:, :9], answers), r"Questions of shape \(6, 9\) are no 6 boards"),
+        ((questions[:4], answers), r"Answers of shape \(6, 16\) are no 4 boards"),
+        ((questions + 9, answers), r"Questions hold token 1\d, but the tokens .* 0 to 3"),
+        ((questions, answers * 0), "answer 0 .* token 0 in all cells"),
+    ):
+        with pytest.raises(PuzzleError, match=words):
+            PuzzleSet.of(puzzle, *wrong)
+
+
+@pytest.mark.parametrize(("tokens", "shape"), [("_.0123", (2, 9)), ("_.01", (4, 4))])
+def test_a_network_for_other_boards_is_told(tokens, shape):
+    """Neither the trainer nor the test ends in an error of torch."""
+    model = build_network(TRMConfig(6, 16, hidden_size=16, multiple_of=16, T=1, n=1))
+    other = Puzzle("other", tokens, shape)
+    boards = np.full((3, other.length), 2, np.uint8)
+    others = PuzzleSet.of(other, boards, boards)
+    preset = Preset("small", "", SudokuData(4), model.config)
+    words = "This network reads boards of 16 cells of .* these puzzles have"
+    with pytest.raises(UserError, match=words):
+        evaluate(model, others, steps=1)
+    with pytest.raises(UserError, match=words):
+        Trainer(preset, splits=Splits(others, others, others), device="cpu")
+    with pytest.raises(UserError, match="no puzzles to answer"):
+        evaluate(model, others.first(0), steps=1)
 
 
 def test_own_has_the_files():

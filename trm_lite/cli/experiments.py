@@ -63,6 +63,9 @@ def compare(
     device: Device = "cpu",
     compile: Compile = None,
     ship: Path | None = None,
+    equal_compute: bool = True,
+    depths: tuple[int, ...] = (),
+    tries: int = 1,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of results.
 
@@ -80,16 +83,21 @@ def compare(
         results: File for the results as JSON, by default OUT/results.json.
         device: Where to compute.
         ship: Folder for the weights of seed 0, in half precision.
+        equal_compute: Also train every row for as many operations as TRM, beside as many steps.
+        depths: Also test 200 puzzles after so many supervision steps, such as: 1 16 64 256.
+        tries: Also test them with so many attempts at each one.
     """
     get_preset(base)
     from trm_lite.experiments import comparison
+    from trm_lite.experiments.comparison_tests import Further
 
     if rows == ("year-after",):
         rows = comparison.YEAR_AFTER
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
-        results=results, device=device, compile=compile, ship=ship, **changes,
+        results=results, device=device, compile=compile, ship=ship, equal_compute=equal_compute,
+        further=Further(depths, tries), **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

@@ -76,6 +76,9 @@ def train(arguments: list[str]) -> int:
     from trm_lite.training.token_trainer import trainer_for
 
     preset = fit_to_data(options.preset)
+    if options.exam and getattr(preset.data, "test", 1) == 0:
+        raise UserError("There would be no puzzles for the exam at the end; ask for some, or train "
+                        "without an exam.", "test", "no_exam")  # fmt: skip
     folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
     trainer = trainer_for(
         preset,

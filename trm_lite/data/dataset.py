@@ -3,16 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trm_lite.common.errors import UserError
+from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.loading import check_graded
 
 IGNORE = -100  # the label of a cell that is not graded
+
+
+class Sizes(Protocol):
+    """What the configuration of every network has."""
+
+    vocab_size: int  # different tokens, V
+    seq_len: int  # cells of a puzzle, L
 
 
 class Batch(NamedTuple):
@@ -76,7 +84,22 @@ class PuzzleSet:
 
     @classmethod
     def of(cls, puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> "PuzzleSet":
-        """Examples of one puzzle, both (N, L) tokens, with its symmetries."""
+        """Examples of one puzzle, both (N, L) tokens, with its symmetries.
+
+        Raises PuzzleError if these are no boards of the puzzle.
+        """
+        for name, boards in (("Questions", questions), ("Answers", answers)):
+            if boards.shape != (len(questions), puzzle.length):
+                raise PuzzleError(
+                    f"{name} of shape {boards.shape} are no {len(questions)} boards of "
+                    f"'{puzzle.name}', which have {puzzle.length} cells; give each example a row."
+                )
+            if boards.size and boards.max() >= puzzle.vocab_size:
+                raise PuzzleError(
+                    f"{name} hold token {boards.max()}, but the tokens of '{puzzle.name}' are 0 to "
+                    f"{puzzle.vocab_size - 1}; make tokens of its text by `encode`."
+                )
+        check_graded(f"Answers of '{puzzle.name}'", answers)
         return cls(
             torch.from_numpy(questions),
             torch.from_numpy(answers),
@@ -87,6 +110,17 @@ class PuzzleSet:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def check_fits(self, sizes: Sizes) -> None:
+        """Raise UserError unless a network of these sizes can read the puzzles."""
+        cells = self.inputs.shape[1]
+        tokens = self.puzzle.vocab_size if self.puzzle else sizes.vocab_size
+        if (tokens, cells) != (sizes.vocab_size, sizes.seq_len):
+            raise UserError(
+                f"This network reads boards of {sizes.seq_len} cells of {sizes.vocab_size} tokens, "
+                f"but these puzzles have {cells} cells of {tokens} tokens; take others, or another "
+                "network."
+            )
 
     def first(self, count: int) -> "PuzzleSet":
         """The first `count` examples, without the division into puzzles and groups."""
@@ -168,9 +202,14 @@ class Splits(NamedTuple):
     validation: PuzzleSet  # for choosing between networks or checkpoints
     test: PuzzleSet  # for reporting results
 
-    def checked(self) -> "Splits":
-        """The splits; UserError if there is nothing to learn from, or to validate on."""
+    def checked(self, sizes: Sizes) -> "Splits":
+        """The splits, for a network of these sizes.
+
+        Raises UserError if it cannot read them, or if there is nothing to learn from or to
+        validate on.
+        """
         for name in ("train", "validation"):
             if not len(getattr(self, name)):
                 raise UserError(f"The {name} split has no puzzles; ask for at least 1.", name)
+        self.train.check_fits(sizes)
         return self

@@ -59,6 +59,10 @@ class Data:
         """The same data, which can be found from any folder."""
         return self
 
+    def unplaced(self) -> "Data":
+        """The same data, without where it lies on this machine."""
+        return self
+
     def keep_in(self, run: Path) -> None:
         """Copy what is needed to understand a run into its folder."""
 
@@ -295,6 +299,9 @@ class BuiltData(Data):
     def settled(self) -> "BuiltData":
         return replace(self, folder=str(self.path.resolve()))
 
+    def unplaced(self) -> "BuiltData":
+        return replace(self, folder="")
+
     def seen_from(self, run: Path) -> "BuiltData":
         """The folder, if it is not where it was said to be, is looked for around the run's."""
         if self.path.exists() or self.path.is_absolute():
@@ -360,12 +367,15 @@ class PuzzleData(Data):
         puzzle = load_same(path, sha256, file.name)
         return cls(path, sha256, puzzle.name, puzzle.vocab_size, puzzle.length)
 
+    def unplaced(self) -> "PuzzleData":
+        return replace(self, file="")
+
     def named(self, file: Path | None) -> "PuzzleData":
         """The same data from another file, or None: then nothing can be executed."""
         from trm_lite.puzzles.loading import hash_of
 
         if file is None:
-            return replace(self, file="")
+            return self.unplaced()
         return replace(self, file=str(file.resolve()), sha256=hash_of(file))
 
     def usual(self) -> "PuzzleData":

@@ -7,7 +7,7 @@ import torch
 from trm_lite.common.device import precision
 from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import PuzzleSet
-from trm_lite.evaluation.scoring import Evaluation, graded, keeps_rules, whole
+from trm_lite.evaluation.scoring import Evaluation, check, graded, keeps_rules, whole
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.thinking import MAX_STEPS, SLOTS, Asked, in_slots, seeded
 
@@ -36,6 +36,7 @@ def evaluate_halting(
         ranks: processes that share the puzzles; each gets the whole result.
         seed: seed of what the network itself draws.
     """
+    check(model, puzzles)
     model.eval()
     first, end = (len(puzzles) * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
     batch = puzzles.batch(slice(first, end))

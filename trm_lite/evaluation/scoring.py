@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trm_lite.common.choices import Choice, Latent
 from trm_lite.common.device import precision
+from trm_lite.common.errors import UserError
 from trm_lite.common.ranks import ALONE, Ranks
 from trm_lite.data.dataset import IGNORE, Batch, PuzzleSet
 from trm_lite.evaluation.breadth import WINDOW, changes, choose, fingerprint
@@ -148,7 +149,7 @@ def evaluate(
     """Let a network answer every puzzle, and compare its answers with the labels after each step.
 
     The network thinks all the steps, whatever its halt logits say. One that writes token by token
-    answers once, in a single step.
+    answers once, in a single step. Raises UserError for puzzles that it cannot read.
 
     Args:
         model: the network.
@@ -166,6 +167,7 @@ def evaluate(
             with `seed` + i.
         rules: also ask the puzzle's rules which answers are valid, if it has any.
     """
+    check(model, puzzles)
     model.eval()
     puzzle = puzzles.puzzle
     parts: dict[str, list[Tensor]] = {}
@@ -173,10 +175,9 @@ def evaluate(
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         batch = puzzles.batch(slice(start, start + batch_size)).to(model.device)
-        count, guise = len(batch.inputs), None
-        if guises:
-            guise = puzzle.symmetry(count, torch.Generator().manual_seed(seed + start))
-        seeds = range(seed + start, seed + start + count)
+        seeds = range(seed + start, seed + start + len(batch.inputs))
+        draws = torch.Generator().manual_seed(seeds[0])
+        guise = puzzle.symmetry(len(seeds), draws) if guises else None
         shaken = Noise(noise, seeds, noise_on, noise_every_step)
         with precision(model.device, bfloat16):
             steps_seen = list(observe(model, batch, steps, shaken, guise))
@@ -189,6 +190,13 @@ def evaluate(
         for name, column in columns.items():
             parts.setdefault(name, []).append(column.cpu())
     return whole(ranks.gather_objects(parts))
+
+
+def check(model: Network, puzzles: PuzzleSet) -> None:
+    """Raise UserError unless there are puzzles, which the network can read."""
+    if not len(puzzles):
+        raise UserError("There are no puzzles to answer; give at least 1.")
+    puzzles.check_fits(model.config)
 
 
 def whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:

@@ -18,14 +18,13 @@ import torch
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData
-from trm_lite.evaluation.scoring import evaluate
 from trm_lite.experiments import year_after
+from trm_lite.experiments.comparison_tests import NOTHING, Further, paired, test_trainer
 from trm_lite.experiments.presets import get_preset, is_own, variant
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.training.flops import step_flops
-from trm_lite.training.recipe import Preset, replace
+from trm_lite.training.recipe import Preset, from_dict, replace
 from trm_lite.training.token_trainer import trainer_for
-from trm_lite.training.trainer import Trainer
 
 BASE = "sudoku-6x6"  # the preset that sets the steps and the compute of all rows
 SOLVERS_STEPS = "tokens-scratch"  # the row that needs a solver, which is part of few puzzles
@@ -57,6 +56,8 @@ def compare(
     device: str = "cpu",
     compile: bool | None = None,
     ship: Path | None = None,
+    equal_compute: bool = True,
+    further: Further = NOTHING,
     **changes,
 ) -> dict | None:
     """Train and test every row with every seed; returns the table, or None if interrupted.
@@ -68,16 +69,43 @@ def compare(
         results: file for the table; results.json in `folder` if None.
         device: see `Learner`, like `compile`.
         ship: folder for the weights of seed 0, in half precision.
+        equal_compute: also train each row to equal compute.
+        further: how else to test each row.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
     if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
         changes["test"] = test
     reference = replace(get_preset(base), **changes)
     presets = {row: replace(variant(base, row), **changes) for row in rows}
+    budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
-    table = {
-        "base": dataclasses.asdict(reference),
-        "budget_flops": (budget := step_flops(reference) * reference.recipe.steps),
+    table, how = _table(reference, budget, presets), {"device": device, "compile": compile}
+    for seed in range(seeds):  # all rows once before any row twice
+        for row, preset in presets.items():
+            file = folder / f"{row}-seed{seed}.json"
+            if not file.exists():
+                run = replace(preset, seed=seed)
+                print(f"{run.name}, seed {seed}:", file=sys.stderr)
+                ends = {"equal_steps": reference.recipe.steps}
+                if equal_compute:
+                    ends["equal_compute"] = max(1, round(budget / step_flops(run)))
+                measured = run_row(run, ends, folder / file.stem, further, **how)
+                if measured is None:
+                    return None
+                write_atomically(file, json.dumps(measured).encode())
+            if ship is not None and seed == 0:
+                _ship(preset, folder / file.stem, ship / f"{reference.name}-{row}.safetensors")
+            table["rows"][row]["seeds"].append(json.loads(file.read_text()))
+            text = json.dumps(table, indent=1) + "\n"
+            write_atomically(results or folder / "results.json", text.encode())
+    return table
+
+
+def _table(reference: Preset, budget: int, presets: dict[str, Preset]) -> dict:
+    """The table before any run."""
+    return {
+        "base": dataclasses.asdict(_unplaced(reference)),
+        "budget_flops": budget,
         "rows": {
             row: {
                 "about": preset.about,
@@ -89,23 +117,6 @@ def compare(
             for row, preset in presets.items()
         },
     }
-    for seed in range(seeds):  # all rows once before any row twice
-        for row, preset in presets.items():
-            file = folder / f"{row}-seed{seed}.json"
-            if not file.exists():
-                run = replace(preset, seed=seed)
-                print(f"{run.name}, seed {seed}:", file=sys.stderr)
-                ends = run, reference.recipe.steps, budget, folder / file.stem
-                measured = run_row(*ends, device=device, compile=compile)
-                if measured is None:
-                    return None
-                write_atomically(file, json.dumps(measured).encode())
-            if ship is not None and seed == 0:
-                _ship(preset, folder / file.stem, ship / f"{base}-{row}.safetensors")
-            table["rows"][row]["seeds"].append(json.loads(file.read_text()))
-            text = (json.dumps(table, indent=1) + "\n").encode()
-            write_atomically(results or folder / "results.json", text)
-    return table
 
 
 def _ship(preset: Preset, run: Path, to: Path) -> None:
@@ -113,21 +124,28 @@ def _ship(preset: Preset, run: Path, to: Path) -> None:
     if preset.recipe.grows:  # which has a run for each end
         run /= "equal_compute"
     weights, about = load_weights(run / "last.safetensors")
+    about["preset"] = dataclasses.asdict(_unplaced(from_dict(about["preset"])))
     save_weights(weights, to, about, half=True)
 
 
-def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path, **how) -> dict | None:
-    """Train one row to its two ends, and test it at each; None if interrupted.
+def _unplaced(preset: Preset) -> Preset:
+    """The preset as others may read it: without where its data lies on this machine."""
+    return dataclasses.replace(preset, data=preset.data.unplaced())
+
+
+def run_row(
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further = NOTHING, **how
+) -> dict | None:
+    """Train one row to its ends, and test it at each; None if interrupted.
 
     Args:
         preset: the row.
-        equal_steps: optimiser steps at the first end.
-        budget: floating-point operations at the other end.
+        ends: optimiser steps at each end, by its name.
         folder: where to keep the run.
+        further: how else to test it.
         how: device and compile, see `Learner`.
     """
     cost = step_flops(preset)
-    ends = {"equal_steps": equal_steps, "equal_compute": max(1, round(budget / cost))}
     torch.compiler.reset()  # torch limits the variants of a compiled function, and each row is one
     measured: dict = {"seed": preset.seed, "flops_per_step": cost, "torch": torch.__version__}
     if preset.recipe.grows:  # a part of such a run is no run: each end needs its own
@@ -137,7 +155,7 @@ def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path, **how) 
     measured["seconds"] = 0.0
     for name, part in runs.items():
         run = replace(preset, steps=max(part.values()))
-        tested = _train_to_ends(run, part, folder / name, **how)
+        tested = _train_to_ends(run, part, folder / name, further, **how)
         if tested is None:
             return None
         measured["seconds"] += tested.pop("seconds")
@@ -145,7 +163,9 @@ def run_row(preset: Preset, equal_steps: int, budget: int, folder: Path, **how) 
     return measured
 
 
-def _train_to_ends(preset: Preset, ends: dict[str, int], folder: Path, **how) -> dict | None:
+def _train_to_ends(
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further, **how
+) -> dict | None:
     """Train one run and test it at each of its ends, which are optimiser steps by name."""
     trainer = trainer_for(preset, folder=folder, **how)
     measured: dict = {}
@@ -156,28 +176,11 @@ def _train_to_ends(preset: Preset, ends: dict[str, int], folder: Path, **how) ->
             if steps != trainer.steps_done or not tested:
                 if not trainer.train(steps):
                     return None
-                tested = test_trainer(trainer)
+                tested = test_trainer(trainer, further)
             write_atomically(kept, json.dumps(tested).encode())
         measured[name] = {"steps": steps} | json.loads(kept.read_text())
     measured["seconds"] = trainer.seconds
     return measured
-
-
-def test_trainer(trainer: Trainer) -> dict:
-    """Test a trainer's present weights on its test puzzles, both averaged (EMA) and raw."""
-    steps = trainer.recipe.max_steps
-    result = {}
-    for name, model in (("ema", trainer.ema.module), ("raw", trainer.model)):
-        seen = evaluate(model, trainer.splits.test, steps=steps)
-        halting, mean_steps = seen.when_halting()
-        result[name] = {
-            "puzzles": seen.correct.shape[1],
-            "correct_by_step": seen.correct.sum(1).tolist(),
-            "cells": seen.cells[-1].mean().item(),
-            "exact_when_halting": halting.value,
-            "steps_when_halting": mean_steps,
-        }
-    return result
 
 
 def mean_over_seeds(values: list[float]) -> str:
@@ -192,26 +195,78 @@ def mean_over_seeds(values: list[float]) -> str:
 
 
 def as_text(table: dict) -> str:
-    """The results as text: exact match after the last supervision step, and after the first."""
-    headings = ("row", "parameters", "steps", "EMA weights", "raw weights", "EMA, after 1")
+    """The results as text: exact match after the last supervision step, and after the first.
+
+    Where the puzzle knows its rules, the share of valid answers stands beside them.
+    """
     parts = []
     for end, title in (
         ("equal_steps", "At equal optimiser steps"),
         ("equal_compute", "At equal compute (floating-point operations of training)"),
     ):
-        rows = [_row(name, row, end) for name, row in table["rows"].items() if row["seeds"]]
-        parts += [title, columns(rows, headings, align="<>>")]
+        rows = {
+            name: [run[end] for run in row["seeds"] if end in run]
+            for name, row in table["rows"].items()
+        }
+        lines = [
+            {"row": name, "parameters": f"{table['rows'][name]['parameters']:,}"}
+            | _figures(runs)
+            | _against(runs, rows.get(TRM, []))
+            for name, runs in rows.items()
+            if runs
+        ]
+        if lines:
+            parts += [title, _columns(lines)]
+        deep = [{"row": name} | _further_figures(runs) for name, runs in rows.items() if runs]
+        if deep and len(deep[0]) > 1:
+            parts += [f"{title}: deeper and broader thoughts", _columns(deep)]
     return "\n\n".join(parts)
 
 
-def _row(name: str, row: dict, end: str) -> tuple:
-    """The cells of one row at "equal_steps" or "equal_compute", in per cent."""
-    runs = [seed[end] for seed in row["seeds"]]
+def _columns(lines: list[dict[str, str]]) -> str:
+    heads = list(dict.fromkeys(head for line in lines for head in line))
+    return columns([[line.get(head, "") for head in heads] for line in lines], heads, align="<>>")
+
+
+def _against(runs: list[dict], trm: list[dict]) -> dict[str, str]:
+    """How a row differs from TRM on the same puzzles, over all seeds that both have."""
+    pairs = [
+        (run["ema"]["solved"], other["ema"]["solved"])
+        for run, other in zip(runs, trm, strict=False)
+        if run is not other and "solved" in run["ema"] and "solved" in other["ema"]
+    ]
+    if not pairs:
+        return {}
+    more, fewer, chance = paired(pairs)
+    return {"only it / only TRM": f"{more:,} / {fewer:,}, p = {chance:.2g}"}
+
+
+def _further_figures(runs: list[dict]) -> dict[str, str]:
+    """The figures of a row at other depths and with several attempts, in per cent."""
+    deep = [run["further"] for run in runs if "further" in run]
+    figures = {}
+    for depth in deep[0]["exact"] if deep else ():
+        figures[f"D = {depth}"] = mean_over_seeds([seen["exact"][depth] for seen in deep])
+    for choice in deep[0]["exact_by_choice"] if deep else ():
+        values = [seen["exact_by_choice"][choice] for seen in deep]
+        figures[f"{deep[0]['tries']} attempts, {choice}"] = mean_over_seeds(values)
+    return figures
+
+
+def _figures(runs: list[dict]) -> dict[str, str]:
+    """The figures of a row at one of its ends, from the runs of all seeds, in per cent."""
 
     def solved(weights: str, step: int) -> str:
         return mean_over_seeds(
             [run[weights]["correct_by_step"][step] / run[weights]["puzzles"] for run in runs]
         )
 
-    numbers = f"{row['parameters']:,}", f"{runs[0]['steps']:,}"
-    return name, *numbers, solved("ema", -1), solved("raw", -1), solved("ema", 0)
+    figures = {
+        "steps": f"{runs[0]['steps']:,}",
+        "EMA weights": solved("ema", -1),
+        "raw weights": solved("raw", -1),
+        "EMA, after 1": solved("ema", 0),
+    }
+    if "any_valid" in runs[0]["ema"]:
+        figures["EMA, any valid"] = mean_over_seeds([run["ema"]["any_valid"] for run in runs])
+    return figures

@@ -14,7 +14,7 @@ import numpy as np
 
 from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.known import remember
-from trm_lite.puzzles.puzzle import PAD, Puzzle
+from trm_lite.puzzles.puzzle import PAD, Puzzle, told
 
 TRIED = 8  # examples that are made to try a puzzle out
 
@@ -92,10 +92,8 @@ def _run(path: Path, text: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else _line(error)
         where = f", line {line}" if line else ""
-        raise PuzzleError(
-            f"{path}{where} cannot be run: {type(error).__name__}: "
-            f"{error.msg if isinstance(error, SyntaxError) else error}."
-        ) from error
+        said = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else told(error)
+        raise PuzzleError(f"{path}{where} cannot be run: {said}.") from error
     return module
 
 
@@ -134,6 +132,8 @@ def try_out(puzzle: Puzzle) -> None:
             family_of(puzzle, *pair, row)
     if puzzle.augment is not None:
         _try_augment(puzzle, questions, answers)
+    if puzzle.solve is not None:
+        _try_solve(puzzle, questions[0])
 
 
 def make_examples(
@@ -239,3 +239,11 @@ def _try_augment(puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> 
             )
         found.append(_checked(puzzle, part.numpy(), f"{who} returned {name}"))
     check_rules(puzzle, "augment", *found)
+
+
+def _try_solve(puzzle: Puzzle, question: np.ndarray) -> None:
+    try:
+        found = puzzle.call("solve", question.copy())
+    except PuzzleError:  # this one may have several answers
+        return
+    _checked(puzzle, [found], f"solve of the puzzle '{puzzle.name}' returned answers")

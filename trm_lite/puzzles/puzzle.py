@@ -10,6 +10,7 @@ graded like any other; padding follows.
 """
 
 import re
+import traceback
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -205,7 +206,11 @@ class Puzzle:
         """
         if self.breaks is None:
             return np.zeros(np.shape(answers), bool)
-        found = np.asarray(self.call("breaks", questions.copy(), answers.copy()))
+        given = self.call("breaks", questions.copy(), answers.copy())
+        try:
+            found = np.asarray(given)
+        except ValueError:  # of rows of different lengths
+            found = np.empty((), object)
         if found.shape != np.shape(answers) or found.dtype != bool:
             raise PuzzleError(
                 f"breaks of the puzzle '{self.name}' returned {_kind_of(found)} for "
@@ -230,10 +235,10 @@ class Puzzle:
             return getattr(self, function)(*arguments)
         except PuzzleError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PuzzleError(
-                f"{function} of the puzzle '{self.name}' failed{_line_of(error)}: "
-                f"{type(error).__name__}: {error}."
+                f"{function} of the puzzle '{self.name}' failed"
+                f"{_line_of(error, getattr(self, function))}: {told(error)}."
             ) from error
 
     def described(self) -> dict:
@@ -253,14 +258,20 @@ def _kind_of(found: np.ndarray) -> str:
     return f"an array of {found.dtype} of shape {found.shape}"
 
 
-def _line_of(error: BaseException) -> str:
-    """The last line of a traceback, in words."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f" in line {trace.tb_lineno} of {trace.tb_frame.f_code.co_filename}"
+def told(error: BaseException) -> str:
+    """What somebody else's error says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+
+
+def _line_of(error: BaseException, function: Callable) -> str:
+    """The last line of a traceback that is in the file of a function, in words; "" if none is."""
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == file
+    ]
+    return f" in line {lines[-1]} of {file}" if lines else ""
 
 
 def _check_words(puzzle: Puzzle) -> None:

@@ -168,8 +168,8 @@ def _examine_by_puzzle(
     puzzles = exam_puzzles(data, options)
     if not options.halt:  # where the sizes of the batches vary, and each would be compiled anew
         _compile_for(model, len(puzzles) * options.tries, compile)
-    vary, by = _how_attempts_differ(model, puzzles, options), options.choose
-    attempts = _attempts(model, puzzles, preset, options, ranks, vary)
+    vary, by = how_attempts_differ(model, puzzles, options), options.choose
+    attempts = make_attempts(model, puzzles, preset, options, ranks, vary)
     result = attempts[0]
     if options.tries > 1:
         result = Evaluation.best_of(attempts, by, options.window)
@@ -208,7 +208,7 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
     return puzzles
 
 
-def _how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
+def how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
     """What varies between attempts: "start", "noise" or "guise"; UserError if it cannot."""
     draws = getattr(model, "draws", False)
     vary = options.vary or ("noise" if options.noise else "start" if draws else "guise")
@@ -228,7 +228,7 @@ def _how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOption
     return vary
 
 
-def _attempts(
+def make_attempts(
     model: Network,
     puzzles: PuzzleSet,
     preset: Preset,

@@ -62,7 +62,7 @@ class Learner:
     ):
         self.preset, self.recipe = preset, preset.recipe
         self.ranks, self.device = join(pick_device(device))
-        self.splits = (splits or preset.data.build()).checked()
+        self.splits = (splits or preset.data.build()).checked(preset.model)
         recipe = self.recipe
         self.slots = self.ranks.rows(recipe.batch_size)  # this process's share of all slots
         check_range("micro_batch", micro_batch, 0)
@@ -281,7 +281,6 @@ class Learner:
         own = self.state()
         if "deck" not in state:  # of an earlier version
             own.pop("deck", None)
-        adapt_carry(state, own)
         check_state(state, own, list(self.model.parameters()))
         try:
             self.model.load_state_dict(state["model"])
@@ -303,25 +302,14 @@ class Learner:
         def mine(tensor: Tensor) -> Tensor:
             return tensor[self.slots].to(self.device)
 
+        # Another device may have carried them in another format.
+        formats = [latent.dtype for latent in self.carry.latents]
+        latents = [
+            mine(saved).to(own) for saved, own in zip(state["latents"], formats, strict=True)
+        ]
         self.carry = Carry(
-            Latents(*map(mine, state["latents"])),
+            Latents(*latents),
             Batch(*map(mine, state["batch"])),
             mine(state["slot_steps"]),
             mine(state["halted"]),
         )
-
-
-def adapt_carry(state: dict, own: dict) -> None:
-    """Bring saved latents into the run's own format, in place: another device may have another."""
-
-    def adapted(saved: object, mine: Tensor) -> object:
-        floating = isinstance(saved, Tensor) and saved.is_floating_point()
-        return saved.to(mine.dtype) if floating else saved
-
-    if isinstance(latents := state.get("latents"), tuple) and "latents" in own:
-        state["latents"] = tuple(map(adapted, latents, own["latents"]))
-    for part in ("model", "ema"):
-        saved = state.get(part)
-        for name, mine in own[part].items():
-            if name.endswith("_init") and isinstance(saved, dict) and name in saved:
-                saved[name] = adapted(saved[name], mine)

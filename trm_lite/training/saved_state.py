@@ -148,6 +148,8 @@ def _other_tensor(saved: object, own: Tensor, name: str) -> str:
     if not isinstance(saved, Tensor):
         return f"{name} is not a tensor"
     there, here = ((tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in (saved, own))
+    if {there[1], here[1]} == {"float32", "bfloat16"}:  # what the hardware prefers
+        there = (there[0], here[1])
     return "" if there == here else f"{name} is {there[1]} {there[0]} and not {here[1]} {here[0]}"
 
 

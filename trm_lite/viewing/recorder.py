@@ -174,6 +174,10 @@ def _check(model: Reasoner, questions: np.ndarray, recording: Recording) -> Puzz
             "This network writes token by token, so it has no steps to record; call its `write`, "
             "which tells what it wrote and how sure it was."
         )
+    if questions.ndim != 2:
+        raise UserError(
+            f"A puzzle to think about is one row of tokens, not of shape {questions.shape[1:]}."
+        )
     count, cells = questions.shape
     if cells != model.config.seq_len:
         raise UserError(
