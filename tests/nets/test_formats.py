@@ -58,7 +58,7 @@ def test_a_carry_in_bfloat16_is_the_authors_layout():
     assert (usual.logits - logits).abs().max() / logits.abs().max() > 2 * apart
 
 
-@pytest.mark.parametrize(("name", "learning"), [("trm", False), ("urm", False), ("trm", True)])
+@pytest.mark.parametrize(("name", "learning"), [("trm", False), ("rsm", False), ("trm", True)])
 def test_a_compiled_network_casts_each_weight_once(name, learning, monkeypatch):
     """Without a gradient nothing would merge the casts of 42 applications."""
     casts = []
