@@ -78,9 +78,11 @@ class Learner:
                 "leave graphs out.",
                 "graphs",
             )
-        if graphs or (compiles_by_default(self.device) if compile is None else compile):
-            for network in (self.model, self.ema.module):
-                compile_hot(network, graphs)
+        usual = compiles_by_default(self.device)
+        if graphs or (usual if compile is None else compile):
+            compile_hot(self.model, graphs)
+            if usual:  # elsewhere compiling takes longer than the validations
+                compile_hot(self.ema.module, graphs)
         self.optimizer = network_optimizer(self.model.parameters(), recipe)
         self.batches = Batches(preset, self.splits.train, self.slots, self.device, self.step_draws)
         self.steps_done = 0
