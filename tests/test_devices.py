@@ -4,6 +4,7 @@ What no pretended device can show is speed, rounding and the GPU's own faults.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.voting import evaluate_arc, votes_for
 from trm_lite.experiments import get_preset
 from trm_lite.nets import Reasoner, TRMConfig, autoregressive, build_network, layers
+from trm_lite.official.parity import check_parity
 from trm_lite.puzzles import sudoku
 from trm_lite.training import Trainer, examine_run, learner, replace, trainer_for
 from trm_lite.training import losses as loss_functions
@@ -194,6 +196,14 @@ def test_a_network_is_used_as_on_a_cpu(kind, use, tiny_splits, arc_folder, monke
     assert len(found) == len(expected) > 0
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("stem", ["trm_singlez", "hrm"])
+def test_the_authors_numbers_come_out_on_a_gpu(stem, monkeypatch):
+    path = Path(__file__).parent / "golden" / f"{stem}.npz"
+    with pretended("cuda", monkeypatch):
+        golden = check_parity(path, device="cuda")
+    assert golden.ok and len(golden.checks) >= 100
 
 
 # --- the pretended device notices a fault -------------------------------------------------

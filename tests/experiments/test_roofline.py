@@ -51,6 +51,14 @@ def test_bytes_are_those_that_a_hand_counts():
     assert [kernel.bytes for kernel in merged] == [3 * size, 2 * size, 3 * size, size + 4]
 
 
+def test_a_few_rows_of_a_large_table_are_little_traffic():
+    with FakeTensorMode(), Counter() as counter:
+        table, rows = torch.zeros(100_000, 8), torch.zeros(10, dtype=torch.long)
+        table[rows] = table[rows] + 1
+    by_name = {kernel.name: kernel.bytes for kernel in counter.kernels}
+    assert by_name["index"] < 1_000 and by_name["index_put_"] < 2_000
+
+
 def test_a_wait_is_counted():
     with FakeTensorMode(allow_non_fake_inputs=True), Counter() as counter:
         x = torch.ones(3)

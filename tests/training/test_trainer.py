@@ -14,13 +14,14 @@ import pytest
 import torch
 from children import TinyRun
 
+from trm_lite.cli.options import switched
 from trm_lite.common import UserError
 from trm_lite.data import Deck
 from trm_lite.data.official_deck import OfficialDeck
 from trm_lite.evaluation import evaluate
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.nets import load_weights, save_weights, shipped
-from trm_lite.training import Trainer, replace, trainer_for
+from trm_lite.training import Trainer, exam, learner, replace, trainer_for
 from trm_lite.training.optim import schedule
 from trm_lite.training.recipe import from_dict
 from trm_lite.training.run_folder import load_state
@@ -277,3 +278,33 @@ def test_q_learning_costs_a_second_forward_pass(tiny, tiny_splits):
         loss = trainer.step()
         assert len(calls) == passes == preset.recipe.forward_passes
         assert (loss.going_on is not None) == (act == "q_learning")
+
+
+def test_compiling_is_the_default_on_gpus_and_reaches_validation_and_exam(
+    tiny, tiny_splits, tmp_path, monkeypatch
+):
+    compiled = []
+    for place in (learner, exam):
+        monkeypatch.setattr(place, "compiles_by_default", lambda device: True)
+        monkeypatch.setattr(place, "compile_hot", lambda network, *_: compiled.append(network))
+    options = {"splits": tiny_splits, "device": "cpu", "progress": False}
+    Trainer(tiny, compile=False, **options)
+    assert not compiled
+    trainer = Trainer(tiny, folder=tmp_path, **options)
+    assert compiled == [trainer.model, trainer.ema.module]
+    trainer.train(5)
+    exam.examine_run(tmp_path, device="cpu")
+    assert len(compiled) == 2  # a few puzzles are not worth it
+    monkeypatch.setattr(exam, "MANY", len(tiny_splits.test))
+    exam.examine_run(tmp_path, device="cpu")
+    assert len(compiled) == 3
+    exam.examine_run(tmp_path, device="cpu", compile=False)
+    assert len(compiled) == 3
+    with pytest.raises(UserError, match="asks the network twice per step"):
+        Trainer(replace(tiny, act="q_learning"), graphs=True, **options)
+
+
+@pytest.mark.parametrize(("word", "value"), [("--compile", True), ("--no-compile", False)])
+def test_a_switch_has_a_third_state(word, value):
+    assert switched(["sudoku-6x6", word]) == ["sudoku-6x6", "--compile", str(value)]
+    assert switched(["--steps", "3"]) == ["--steps", "3"]

@@ -95,7 +95,9 @@ def train(arguments: list[str]) -> int:
     finished = trainer.train()
     if finished and options.exam:
         exam = ExamOptions(steps=preset.recipe.max_steps)
-        result = examine_run(folder, exam, device=options.device, compile=options.compile)
+        # Unless nothing is to be compiled, the exam knows whether it is long enough for that.
+        compile = False if options.compile is False else None
+        result = examine_run(folder, exam, device=options.device, compile=compile)
         talk("\n" + exam_text(result))
     leave()
     if not finished:

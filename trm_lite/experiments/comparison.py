@@ -53,7 +53,8 @@ def compare(
     seeds: int = 3,
     test: int = 1000,
     results: Path | None = None,
-    compile: bool = False,
+    device: str = "cpu",
+    compile: bool | None = None,
     ship: Path | None = None,
     equal_compute: bool = True,
     further: Further = NOTHING,
@@ -66,6 +67,7 @@ def compare(
     Args:
         base: the preset whose variants `rows` are compared.
         results: file for the table; results.json in `folder` if None.
+        device: see `Learner`, like `compile`.
         ship: folder for the weights of seed 0, in half precision.
         equal_compute: also train each row to equal compute.
         further: how else to test each row.
@@ -77,7 +79,7 @@ def compare(
     presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
-    table = _table(reference, budget, presets)
+    table, how = _table(reference, budget, presets), {"device": device, "compile": compile}
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():
             file = folder / f"{row}-seed{seed}.json"
@@ -87,7 +89,7 @@ def compare(
                 ends = {"equal_steps": reference.recipe.steps}
                 if equal_compute:
                     ends["equal_compute"] = max(1, round(budget / step_flops(run)))
-                measured = run_row(run, ends, folder / file.stem, compile, further)
+                measured = run_row(run, ends, folder / file.stem, further, **how)
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
@@ -132,7 +134,7 @@ def _unplaced(preset: Preset) -> Preset:
 
 
 def run_row(
-    preset: Preset, ends: dict[str, int], folder: Path, compile: bool, further: Further = NOTHING
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further = NOTHING, **how
 ) -> dict | None:
     """Train one row to its ends, and test it at each; None if interrupted.
 
@@ -140,8 +142,8 @@ def run_row(
         preset: the row.
         ends: optimiser steps at each end, by its name.
         folder: where to keep the run.
-        compile: use torch.compile.
         further: how else to test it.
+        how: device and compile, see `Learner`.
     """
     cost = step_flops(preset)
     torch.compiler.reset()  # torch limits the variants of a compiled function, and each row is one
@@ -153,7 +155,7 @@ def run_row(
     measured["seconds"] = 0.0
     for name, part in runs.items():
         run = replace(preset, steps=max(part.values()))
-        tested = _train_to_ends(run, part, folder / name, compile, further)
+        tested = _train_to_ends(run, part, folder / name, further, **how)
         if tested is None:
             return None
         measured["seconds"] += tested.pop("seconds")
@@ -162,10 +164,10 @@ def run_row(
 
 
 def _train_to_ends(
-    preset: Preset, ends: dict[str, int], folder: Path, compile: bool, further: Further
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further, **how
 ) -> dict | None:
     """Train one run and test it at each of its ends, which are optimiser steps by name."""
-    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
+    trainer = trainer_for(preset, folder=folder, **how)
     measured: dict = {}
     tested: dict = {}  # results at the latest end; for TRM, the two ends are the same
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):

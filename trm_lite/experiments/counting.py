@@ -91,23 +91,31 @@ class Counter(TorchDispatchMode):
                 Kernel(
                     name,
                     operations(function, args, kwargs, result),
-                    self._blocks((args, kwargs)),
-                    self._blocks(result),
+                    self._blocks((args, kwargs), touched(name, args, result)),
+                    self._blocks(result, touched(name, args, result)),
                     self.fusing,
                 )
             )
         return result
 
-    def _blocks(self, things) -> dict[int, int]:
+    def _blocks(self, things, most: int | None) -> dict[int, int]:
         """The memory blocks of all tensors in `things`, with the bytes that are touched in each."""
         blocks: dict[int, int] = {}
         for tensor in tree_leaves(things):
             if isinstance(tensor, Tensor):
                 storage = tensor.untyped_storage()
                 self.kept.append(storage)
-                size = min(tensor.numel() * tensor.element_size(), storage.nbytes())
+                size = min(tensor.nbytes, storage.nbytes())
+                size = size if most is None else min(size, most)
                 blocks[storage._cdata] = max(size, blocks.get(storage._cdata, 0))
         return blocks
+
+
+def touched(name: str, args: tuple, result) -> int | None:
+    """The most bytes of a tensor that an operation on some of its rows touches; None for all."""
+    if name in ("index", "embedding", "gather"):
+        return result.nbytes
+    return args[2].nbytes if name in ("index_put_", "_index_put_impl_") else None
 
 
 def waits_for(function, args: tuple) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 
 import torch
 
@@ -14,16 +15,18 @@ def compile_hot(network: Network, graphs: bool = False) -> None:
     """Compile, in place, the method of a network that does nearly all the work.
 
     Args:
-        network: names the method in its attribute `hot`.
+        network: names the method in its attribute `hot`, or that of a part: "net.apply_blocks".
         graphs: replay it as a CUDA graph, for networks so small that the CPU is too slow.
     """
-    run = compiled(getattr(network, network.hot), graphs)
+    *owners, name = network.hot.split(".")
+    owner = attrgetter(*owners)(network) if owners else network
+    run = compiled(getattr(owner, name), graphs)
 
     def call(*arguments):
         with weights_cast_once(network):
             return run(*arguments)
 
-    setattr(network, network.hot, call)
+    setattr(owner, name, call)
 
 
 @contextmanager

@@ -78,9 +78,11 @@ class Learner:
                 "leave graphs out.",
                 "graphs",
             )
-        if graphs or (compiles_by_default(self.device) if compile is None else compile):
-            for network in (self.model, self.ema.module):
-                compile_hot(network, graphs)
+        usual = compiles_by_default(self.device)
+        if graphs or (usual if compile is None else compile):
+            compile_hot(self.model, graphs)
+            if usual:  # elsewhere compiling takes longer than the validations
+                compile_hot(self.ema.module, graphs)
         self.optimizer = network_optimizer(self.model.parameters(), recipe)
         self.batches = Batches(preset, self.splits.train, self.slots, self.device, self.step_draws)
         self.steps_done = 0
@@ -281,8 +283,6 @@ class Learner:
         own = self.state()
         if "deck" not in state:  # of an earlier version
             own.pop("deck", None)
-        if isinstance(latents := state.get("latents"), tuple) and "latents" in own:
-            state["latents"] = tuple(map(in_format, latents, own["latents"]))
         check_state(state, own, list(self.model.parameters()))
         try:
             self.model.load_state_dict(state["model"])
@@ -304,15 +304,14 @@ class Learner:
         def mine(tensor: Tensor) -> Tensor:
             return tensor[self.slots].to(self.device)
 
+        # Another device may have carried them in another format.
+        formats = [latent.dtype for latent in self.carry.latents]
+        latents = [
+            mine(saved).to(own) for saved, own in zip(state["latents"], formats, strict=True)
+        ]
         self.carry = Carry(
-            Latents(*map(mine, state["latents"])),
+            Latents(*latents),
             Batch(*map(mine, state["batch"])),
             mine(state["slot_steps"]),
             mine(state["halted"]),
         )
-
-
-def in_format(saved: object, own: Tensor) -> object:
-    """A saved latent in the run's own format: another device may carry latents in another one."""
-    floating = isinstance(saved, Tensor) and saved.is_floating_point()
-    return saved.to(own.dtype) if floating else saved

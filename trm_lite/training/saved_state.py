@@ -41,16 +41,16 @@ def keep(content: bytes, path: Path) -> None:
     write_atomically(path, content, old=path.with_name(PREVIOUS))
 
 
-def load_state(path: Path) -> dict:
+def load_state(path: Path, mapped: bool = False) -> dict:
     """The state that `keep` wrote. Raises UserError if it is missing or damaged.
 
     The error says whether one can go on from the previous state. Nothing in the file is executed
-    (`weights_only`).
+    (`weights_only`). With `mapped`, processes that read the same file share its memory.
     """
     try:
         if problem := _damage(path):
             raise UserError(f"The checkpoint {path} is damaged ({problem}); {_way_out(path)}.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UserError:
         raise
     except FileNotFoundError as error:

@@ -155,7 +155,7 @@ class Trainer(Learner):
     def _open(self, path: Path) -> None:
         """Continue the run in the folder `path`, or start a new one there."""
         self.folder = RunFolder(path, self.preset)
-        state = self.folder.saved_state()
+        state = self.folder.saved_state(mapped=self.ranks.size > 1)
         if state is not None:
             try:
                 self.load(state)
