@@ -3,6 +3,7 @@
 Starting Python and importing PyTorch takes seconds, a fork takes none. Windows has no fork.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -89,17 +90,19 @@ class TinyRun:
 
 def _train(folder, steps, eval_every, saved):
     from trm_lite.experiments import get_preset
-    from trm_lite.training import replace, trainer
+    from trm_lite.training import Trainer, replace, saver
 
-    class Telling(trainer.Trainer):
-        def save(self):
-            super().save()
-            if self.steps_done >= first + 3:
+    class Telling(saver.Saver):
+        def _write(self, state):
+            cost = super()._write(state)
+            if state["steps_done"] >= first + 3:
                 saved.set()
+            return cost
 
-    trainer.SAVE_EVERY_SECONDS = 0
+    Trainer._saver = lambda self: Telling(self.folder)
+    saver.LEAST_SECONDS, saver.MOST_SHARE = 0, math.inf
     preset = replace(get_preset("sudoku-6x6"), **TINY, T=1, n=1, steps=steps, eval_every=eval_every)
-    run = Telling(preset, folder=folder, device="cpu", progress=False)
+    run = Trainer(preset, folder=folder, device="cpu", progress=False)
     first = run.steps_done
     finished = run.train()
     saved.set()

@@ -16,6 +16,7 @@ from trm_lite.classroom.course import spoken
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+APPENDICES = sorted((ROOT / "notebooks").glob("appendix*.ipynb"))
 PAGES = sorted(
     page for page in ROOT.rglob("*.md")
     if not page.relative_to(ROOT).parts[0].startswith((".", "runs", "build"))
@@ -24,7 +25,7 @@ TIMES = ROOT / "assets" / "results" / "times.json"
 ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))  # see test_masters
 
 
-@pytest.fixture(params=NOTEBOOKS + ASSIGNMENTS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS + APPENDICES + ASSIGNMENTS, ids=lambda path: path.stem)
 def path(request):
     return request.param
 
@@ -157,7 +158,7 @@ def anchors(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + APPENDICES, ids=lambda path: path.stem)
 def test_every_figure_is_described(notebook):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -219,7 +220,7 @@ def has_tag(cell, tag: str) -> bool:
 
 WITH_EXERCISES = [
     path
-    for path in NOTEBOOKS
+    for path in NOTEBOOKS + APPENDICES
     if any(has_tag(cell, "exercise") for cell in nbformat.read(path, as_version=4).cells)
 ]
 

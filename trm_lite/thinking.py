@@ -11,10 +11,12 @@ takes every slot forward by ONE supervision step:
     carry = advance(carry, thought, ...)      some slots halt, the others carry on
 
 So the weights change up to 16 times while the network works on one puzzle, and as many puzzles
-are in progress as there are slots. Evaluation needs no slots: there, `think` is the plain loop.
+are in progress as there are slots. To see the answer after every step, evaluation uses the plain
+loop, `think`; to answer quickly, it uses slots again, `in_slots`.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from torch import Tensor
 from trm_lite.common.choices import MAX_STEPS, Act, Latent
 from trm_lite.data.dataset import Batch
 from trm_lite.nets.reasoner import Latents, Reasoner, Thought
+
+SLOTS = 256  # puzzles that are answered at once
 
 
 @dataclass
@@ -206,6 +210,77 @@ def think(
         yield thought
 
 
+class Asked(NamedTuple):
+    """A puzzle that waits for a slot."""
+
+    ticket: int  # by which the asker knows it
+    inputs: Tensor  # (L,) tokens
+    puzzle_id: Tensor | int = 0
+    start: Latents | None = None  # of one row; `initial_latents` if None
+
+
+class Moment(NamedTuple):
+    """One supervision step of the puzzles in B slots, when they are answered in slots."""
+
+    tickets: Tensor  # (B,) which puzzles
+    steps: Tensor  # (B,) supervision steps taken on each
+    thought: Thought  # after this step
+    halted: Tensor  # (B,) bool: this thought is the last one
+
+
+@torch.inference_mode()
+def in_slots(
+    model: Reasoner,
+    queue: deque[Asked],
+    *,
+    max_steps: int = MAX_STEPS,
+    halt_above: float | None = 0.0,
+    slots: int = SLOTS,
+) -> Iterator[Moment]:
+    """Think about puzzles until the model believes in its answers, and yield every step.
+
+    As in training, a finished puzzle gives its slot to the next one that waits, so that the
+    batch stays full. The caller may append to the queue at any time.
+
+    Args:
+        model: the network.
+        queue: the puzzles that wait; emptied.
+        max_steps: the most supervision steps per puzzle.
+        halt_above: stop as soon as the halt logit exceeds this; None never stops early.
+        slots: puzzles in the network at once.
+    """
+    bar = math.inf if halt_above is None else halt_above
+    held = None  # tickets, steps, inputs, puzzle ids and latents of the puzzles in the slots
+    while queue or held:
+        room = slots - (len(held[0]) if held else 0)
+        if queue and room:
+            fresh = _seated(model, [queue.popleft() for _ in range(min(room, len(queue)))])
+            held = [torch.cat(pair) for pair in zip(held, fresh, strict=True)] if held else fresh
+        tickets, steps, inputs, puzzle_ids, *latents = held
+        thought = model(Latents(*latents), inputs, puzzle_ids)
+        steps = steps + 1
+        halted = (thought.halt_logit > bar) | (steps >= max_steps)
+        yield Moment(tickets, steps, thought, halted)
+        going_on = (~halted).nonzero()[:, 0]
+        held = [tickets, steps, inputs, puzzle_ids, *thought.latents]
+        if len(going_on) < len(halted):
+            held = [part[going_on] for part in held] if len(going_on) else None
+
+
+def _seated(model: Reasoner, asked: Sequence[Asked]) -> list[Tensor]:
+    """What the slots of some puzzles hold at first, see `in_slots`."""
+    device, count = model.device, len(asked)
+    latents = [latent.clone() for latent in model.initial_latents(count)]
+    for row, one in enumerate(asked):
+        if one.start is not None:
+            for latent, own in zip(latents, one.start, strict=True):
+                latent[row] = own[0]
+    ids = torch.tensor([int(one.puzzle_id) for one in asked], device=device)
+    tickets = torch.tensor([one.ticket for one in asked], device=device)
+    inputs = torch.stack([one.inputs for one in asked]).to(device)
+    return [tickets, torch.zeros_like(tickets), inputs, ids, *latents]
+
+
 class Answer(NamedTuple):
     """A model's final answers to B puzzles."""
 
@@ -214,7 +289,6 @@ class Answer(NamedTuple):
     confidence: Tensor  # (B,) in 0..1: how sure the model is that its whole answer is right
 
 
-@torch.inference_mode()
 def answer(
     model: Reasoner,
     inputs: Tensor,
@@ -222,11 +296,9 @@ def answer(
     *,
     max_steps: int = MAX_STEPS,
     halt_above: float | None = 0.0,
-    start: Latents | None = None,
+    slots: int = SLOTS,
 ) -> Answer:
     """Think about each puzzle until the model believes in its answer, at most `max_steps` steps.
-
-    Finished puzzles leave the batch, so easy ones cost little.
 
     Args:
         model: the network.
@@ -234,27 +306,17 @@ def answer(
         puzzle_ids: (B,) puzzle identifiers; all 0 if None.
         max_steps: the most supervision steps per puzzle.
         halt_above: stop as soon as the halt logit exceeds this; None never stops early.
-        start: latents to begin with; `initial_latents` if None.
+        slots: puzzles in the network at once.
     """
     count = len(inputs)
-    if puzzle_ids is None:
-        puzzle_ids = torch.zeros(count, dtype=torch.long, device=inputs.device)
+    ids = [0] * count if puzzle_ids is None else puzzle_ids.tolist()
+    queue = deque(Asked(*asked) for asked in zip(range(count), inputs, ids, strict=True))
     tokens = torch.empty_like(inputs)
     used = torch.zeros(count, dtype=torch.long, device=inputs.device)
     confidence = torch.zeros(count, device=inputs.device)
-    thinking = torch.arange(count, device=inputs.device)  # the rows that have not halted yet
-    latents = model.initial_latents(count) if start is None else start
-    for step in range(1, max_steps + 1):
-        thought = model(latents, inputs[thinking], puzzle_ids[thinking])
-        tokens[thinking] = thought.logits.argmax(-1).to(tokens.dtype)
-        used[thinking] = step
-        confidence[thinking] = thought.halt_logit.sigmoid()
-        if halt_above is None:
-            latents = thought.latents
-            continue
-        going_on = thought.halt_logit <= halt_above
-        thinking = thinking[going_on]
-        if len(thinking) == 0:
-            break
-        latents = Latents(*(latent[going_on] for latent in thought.latents))
+    how = {"max_steps": max_steps, "halt_above": halt_above, "slots": slots}
+    for tickets, steps, thought, _ in in_slots(model, queue, **how):
+        tokens[tickets] = thought.logits.argmax(-1).to(tokens.dtype)
+        used[tickets] = steps
+        confidence[tickets] = thought.halt_logit.sigmoid()
     return Answer(tokens, used, confidence)

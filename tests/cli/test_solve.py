@@ -82,6 +82,7 @@ def test_command_line_picture(tmp_path):
         (["solve", "--choose", "residual", "--tries", "1"], "single attempt"),
         (["train", "sudoku-6x7"], "no preset 'sudoku-6x7'; did you mean sudoku-6x6"),
         (["train"], "Say which preset"),
+        (["train", "sudoku-6x6", "--test", "0"], "no puzzles for the exam"),
         (["demo", "--device", "cuda"], "no device 'cuda'"),
         (["demo", "--device", "warp"], "no device 'warp'"),
         (["solve", "{empty}"], "holds no puzzle"),

@@ -32,3 +32,18 @@ def test_a_processor_computes_in_the_format_in_which_it_is_quick(quick, monkeypa
     assert trials.count(quick) < 20  # a format that is very slow is not waited for
     with device.precision(torch.device("cpu"), bfloat16=False):
         assert (a @ a).dtype == torch.float32
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_computes_in_bfloat16_only_if_it_has_units_for_it(native, monkeypatch):
+    """torch says that an older GPU supports it, and emulates it."""
+
+    def supported(including_emulation=True):
+        return including_emulation or native
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert device.prefers_bfloat16(torch.device("cuda")) is native
+    mac = torch.device("mps")
+    assert not device.prefers_bfloat16(mac)
+    monkeypatch.setenv("TRM_LITE_MPS_BFLOAT16", "1")
+    assert device.prefers_bfloat16(mac)

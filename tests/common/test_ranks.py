@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from trm_lite.common import UserError, ranks
 from trm_lite.common.ranks import Ranks, Wishes
@@ -36,3 +37,11 @@ def test_slots_that_do_not_divide_are_refused():
     assert Ranks(1, 4).rows(8) == slice(2, 4)
     with pytest.raises(UserError, match="cannot be divided equally among 3"):
         Ranks(0, 3).rows(8)
+
+
+def test_two_processes_on_one_gpu_are_one_sentence(monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"has 1 GPU for 2 processes, .* one process for each GPU"):
+        ranks.join(torch.device("cuda"))

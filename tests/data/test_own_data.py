@@ -131,16 +131,23 @@ def test_copies_go_and_equal_questions_stay_together(tmp_path):
     assert asked[1:] == [{"zz"}, {"cd"}] and "cd" not in asked[0]
 
 
+def test_a_table_as_a_spreadsheet_writes_it(tmp_path):
+    lines = ["Input;Target;Subset", *(f"a{c};{c}a;train" for c in "bcdefgh"), '"a;x";"x;a";test']
+    _, about = built(tmp_path, "\ufeff" + "\r\n".join(lines) + "\r\n")
+    assert about["tokens"] == "_;abcdefghx$"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("question,solution\na,b\n", "no column 'answer'"),
+        ("question,reply\na,b\n", "no column 'answer'"),
         ("question,answer\n", "holds no puzzles"),
         ("question,answer\na,b\n,b\n", "line 3: the question is empty"),
-        ("question,answer\na,b,c\n", "line 2: there are not 2 fields"),
+        ("question,answer\na,b,c\n", "line 2: there are 3 fields, but 2 in"),
         ("question,answer,split\na,b,exam\n", "line 2: the split is 'exam'"),
         ("question,answer,rating\na,b,hard\n", "line 2: the rating 'hard' is no number"),
         ("question,answer\na,b\n", "nothing to train on"),
+        ('question,answer\na,b\n"c,d\n', "line 3: this is not proper CSV"),
     ],
 )
 def test_what_is_wrong_with_a_csv_file_is_told(text, words, tmp_path):

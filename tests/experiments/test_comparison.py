@@ -8,6 +8,7 @@ import torch
 from trm_lite.cli.main import main
 from trm_lite.common import UserError
 from trm_lite.experiments import comparison, get_preset
+from trm_lite.experiments.comparison_tests import Further, as_hex, paired
 from trm_lite.nets import load_weights
 
 SMALL = {"steps": 2, "test": 12, "train": 40, "validation": 8, "eval_every": 100}
@@ -105,3 +106,30 @@ def test_a_misspelled_row_is_refused(tmp_path, capsys):
     assert "one-step" in capsys.readouterr().err
     with pytest.raises(UserError, match="sudoku-6x6"):
         comparison.compare(tmp_path, base="sudoku-6x7")
+
+
+def test_rows_are_tested_deeper_broader_and_in_pairs(tmp_path):
+    rows, further = ("trm", "eqr-ri", "direct"), Further(depths=(1, 3), tries=2, count=6)
+    how = SMALL | {"hidden_size": 16, "max_steps": 2}
+    table = comparison.compare(
+        tmp_path, rows=rows, seeds=1, equal_compute=False, further=further, **how
+    )
+    runs = {name: row["seeds"][0]["equal_steps"] for name, row in table["rows"].items()}
+    assert {name: run["further"]["vary"] for name, run in runs.items()} == {
+        "trm": "guise", "eqr-ri": "start", "direct": "guise",
+    }  # fmt: skip
+    for run in runs.values():
+        assert list(run["further"]["exact"]) == ["1", "3"] and run["further"]["puzzles"] == 6
+        assert set(run["further"]["exact_by_choice"]) >= {"halting", "residual", "any"}
+        assert int(run["ema"]["solved"], 16).bit_count() == run["ema"]["correct_by_step"][-1]
+    text = comparison.as_text(table)
+    assert "D = 3" in text and "2 attempts, halting" in text and "only it / only TRM" in text
+
+
+def test_pairs_are_compared_exactly():
+    solved = as_hex(torch.tensor([False, False, True, True, True, True]))
+    assert solved == "0f"
+    assert paired([(solved, "03"), ("20", "00")]) == (3, 0, 0.25)
+    assert paired([("ff", "ff")]) == (0, 0, 1.0)
+    first, second, chance = paired([("0f", "f0")])
+    assert (first, second, chance) == (4, 4, 1.0)

@@ -24,6 +24,7 @@ from trm_lite.nets import (
 )
 from trm_lite.nets.build import resized
 from trm_lite.nets.configs import RSMConfig, SERRMConfig, URMConfig, config_from_dict
+from trm_lite.nets.layers import truncated_normal, truncated_normal_
 from trm_lite.nets.urm import ConvSwiGLU
 from trm_lite.thinking import seeded, think
 
@@ -333,3 +334,14 @@ def test_classes_are_what_they_say():
     for config, network in classes.items():
         assert network.__name__ == config.network
         assert isinstance(fresh(config(**SMALL)), network)
+
+
+def test_a_gpu_draws_the_same_truncated_normal_numbers_without_waiting():
+    generator = torch.Generator().manual_seed(0)
+    waited = truncated_normal_(torch.empty(200_000), 1.0, generator)
+    drawn = truncated_normal((200_000,), torch.device("cpu"), generator)
+    for some in (waited, drawn):
+        assert abs(some.mean()) < 0.01 and abs(some.std() - 1) < 0.01
+        assert 2.25 < some.abs().max() < 2.274  # two sigmas of the distribution before its cut
+    levels = torch.linspace(0.05, 0.95, 10)
+    torch.testing.assert_close(drawn.quantile(levels), waited.quantile(levels), atol=0.02, rtol=0)

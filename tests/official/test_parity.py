@@ -21,8 +21,8 @@ from trm_lite.official import eqr as breadth_checks
 from trm_lite.official.checkpoints import places
 from trm_lite.official.golden import Golden
 from trm_lite.official.parity import check_parity
+from trm_lite.training import learner as training
 from trm_lite.training import losses, optim, rsm_trainer
-from trm_lite.training import trainer as training
 
 FOLDER = Path(__file__).parents[1] / "golden"
 OTHER = ("arc_evaluator", "datasets", "sampler")  # golden files that other tests read
@@ -176,7 +176,7 @@ def keep_old_latents(model, carry, fresh):
     return thinking.Carry(carry.latents, new.batch, new.steps, new.halted)
 
 
-UPDATE, REFILL = training.Trainer.update_weights, thinking.refill
+UPDATE, REFILL = training.Learner.update_weights, thinking.refill
 
 WRONG = {
     "the norm of the mixer over the length": (
@@ -225,7 +225,7 @@ WRONG = {
     "correction inside the atan2": (
         "units", None, "AdamAtan2", CorrectedInside, "adam/p_after"),
     "EMA before the optimiser": (
-        "trm_mlp", training.Trainer, "update_weights", ema_before_the_step, "traj/ema/"),
+        "trm_mlp", training.Learner, "update_weights", ema_before_the_step, "traj/ema/"),
     "norm of the mixer over features": (
         "trm_mlp", layers.TokenMixer, "forward", norm_over_features, "eval/step1/logits"),
     "halted slots keep their latents": (

@@ -111,6 +111,14 @@ def test_micro_batches_and_recomputing_change_nothing(tiny, tiny_splits, act):
             assert torch.equal(loss.correct, other.correct)
 
 
+@pytest.mark.parametrize(("most", "sizes"), [(0, [8]), (3, [2, 3, 3]), (6, [4, 4]), (1, [1] * 8)])
+def test_micro_batches_are_of_one_size_or_nearly(tiny, tiny_splits, most, sizes):
+    trainer = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False, micro_batch=most)
+    parts = trainer.micro_batches()
+    assert [part.stop - part.start for part in parts] == sizes
+    assert torch.cat([torch.arange(8)[part] for part in parts]).tolist() == list(range(8))
+
+
 def test_micro_batches_save_memory_and_so_does_recomputing(tiny, tiny_splits):
     def kept(**options):
         """Bytes that autograd keeps for the largest backward pass."""

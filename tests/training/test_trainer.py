@@ -14,17 +14,18 @@ import pytest
 import torch
 from children import TinyRun
 
+from trm_lite.cli.options import switched
 from trm_lite.common import UserError
 from trm_lite.data import Deck
 from trm_lite.data.official_deck import OfficialDeck
 from trm_lite.evaluation import evaluate
 from trm_lite.experiments import PRESETS, get_preset
 from trm_lite.nets import load_weights, save_weights, shipped
-from trm_lite.training import Trainer, replace, trainer_for
+from trm_lite.training import Trainer, exam, learner, replace, trainer_for
 from trm_lite.training.optim import schedule
 from trm_lite.training.recipe import from_dict
 from trm_lite.training.run_folder import load_state
-from trm_lite.training.trainer import weights_for
+from trm_lite.training.start import weights_for
 
 STEPS, EVERY = 80, 10
 
@@ -79,7 +80,7 @@ def test_a_run_stopped_at_random_moments_ends_bit_identical(uninterrupted, tmp_p
 def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, official_epochs):
     tiny = replace(tiny, official_epochs=official_epochs)
     whole = Trainer(tiny, splits=tiny_splits, device="cpu", progress=False)
-    assert isinstance(whole.deck, OfficialDeck if official_epochs else Deck)
+    assert isinstance(whole.batches.deck, OfficialDeck if official_epochs else Deck)
     whole.train()
     first = Trainer(tiny, folder=tmp_path, splits=tiny_splits, device="cpu", progress=False)
     first.train(5)  # a moment at which it looks anyway
@@ -87,6 +88,24 @@ def test_resuming_in_process_equals_going_on(tiny, tiny_splits, tmp_path, offici
     assert second.steps_done == 5
     second.train()
     assert_same(second.state(), whole.state())
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "adamw"}, {"bfloat16_carry": True}])
+def test_every_optimiser_and_carry_can_go_on(tiny, tiny_splits, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr("trm_lite.common.device.cpu_prefers_bfloat16", lambda: True)
+    preset, options = replace(tiny, **changes), {"splits": tiny_splits, "device": "cpu"}
+    first = Trainer(preset, folder=tmp_path, progress=False, **options)
+    first.step()
+    halved = "bfloat16_carry" in changes
+    assert first.carry.latents.y.dtype == (torch.bfloat16 if halved else torch.float32)
+    first.save()
+    expected = first.step().total
+    again = Trainer(preset, folder=tmp_path, progress=False, **options)
+    assert torch.equal(again.step().total, expected)
+    if halved:  # where bfloat16 is slow, the same run goes on in float32
+        monkeypatch.setattr("trm_lite.common.device.cpu_prefers_bfloat16", lambda: False)
+        elsewhere = Trainer(preset, folder=tmp_path, progress=False, **options)
+        torch.testing.assert_close(elsewhere.step().total, expected, rtol=0.1, atol=0)
 
 
 def test_muon_steps_are_alike_in_all_directions_and_go_on_after_a_stop(tiny, tiny_splits, tmp_path):
@@ -259,3 +278,33 @@ def test_q_learning_costs_a_second_forward_pass(tiny, tiny_splits):
         loss = trainer.step()
         assert len(calls) == passes == preset.recipe.forward_passes
         assert (loss.going_on is not None) == (act == "q_learning")
+
+
+def test_compiling_is_the_default_on_gpus_and_reaches_validation_and_exam(
+    tiny, tiny_splits, tmp_path, monkeypatch
+):
+    compiled = []
+    for place in (learner, exam):
+        monkeypatch.setattr(place, "compiles_by_default", lambda device: True)
+        monkeypatch.setattr(place, "compile_hot", lambda network, *_: compiled.append(network))
+    options = {"splits": tiny_splits, "device": "cpu", "progress": False}
+    Trainer(tiny, compile=False, **options)
+    assert not compiled
+    trainer = Trainer(tiny, folder=tmp_path, **options)
+    assert compiled == [trainer.model, trainer.ema.module]
+    trainer.train(5)
+    exam.examine_run(tmp_path, device="cpu")
+    assert len(compiled) == 2  # a few puzzles are not worth it
+    monkeypatch.setattr(exam, "MANY", len(tiny_splits.test))
+    exam.examine_run(tmp_path, device="cpu")
+    assert len(compiled) == 3
+    exam.examine_run(tmp_path, device="cpu", compile=False)
+    assert len(compiled) == 3
+    with pytest.raises(UserError, match="asks the network twice per step"):
+        Trainer(replace(tiny, act="q_learning"), graphs=True, **options)
+
+
+@pytest.mark.parametrize(("word", "value"), [("--compile", True), ("--no-compile", False)])
+def test_a_switch_has_a_third_state(word, value):
+    assert switched(["sudoku-6x6", word]) == ["sudoku-6x6", "--compile", str(value)]
+    assert switched(["--steps", "3"]) == ["--steps", "3"]

@@ -38,7 +38,7 @@ def shorten(path: Path, after: str) -> None:
 def lab(browser, tmp_path_factory):
     """`make lab` in a copy of the course; the page is what it opened."""
     home = tmp_path_factory.mktemp("lab")
-    for folder in ("notebooks", "assets"):
+    for folder in ("notebooks", "assets", "site"):
         shutil.copytree(ROOT / folder, home / folder)
     for file in ("README.md", "Makefile"):
         shutil.copy(ROOT / file, home)

@@ -227,6 +227,8 @@ def test_convergence_ends_where_it_ends(mixed):
     ax = dynamics.convergence(mixed).axes[0]
     assert len(ax.lines) == 4 and ax.get_yscale() == "log"
     assert np.allclose(ax.lines[0].get_ydata(), 1 - mixed[0].z_cosine[:-1], atol=1e-6)
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named == ["solved (2)", "not solved (2)"]
 
 
 def test_belief_is_shown_by_outcome_and_against_the_truth():

@@ -1,4 +1,4 @@
-"""The commands `trm-lite classroom build | check | grade | figures`."""
+"""The commands `trm-lite classroom build | variant | check | grade | figures | slides`."""
 
 import json
 import os
@@ -61,6 +61,41 @@ def build(
             )
             exercises = counted(len(assignment.exercises), "exercise")
             print(f"{target}: {exercises}, {counted(assignment.points, 'point')}")
+    return 0
+
+
+def variant(masters: Positional[tuple[Path, ...]], secret: str, out: Path = Path("private")) -> int:
+    """Make private masters: other names for what students write, and other numbers to find.
+
+    Solutions of the public assignments do not fit them as they are. Each is tried on its own
+    solutions, and must give all points. Use the private masters like the public ones.
+
+    Args:
+        masters: Master notebooks.
+        secret: Any text of yours. Equal texts give equal variants.
+        out: Folder to write into.
+    """
+    from trm_lite.classroom.grading import grade as graded
+    from trm_lite.classroom.master import Master
+    from trm_lite.classroom.submissions import read_submission
+    from trm_lite.classroom.variants import private_variant
+
+    for path in masters:
+        _, notebook = read_master(path)
+        target = out / path.name
+        if target.resolve() == path.resolve():
+            raise UserError(f"{target} is the public master; choose another folder.", "out")
+        made = private_variant(notebook, secret)
+        write_atomically(target, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+        master = Master.read(target)
+        solved = read_submission(target, master.assignment, master.handed)
+        points = graded(master, solved, Limits()).points
+        if points != master.assignment.points:
+            raise UserError(
+                f"The solutions in {target} earn {points:g} points, not all; try another secret.",
+                "secret",
+            )
+        print(f"{target}: its solutions earn all {points:g} points")
     return 0
 
 
@@ -212,8 +247,28 @@ def figures(
     return 0
 
 
+def slides(
+    lessons: Positional[tuple[str, ...]] = (), out: Path = Path("slides"), reveal: str = ""
+) -> int:
+    """Make a deck of slides from each lesson: headings, pictures, questions; the words are notes.
+
+    A deck is a single HTML file. Press S for the notes, and add ?print-pdf to its address to print.
+
+    Args:
+        lessons: Numbers of lessons, for example: 00 07. All if none.
+        out: Folder to write into.
+        reveal: Address or folder of reveal.js; by default decks load it from the network.
+    """
+    from trm_lite.classroom.slides import make_decks
+    from trm_lite.classroom.web import counted
+
+    print(f"{counted(len(make_decks(out, lessons, reveal)), 'deck')} in {out}")
+    return 0
+
+
 def classroom(arguments: list[str]) -> int:
-    """Assignments: build, check and grade them; export figures for slides."""
-    commands = {name: f"classroom:{name}" for name in ("build", "check", "grade", "figures")}
-    about = "Hand out, check and grade assignments; export figures for slides."
+    """Assignments: build, check and grade them; export figures, and make slides."""
+    names = ("build", "variant", "check", "grade", "figures", "slides")
+    commands = {name: f"classroom:{name}" for name in names}
+    about = "Hand out, check and grade assignments; export figures, and make slides."
     return run_command(commands, arguments, "trm-lite classroom", about)

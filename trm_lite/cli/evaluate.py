@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from trm_lite.cli.options import Device
+from trm_lite.cli.options import Compile, Device
 from trm_lite.experiments.presets import get_preset
 from trm_lite.training.exam_options import USUAL, ExamOptions
 
@@ -14,6 +14,7 @@ def evaluate(
     options: OmitArgPrefixes[ExamOptions] = USUAL,
     preset: str | None = None,
     device: Device = "auto",
+    compile: Compile = None,
     json: bool = False,
     puzzle: Path | None = None,
 ) -> int:
@@ -34,9 +35,10 @@ def evaluate(
 
     other = get_preset(preset) if preset else None  # finds a misspelled name before torch loads
     from trm_lite.common.ranks import leave, talks
-    from trm_lite.training.exam import exam_text, examine_run
+    from trm_lite.training.exam import examine_run
+    from trm_lite.training.exam_report import exam_text
 
-    exam = examine_run(run, options, preset=other, device=device, puzzle=puzzle)
+    exam = examine_run(run, options, preset=other, device=device, compile=compile, puzzle=puzzle)
     leave()
     if talks():
         print(dumps(exam) if json else exam_text(exam))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from trm_lite.cli.options import Compile, Device
 from trm_lite.experiments.presets import PRESETS, get_preset, preset_table
 
 
@@ -17,7 +18,9 @@ def plan(
     preset: Positional[str],
     gpu: str | None = None,
     measure: int = 0,
+    device: Device = "cpu",
     recompute: bool = False,
+    roofline: bool = False,
     json: bool = False,
 ) -> int:
     """Predict what training a preset will cost: operations, memory, disk, and hours by GPU.
@@ -25,9 +28,11 @@ def plan(
     Args:
         preset: Its name; 'trm-lite list' shows all. Or a puzzle file, or the data folder of a CSV.
         gpu: Show only this GPU, such as L4 or "RTX 4090".
-        measure: Also measure the memory of a micro-batch of so many slots on this CPU. Takes
-            minutes at full size, and much longer on a processor without bfloat16.
+        measure: Also measure the memory of a micro-batch of so many slots. Takes minutes at full
+            size on a CPU, and much longer on a processor without bfloat16.
+        device: Where to measure: the CPU, or an NVIDIA GPU.
         recompute: Measure as for 'trm-lite train --recompute'.
+        roofline: Count the work of a real step, and say what bounds it on each GPU.
         json: Print one JSON object instead of a table.
     """
     from json import dumps
@@ -35,7 +40,14 @@ def plan(
     chosen = get_preset(preset)  # finds a misspelled name before torch loads
     from trm_lite.experiments import planning
 
-    figures = planning.plan(chosen, gpu, measure, recompute)
+    if roofline:
+        from trm_lite.experiments.roofline import roofline as bounds
+        from trm_lite.experiments.roofline import roofline_text
+
+        figures = bounds(chosen, planning.get_gpus(gpu))
+        print(dumps(figures) if json else roofline_text(figures))
+        return 0
+    figures = planning.plan(chosen, gpu, measure, recompute, device)
     print(dumps(figures) if json else planning.plan_text(figures))
     return 0
 
@@ -48,9 +60,12 @@ def compare(
     test: int = 1000,
     steps: int | None = None,
     results: Path | None = None,
-    compile: bool = False,
+    device: Device = "cpu",
+    compile: Compile = None,
     ship: Path | None = None,
     equal_compute: bool = True,
+    depths: tuple[int, ...] = (),
+    tries: int = 1,
 ) -> int:
     """Train the rows of the paper's tables at laptop size, and print two tables of results.
 
@@ -66,19 +81,23 @@ def compare(
         test: Number of test puzzles.
         steps: Optimiser steps, by default those of the preset.
         results: File for the results as JSON, by default OUT/results.json.
-        compile: Use torch.compile, which is nearly twice as fast.
+        device: Where to compute.
         ship: Folder for the weights of seed 0, in half precision.
         equal_compute: Also train every row for as many operations as TRM, beside as many steps.
+        depths: Also test 200 puzzles after so many supervision steps, such as: 1 16 64 256.
+        tries: Also test them with so many attempts at each one.
     """
     get_preset(base)
     from trm_lite.experiments import comparison
+    from trm_lite.experiments.comparison_tests import Further
 
     if rows == ("year-after",):
         rows = comparison.YEAR_AFTER
     changes = {} if steps is None else {"steps": steps}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
-        results=results, compile=compile, ship=ship, equal_compute=equal_compute, **changes,
+        results=results, device=device, compile=compile, ship=ship, equal_compute=equal_compute,
+        further=Further(depths, tries), **changes,
     )  # fmt: skip
     if table is None:
         print(f"\nInterrupted; the same command goes on from what is in {out}.")

@@ -16,6 +16,7 @@ COMMANDS = {  # by name: the module in this folder, and the function in it
     "compare": "experiments:compare",
     "report": "experiments:report",
     "bench": "experiments:bench",
+    "accept": "accept:accept",
     "parity": "official:parity",
     "convert": "official:convert",
     "download": "official:download",

@@ -4,8 +4,12 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from trm_lite.cli.options import Device
 
-def parity(file: Positional[Path], config: Path | None = None, json: bool = False) -> int:
+
+def parity(
+    file: Positional[Path], config: Path | None = None, device: Device = "cpu", json: bool = False
+) -> int:
     """Compare this package with numbers that the authors' code computed.
 
     Prints name, largest deviation, tolerance and verdict of every quantity. The exit status is 1
@@ -14,11 +18,12 @@ def parity(file: Positional[Path], config: Path | None = None, json: bool = Fals
     Args:
         file: A golden .npz file, such as those in tests/golden.
         config: JSON file of configurations, by default model_configs.json beside FILE.
+        device: Where this package computes.
         json: Print one JSON object instead of a table.
     """
     from trm_lite.official.parity import check_parity, report
 
-    golden = check_parity(file, config)
+    golden = check_parity(file, config, device)
     print(report(golden, as_json=json))
     return 0 if golden.ok else 1
 

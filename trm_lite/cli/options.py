@@ -12,6 +12,10 @@ from trm_lite.common.tables import columns
 
 Device = Annotated[str, arg(help="auto, cpu, cuda, cuda:1 or mps")]
 
+# An option --compile and --no-compile whose default depends on the device; see `switched`.
+ON_GPUS = "--compile or --no-compile: use torch.compile, faster after about a minute; by default"
+Compile = Annotated[bool | None, arg(metavar="", help=f"{ON_GPUS} on NVIDIA GPUs only.")]
+
 # Parameters whose option is spelled differently.
 SPELLED = {"source": "from", "augmentations": "augment"}
 
@@ -25,6 +29,12 @@ def message(error: UserError) -> str:
     """The text of an error, with the options to change."""
     flags = ", ".join(map(flag, error.options))
     return f"{error} (Option{'s' * (len(error.options) > 1)}: {flags}.)" if flags else str(error)
+
+
+def switched(arguments: list[str]) -> list[str]:
+    """The command line with `Compile` as tyro reads it: an option of three values."""
+    spelled = {"--compile": ["--compile", "True"], "--no-compile": ["--compile", "False"]}
+    return [word for argument in arguments for word in spelled.get(argument, [argument])]
 
 
 def run_command(commands: dict[str, str], arguments: list[str], prog: str, about: str) -> int:
@@ -53,7 +63,7 @@ def run_command(commands: dict[str, str], arguments: list[str], prog: str, about
         return command(rest)
     import tyro
 
-    return tyro.cli(command, args=rest, prog=f"{prog} {name}")
+    return tyro.cli(command, args=switched(rest), prog=f"{prog} {name}")
 
 
 def overview(commands: dict[str, str], prog: str, about: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from trm_lite.cli.options import Device
+from trm_lite.cli.options import Compile, Device, switched
 from trm_lite.common.errors import UserError
 from trm_lite.experiments.presets import variant
 from trm_lite.training.exam_options import ExamOptions
@@ -29,8 +29,9 @@ class TrainOptions:
     """Folder of the run, by default runs/PRESET-seedN."""
     device: Device = "auto"
     """Where to compute."""
-    compile: bool = False
-    """Use torch.compile: faster after about a minute."""
+    compile: Compile = None
+    graphs: bool = False
+    """Also replay the compiled network as CUDA graphs: faster for small networks."""
     micro_batch: int = 0
     """Slots in the network at once, to save memory; 0 for all."""
     recompute: bool = False
@@ -65,21 +66,26 @@ def train(arguments: list[str]) -> int:
     preset = variant(arguments[0], row)
     options = tyro.cli(
         TrainOptions,
-        args=arguments[1:],
+        args=switched(arguments[1:]),
         default=TrainOptions(preset, row=row),
         prog=f"trm-lite train {preset.name}",
     )
     from trm_lite.common.ranks import leave, talks
-    from trm_lite.training.exam import exam_text, examine_run
+    from trm_lite.training.exam import examine_run
+    from trm_lite.training.exam_report import exam_text
     from trm_lite.training.token_trainer import trainer_for
 
     preset = fit_to_data(options.preset)
+    if options.exam and getattr(preset.data, "test", 1) == 0:
+        raise UserError("There would be no puzzles for the exam at the end; ask for some, or train "
+                        "without an exam.", "test", "no_exam")  # fmt: skip
     folder = options.out or Path("runs") / f"{preset.name}-seed{preset.seed}"
     trainer = trainer_for(
         preset,
         folder=folder,
         device=options.device,
         compile=options.compile,
+        graphs=options.graphs,
         micro_batch=options.micro_batch,
         recompute=options.recompute,
     )
@@ -89,7 +95,9 @@ def train(arguments: list[str]) -> int:
     finished = trainer.train()
     if finished and options.exam:
         exam = ExamOptions(steps=preset.recipe.max_steps)
-        result = examine_run(folder, exam, device=options.device)
+        # Unless nothing is to be compiled, the exam knows whether it is long enough for that.
+        compile = False if options.compile is False else None
+        result = examine_run(folder, exam, device=options.device, compile=compile)
         talk("\n" + exam_text(result))
     leave()
     if not finished:

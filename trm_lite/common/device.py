@@ -1,17 +1,24 @@
 """Choose the device to compute on and the number format, and describe the machine."""
 
 import math
+import os
 import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from trm_lite.common.errors import UserError
+
+# Compiled programs of one method: with and without gradient, by sizes, for networks of one kind.
+PROGRAMS = 64
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -46,23 +53,87 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def precision(device: torch.device, bfloat16: bool) -> AbstractContextManager:
-    """A context that runs matrix products in bfloat16, if asked to and if it is faster on `device`.
+    """A context that runs matrix products in bfloat16, if asked to and if `device` is fast in it.
 
-    On a CPU, `cpu_prefers_bfloat16` decides whether it is faster. Otherwise the context does
-    nothing and computation stays in float32.
+    Otherwise the context does nothing and computation stays in float32; see `prefers_bfloat16`.
     """
-    if bfloat16 and (device.type != "cpu" or cpu_prefers_bfloat16()):
+    if bfloat16 and prefers_bfloat16(device):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 
-def compiled(function: Callable) -> Callable:
-    """`function` under torch.compile, which happens when it is called; see `compiling`."""
-    run = torch.compile(function, fullgraph=True)
+def prefers_bfloat16(device: torch.device) -> bool:
+    """Whether a device should multiply matrices in bfloat16.
+
+    A CPU is timed. An NVIDIA GPU needs units for it, because torch would emulate them otherwise.
+    Nobody has tested the networks in bfloat16 on a Mac's GPU, so there it must be asked for, by
+    the environment variable TRM_LITE_MPS_BFLOAT16=1.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return os.environ.get("TRM_LITE_MPS_BFLOAT16") == "1"
+    return cpu_prefers_bfloat16()
+
+
+def sendable(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor in memory from which a GPU can fetch it by itself, so that nobody waits."""
+    return tensor.pin_memory() if device.type == "cuda" else tensor
+
+
+class Fetched:
+    """A number on its way from a GPU to the CPU; `value` is None as long as one would have to wait.
+
+    Args:
+        tensor: a single number, on any device.
+    """
+
+    def __init__(self, tensor: Tensor):
+        self.arrived = None
+        if tensor.device.type == "cuda":
+            self.tensor = torch.empty((), dtype=tensor.dtype, pin_memory=True)
+            self.tensor.copy_(tensor.detach(), non_blocking=True)
+            self.arrived = torch.cuda.Event()
+            self.arrived.record()
+        else:
+            self.tensor = tensor.detach()
+
+    @property
+    def value(self) -> float | None:
+        if self.arrived is not None and not self.arrived.query():
+            return None
+        return self.tensor.item()
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was given, so that the clock can be read."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()
+
+
+def compiles_by_default(device: torch.device) -> bool:
+    """Whether torch.compile is used unless the user says otherwise: on NVIDIA GPUs with Triton."""
+    return device.type == "cuda" and find_spec("triton") is not None
+
+
+def compiled(function: Callable, graphs: bool = False) -> Callable:
+    """`function` under torch.compile, which happens when it is called; see `compiling`.
+
+    Every size of a batch is a program of its own, because the sizes are few and fixed programs are
+    faster. With `graphs` each is replayed as a CUDA graph. A replay writes over the results of the
+    one before it, so they are copied.
+    """
+    mode = "reduce-overhead" if graphs else None
+    run = torch.compile(function, fullgraph=True, dynamic=False, mode=mode)
+    config = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, PROGRAMS)
 
     def call(*arguments, **named):
         with compiling():
-            return run(*arguments, **named)
+            if not graphs:
+                return run(*arguments, **named)
+            torch.compiler.cudagraph_mark_step_begin()
+            return tree_map(torch.clone, run(*arguments, **named))
 
     return call
 

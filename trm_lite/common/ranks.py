@@ -13,6 +13,7 @@ A single process is rank 0 of 1, and pays nothing for this machinery.
 import os
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -21,6 +22,7 @@ from torch import Tensor
 from trm_lite.common.errors import UserError
 
 ASK_EVERY_SECONDS = 2.0  # how often the processes exchange requests, such as to stop
+PATIENCE = timedelta(minutes=15)  # with a process that does not answer; then all of them end
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,24 @@ class Ranks:
         parts = [torch.empty_like(tensor) for _ in range(self.size)]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
+
+    def gather_to_first(self, tensor: Tensor) -> Tensor:
+        """The rows of all ranks in the memory of the first rank's CPU, (B, ...) -> (size * B, ...).
+
+        The other ranks get a tensor of that shape without contents. GPUs need no room for it.
+        """
+        if self.size == 1:
+            return tensor
+        shape = (self.size * len(tensor), *tensor.shape[1:])
+        if not self.first or not tensor.numel():
+            whole = torch.empty(shape, dtype=tensor.dtype, device="cpu" if self.first else "meta")
+        if tensor.numel():
+            mine = tensor.detach().contiguous().cpu().view(torch.uint8)  # any type can be sent
+            parts = [torch.empty_like(mine) for _ in range(self.size)] if self.first else None
+            dist.gather(mine, parts)
+            if parts is not None:
+                whole = torch.cat(parts).view(tensor.dtype).view(shape)
+        return whole
 
     def gather_objects(self, thing: object) -> list:
         """The `thing` of every rank, as a list in rank order."""
@@ -117,16 +137,26 @@ def join(device: torch.device) -> tuple[Ranks, torch.device]:
     """Join the other processes that `torchrun` started: this process's `Ranks`, and its device.
 
     On CUDA each process gets the GPU of its own local rank. Without torchrun this returns
-    `ALONE` and `device` unchanged.
+    `ALONE` and `device` unchanged. Raises UserError if there are fewer GPUs than processes.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE, device
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        local, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= count:
+            raise UserError(
+                f"This machine has {count} GPU{'s' * (count > 1)} for {size} processes, and two "
+                "processes cannot share one; start one process for each GPU.",
+                "device",
+            )
+        device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # What is on the CPU, such as requests and saved slots, does not wait for the GPU's work.
+        backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE, device_id=device if on_gpu else None)
     return Ranks(dist.get_rank(), size), device
 
 

@@ -9,7 +9,6 @@ which is never graded. So that a network can say where its answer ends, an answe
 than the board gets an end token, which is graded.
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,10 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import read_text, text_lines
 from trm_lite.data.benchmarks.download import sha256
 from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.folder import is_built, new_folder, plain, write_split
 from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.reading.csv_tables import CsvProblem, Table, read_table
 
 SPLITS = ("train", "validation", "test")
 CALLED = {"val": "validation", "valid": "validation", "dev": "validation"}  # as others say
@@ -107,39 +108,39 @@ def puzzle_for(name: str, rows: Sequence[Row], options: FromCsv) -> Puzzle:
 def read_rows(path: Path) -> list[Row]:
     """The lines of a CSV file. PuzzleError, naming the line, for the first that makes no sense."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(_rows(path.name, csv.DictReader(file)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
-    except csv.Error as error:
-        raise PuzzleError(f"{path.name} is no CSV file ({error}).") from error
+        table = read_table(text_lines(read_text(path)))
+        rows = list(_rows(path.name, table)) if table else []
+    except CsvProblem as error:
+        raise PuzzleError(f"{path.name}, line {error.line}: {error.problem}.") from error
     if not rows:
-        raise UserError(f"{path.name} holds no puzzles, only its first line.")
+        raise UserError(f"{path.name} holds no puzzles below a line that names its columns.")
     return rows
 
 
-def _rows(name: str, reader: csv.DictReader) -> Iterator[Row]:
+def _rows(name: str, table: Table) -> Iterator[Row]:
     for column in ("question", "answer"):
-        if column not in (reader.fieldnames or []):
+        if column not in table.places:
             raise UserError(
                 f"{name} has no column '{column}'; its first line should name question and answer, "
                 "with a comma between."
             )
-    for fields in reader:
-        where = f"{name}, line {reader.line_num}"
-        if None in fields or None in fields.values():
+    for line, fields in table.rows:
+        where = f"{name}, line {line}"
+        if len(fields) != len(table.header):
             raise PuzzleError(
-                f"{where}: there are not {len(reader.fieldnames)} fields, as the first line says."
+                f"{where}: there are {len(fields)} fields, but {len(table.header)} in the first "
+                "line."
             )
+        named = {column: fields[place] for column, place in table.places.items()}
         for column in ("question", "answer"):
-            if not fields[column]:
+            if not named[column]:
                 raise PuzzleError(f"{where}: the {column} is empty.")
         yield Row(
-            reader.line_num,
-            fields["question"],
-            fields["answer"],
-            _split_of(fields.get("split", ""), where),
-            _rating_of(fields.get("rating", ""), where),
+            line,
+            named["question"],
+            named["answer"],
+            _split_of(named.get("split", ""), where),
+            _rating_of(named.get("rating", ""), where),
         )
 
 

@@ -38,6 +38,11 @@ class Batch(NamedTuple):
         """Some rows of the batch."""
         return Batch(*(tensor[rows] for tensor in self))
 
+    def graded(self) -> "Batch":
+        """What `PuzzleSet.read` returned as a batch to learn from."""
+        labels = self.labels.long().masked_fill(self.labels == 0, IGNORE)
+        return Batch(self.inputs.long(), labels, self.puzzle_ids)
+
 
 def with_hints(batch: Batch, share: float, generator: torch.Generator, most: float = 1.0) -> Batch:
     """Make some puzzles of a batch easier by filling in cells of the answer.
@@ -54,7 +59,7 @@ def with_hints(batch: Batch, share: float, generator: torch.Generator, most: flo
     B, L = batch.inputs.shape
     chosen, draw = torch.rand(2, B, 1, generator=generator)
     told = torch.rand(B, L, generator=generator) < most * draw * (chosen < share)
-    told &= batch.labels != IGNORE
+    told &= batch.labels > 0  # neither IGNORE nor, before `graded`, padding
     return batch._replace(inputs=torch.where(told, batch.labels, batch.inputs))
 
 
@@ -132,10 +137,15 @@ class PuzzleSet:
 
         With a `generator`, each is shown under a random symmetry, if the set has any.
         """
-        inputs, labels = self.inputs[rows].long(), self.labels[rows].long()
+        return self.read(rows, generator).graded()
+
+    def read(self, rows: Tensor | slice, generator: torch.Generator | None = None) -> Batch:
+        """The same in the type in which it is stored, with 0 (PAD) where a cell is not graded."""
+        inputs, labels = self.inputs[rows], self.labels[rows]
         if generator is not None and self.augment is not None:
-            inputs, labels = self.augment(inputs, labels, generator)
-        return Batch(inputs, labels.masked_fill(labels == 0, IGNORE), self.puzzle_ids[rows])
+            shown = self.augment(inputs.long(), labels.long(), generator)
+            inputs, labels = (part.to(inputs.dtype) for part in shown)
+        return Batch(inputs, labels, self.puzzle_ids[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +164,12 @@ class Deck:
     def rows(self, step: int) -> Tensor:
         """The row numbers (batch_size,) of batch number `step`, from 0."""
         first, length = step * self.batch_size, self.epoch_length
-        places = range(first, first + self.batch_size)
-        return torch.stack([self._epoch(p // length)[p % length] for p in places])
+        end, parts = first + self.batch_size, []
+        while first < end:
+            epoch, place = divmod(first, length)
+            parts.append(self._epoch(epoch)[place : place + end - first])
+            first += len(parts[-1])
+        return torch.cat(parts)
 
     @property
     def epoch_length(self) -> int:

@@ -14,7 +14,7 @@ uses numpy's global generator, which their code seeds elsewhere; here it has `ch
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,43 @@ class Drawn(NamedTuple):
     puzzle_ids: np.ndarray  # (B,) int32 its identifier, 0 for padding
     real: int  # examples that are not padding, over all ranks
     groups_dealt: int = 0  # groups used so far in this iteration, this batch included
+
+
+@dataclass(eq=False)
+class Place:
+    """How far the endless order of batches has been dealt; `OfficialSampler` moves it on."""
+
+    choices: np.random.RandomState  # chooses among a puzzle's examples
+    number: int = 1  # of the iteration
+    dealt: int = 0  # groups used so far in this iteration
+    generator: np.random.Generator | None = None  # chooses puzzles; None before an iteration
+
+    def state(self) -> dict:
+        """The place as numbers, for `from_state`."""
+        bits = None if self.generator is None else self.generator.bit_generator.state
+        return {
+            "number": self.number,
+            "dealt": self.dealt,
+            "choices": _plain(self.choices.get_state(legacy=False)),
+            "generator": _plain(bits),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict) -> "Place":
+        """The place that `state` returned. Raises TypeError, ValueError or KeyError for others."""
+        choices, generator = np.random.RandomState(), None
+        choices.set_state(state["choices"])
+        if state["generator"] is not None:
+            generator = np.random.Generator(np.random.Philox())
+            generator.bit_generator.state = state["generator"]
+        return cls(choices, state["number"], state["dealt"], generator)
+
+
+def _plain(value):
+    """The state of a numpy generator without arrays, which a checkpoint must not hold."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +98,28 @@ class OfficialSampler:
 
     def batches(self, start: int = 0) -> Iterator[Drawn]:
         """Endless training batches from batch `start` on. Earlier ones are drawn and skipped."""
-        return islice(self._all_batches(), start, None)
+        return islice(self.batches_from(self.start()), start, None)
 
-    def _all_batches(self) -> Iterator[Drawn]:
-        choices = np.random.RandomState(self.choice_seed)
-        for number in count(1):
-            full = 0
-            for batch in self.iteration(number, choices):
+    def start(self) -> Place:
+        """The place before the first batch."""
+        return Place(np.random.RandomState(self.choice_seed))
+
+    def batches_from(self, place: Place) -> Iterator[Drawn]:
+        """Endless training batches from a place on, which is moved along with them."""
+        while True:
+            order, generator = self.group_order(place.number)
+            place.generator = place.generator or generator
+            full = place.dealt > 0
+            for batch in self._deal(order, place):
                 if len(batch.examples) == self.batch_size:
-                    full += 1
+                    full = True
                     yield self._share(batch)
             if not full:
                 raise UserError(
                     f"{self.epochs_per_iteration} epochs have too few examples for a batch of "
                     f"{self.batch_size}; use more epochs, or a smaller batch."
                 )
+            place.number, place.dealt, place.generator = place.number + 1, 0, None
 
     def group_order(self, number: int) -> tuple[np.ndarray, np.random.Generator]:
         """The order of the groups in iteration `number`, from 1, and the generator after it."""
@@ -89,22 +133,29 @@ class OfficialSampler:
 
         `choices` draws the examples of a puzzle.
         """
-        puzzle_starts, group_starts = self.arrays.puzzle_indices, self.arrays.group_indices
         order, generator = self.group_order(number)
+        return self._deal(order, Place(choices, number, 0, generator))
+
+    def _deal(self, order: np.ndarray, place: Place) -> Iterator[Drawn]:
+        """The batches of an iteration from a place on; a batch that is yielded moves it."""
+        puzzle_starts, group_starts = self.arrays.puzzle_indices, self.arrays.group_indices
         examples: list[np.ndarray] = []
         puzzles: list[int] = []
         room = self.batch_size
-        for dealt, group in enumerate(order, start=1):
-            puzzle = int(generator.integers(group_starts[group], group_starts[group + 1]))
+        for dealt in range(place.dealt + 1, len(order) + 1):
+            group = order[dealt - 1]
+            puzzle = int(place.generator.integers(group_starts[group], group_starts[group + 1]))
             first, last = puzzle_starts[puzzle], puzzle_starts[puzzle + 1]
             taken = min(int(last - first), room)
-            examples.append(first + choices.choice(last - first, taken, replace=False))
+            chosen = place.choices.choice(last - first, taken, replace=False)
+            examples.append(first + chosen)
             puzzles += [puzzle] * taken
             room -= taken
             if room == 0 or dealt == len(order):
-                chosen = np.array(puzzles)
-                identifiers = self.arrays.puzzle_identifiers[chosen]
-                yield Drawn(np.concatenate(examples), chosen, identifiers, len(chosen), dealt)
+                place.dealt = dealt
+                drawn = np.array(puzzles)
+                identifiers = self.arrays.puzzle_identifiers[drawn]
+                yield Drawn(np.concatenate(examples), drawn, identifiers, len(drawn), dealt)
                 examples, puzzles, room = [], [], self.batch_size
 
     def test_batches(self) -> Iterator[Drawn]:
@@ -141,7 +192,8 @@ class OfficialSampler:
 class OfficialDeck:
     """Gives the trainer the batches of `OfficialSampler`, in place of a `Deck`.
 
-    Consecutive batches are quick. To resume at a step, it draws all earlier batches again.
+    Consecutive batches are quick, and so is going on from a `state`. At any other step, it draws
+    all earlier batches again.
 
     Args:
         puzzles: the training split.
@@ -161,12 +213,24 @@ class OfficialDeck:
             starts if groups is None else groups.numpy(),
         )
         self.sampler = OfficialSampler(arrays, batch_size, seed, epochs)
-        self.next_step = 0
-        self.stream = self.sampler.batches()
+        self._go_on(0, self.sampler.start())
+
+    def _go_on(self, step: int, place: Place) -> None:
+        self.next_step, self.place = step, place
+        self.stream = self.sampler.batches_from(place)
 
     def rows(self, step: int) -> torch.Tensor:
         """The row numbers (batch_size,) of batch number `step`, from 0."""
         if step != self.next_step:
-            self.stream = self.sampler.batches(step)
+            self._go_on(step, self.sampler.start())
+            next(islice(self.stream, step, step), None)  # draws the earlier ones
         self.next_step = step + 1
         return torch.from_numpy(next(self.stream).examples)
+
+    def state(self) -> dict:
+        """The place after the latest batch, as numbers."""
+        return {"step": self.next_step} | self.place.state()
+
+    def load(self, state: dict) -> None:
+        """Go on from what `state` returned. Raises TypeError, ValueError or KeyError for others."""
+        self._go_on(state["step"], Place.from_state(state))

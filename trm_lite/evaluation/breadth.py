@@ -53,7 +53,7 @@ def residual(changes: Tensor, window: int = WINDOW) -> Tensor:
     A window of 0 means all. Without any change it is infinite.
     """
     if len(changes) == 0:
-        return torch.full(changes.shape[1:], torch.inf)
+        return torch.full(changes.shape[1:], torch.inf, device=changes.device)
     return changes[-window:].mean(0)
 
 

@@ -167,7 +167,7 @@ def evaluate(
             with `seed` + i.
         rules: also ask the puzzle's rules which answers are valid, if it has any.
     """
-    _check(model, puzzles)
+    check(model, puzzles)
     model.eval()
     puzzle = puzzles.puzzle
     parts: dict[str, list[Tensor]] = {}
@@ -175,30 +175,31 @@ def evaluate(
     share = len(batches) / ranks.size
     for start in batches[round(ranks.rank * share) : round((ranks.rank + 1) * share)]:
         batch = puzzles.batch(slice(start, start + batch_size)).to(model.device)
-        count, guise = len(batch.inputs), None
-        if guises:
-            guise = puzzle.symmetry(count, torch.Generator().manual_seed(seed + start))
-        seeds = range(seed + start, seed + start + count)
+        seeds = range(seed + start, seed + start + len(batch.inputs))
+        draws = torch.Generator().manual_seed(seeds[0])
+        guise = puzzle.symmetry(len(seeds), draws) if guises else None
         shaken = Noise(noise, seeds, noise_on, noise_every_step)
         with precision(model.device, bfloat16):
             steps_seen = list(observe(model, batch, steps, shaken, guise))
-        columns = stacked(steps_seen) | _graded(steps_seen, batch.labels)
+        said = torch.stack([step.tokens for step in steps_seen])  # (S, B, L)
+        columns = stacked(steps_seen) | graded(said, batch.labels)
         if keep_answers:
-            columns["answers"] = steps_seen[-1].tokens.to(puzzles.labels.dtype)
+            columns["answers"] = said[-1].to(puzzles.labels.dtype)
         if rules and puzzle is not None and puzzle.breaks is not None:
             columns |= _valid(steps_seen, puzzle, batch)
         for name, column in columns.items():
             parts.setdefault(name, []).append(column.cpu())
-    return _whole(ranks.gather_objects(parts))
+    return whole(ranks.gather_objects(parts))
 
 
-def _check(model: Network, puzzles: PuzzleSet) -> None:
+def check(model: Network, puzzles: PuzzleSet) -> None:
+    """Raise UserError unless there are puzzles, which the network can read."""
     if not len(puzzles):
         raise UserError("There are no puzzles to answer; give at least 1.")
     puzzles.check_fits(model.config)
 
 
-def _whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:
+def whole(parts: list[dict[str, list[Tensor]]]) -> Evaluation:
     """The evaluation of all puzzles, from what each process has of each batch."""
     parts = [said for said in parts if said]  # a process may have had no batch
     fields = {}
@@ -258,13 +259,13 @@ def observe(
             before = thought
 
 
-def _graded(steps: Sequence[Step], labels: Tensor) -> dict[str, Tensor]:
-    """The fields of an `Evaluation` that compare S steps with the labels (B, L), (S, B) each."""
-    graded = labels != IGNORE
-    right = [(step.tokens == labels) | ~graded for step in steps]
-    counts = graded.sum(-1)
-    cells = [((row & graded).sum(-1) / counts.clamp(min=1)).where(counts > 0, 1.0) for row in right]
-    return {"correct": torch.stack(right).all(-1), "cells": torch.stack(cells)}
+def graded(answers: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The fields of an `Evaluation` that compare answers (..., B, L) with labels (B, L)."""
+    asked = labels != IGNORE
+    right = (answers == labels) | ~asked
+    counts = asked.sum(-1)
+    shares = (right & asked).sum(-1) / counts.clamp(min=1)
+    return {"correct": right.all(-1), "cells": shares.where(counts > 0, 1.0)}
 
 
 def _valid(steps: Sequence[Step], puzzle: Puzzle, batch: Batch) -> dict[str, Tensor]:
@@ -288,10 +289,13 @@ def keeps_rules(puzzle: Puzzle, batch: Batch, answers: Tensor) -> Tensor:
     """
     graded = batch.labels != IGNORE
     answers = torch.where(graded, answers, 0)
-    valid = ((answers == batch.labels) | ~graded).all(-1).cpu()
+    right = (answers == batch.labels) | ~graded
+    # A GPU is asked once, for all that is needed.
+    inputs, answers, right = torch.stack((batch.inputs, answers, right.to(answers))).cpu()
+    valid = right.bool().all(-1)
     asked = (~valid).nonzero()[:, 0]
     if len(asked):
-        parts = (part.cpu()[asked].numpy().astype(puzzle.dtype) for part in (batch.inputs, answers))
+        parts = (part[asked].numpy().astype(puzzle.dtype) for part in (inputs, answers))
         valid[asked] = torch.from_numpy(~puzzle.broken(*parts).any(-1))
     return valid
 

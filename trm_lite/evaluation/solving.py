@@ -1,9 +1,8 @@
 """Solve any boards with a trained network, and check every answer against the rules."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from trm_lite.common.choices import Choice
 from trm_lite.common.device import precision
 from trm_lite.common.errors import PuzzleError, UserError
+from trm_lite.common.texts import text_lines
 from trm_lite.data.dataset import Batch
 from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
@@ -21,13 +21,17 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
-from trm_lite.thinking import Noise, answer, seeded
+from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_csv, read_table
+from trm_lite.thinking import Asked, Moment, Noise, in_slots, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
 BATCH = 256  # boards in the network at once
 # The halt logit at which to stop. On validation puzzles, stopping at 0 is often too early.
 HALT_ABOVE = 4.0
 NOISE = 0.5  # standard deviation of the noise with which further attempts start
+
+
+Undo = Callable[[Tensor], Tensor] | None
 
 
 class Solved(NamedTuple):
@@ -95,27 +99,40 @@ def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]]
     """
     good: list[tuple[int, np.ndarray]] = []
     bad: list[Unread] = []
-    for line, board in _board_texts(text, puzzle):
-        try:
-            if puzzle.shape[0] > 1 and len(board) != puzzle.length:
-                rows, columns = puzzle.shape
-                raise PuzzleError(
-                    f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines "
-                    f"of {columns}, but this one has {len(board)}."
-                )
-            good.append((line, puzzle.encode(board)))
-        except PuzzleError as error:
-            bad.append(Unread(line, str(error)))
+    in_csv = is_csv(text_lines(text)) or text.split("\n")[0].strip() == "question"
+    texts = _in_csv(text) if in_csv else _in_lines(text, puzzle)
+    try:
+        for line, board in texts:
+            try:
+                good.append((line, _encoded(board, puzzle)))
+            except PuzzleError as error:
+                bad.append(Unread(line, str(error)))
+    except CsvProblem as error:
+        bad.append(Unread(error.line, f"T{error.problem[1:]}."))
     return good, bad
 
 
-def _board_texts(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
+def _encoded(board: str, puzzle: Puzzle) -> np.ndarray:
+    """The tokens of a board. Raises PuzzleError if it has another shape or unknown characters."""
+    if puzzle.shape[0] > 1 and len(board) != puzzle.length:
+        rows, columns = puzzle.shape
+        raise PuzzleError(
+            f"A board of '{puzzle.name}' has {puzzle.length} characters, or {rows} lines of "
+            f"{columns}, but this one has {len(board)}."
+        )
+    return puzzle.encode(board)
+
+
+def _in_csv(text: str) -> Iterator[tuple[int, str]]:
+    """The questions of a CSV text, with their line numbers. Raises CsvProblem."""
+    table = read_table(text_lines(text))
+    place = table.places["question"]
+    yield from ((line, fields[place] if place < len(fields) else "") for line, fields in table.rows)
+
+
+def _in_lines(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:
     """The texts that should each be a board, with their line numbers."""
     lines = text.splitlines()
-    if lines and "question" in lines[0].split(","):
-        rows = csv.DictReader(io.StringIO(text))
-        yield from ((rows.line_num, row["question"] or "") for row in rows)
-        return
     if " " not in puzzle.tokens:
         lines = ["".join(line.split()) for line in lines]
     high, wide = puzzle.shape
@@ -163,16 +180,14 @@ def solve_boards(
         )
     puzzle = puzzle_of(model)
     puzzle.check_tokens(questions)
+    if choose == "rules":
+        with seeded(model, seed):
+            return tried_answers(model, questions, max_steps, tries, halt_above, seed)
     solved: list[Solved] = []
-    generator = torch.Generator().manual_seed(seed)
     starts = range(0, len(questions), BATCH)
     for start in tqdm(starts, desc="thinking", unit="batch", disable=len(starts) < 2, leave=False):
         part = questions[start : start + BATCH]
-        if choose != "rules":
-            solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
-            continue
-        with seeded(model, seed + start):
-            solved += tried_answers(model, part, max_steps, tries, halt_above, generator)
+        solved += chosen_answers(model, part, max_steps, tries, choose, seed + start)
     return solved
 
 
@@ -182,21 +197,89 @@ def tried_answers(
     max_steps: int,
     tries: int,
     halt_above: float | None,
-    generator: torch.Generator,
+    seed: int,
 ) -> list[Solved]:
     """Let a network try each question until an answer keeps the rules, in a new way each time.
 
-    The arguments are those of `solve_boards`; `generator` draws guises or noise.
+    All attempts share the same slots, so that the batch stays full. The arguments are those of
+    `solve_boards`.
     """
-    answers = attempt(model, questions, max_steps, halt_above)
-    for _ in range(tries - 1):
-        left = [row for row, said in enumerate(answers) if said.solved is False]
-        if not left:
-            break
-        again = attempt(model, questions[left], max_steps, halt_above, generator)
-        for row, said in zip(left, again, strict=True):
-            answers[row] = answers[row].then(said)
-    return answers
+    attempts = Attempts(model, questions, tries, seed)
+    how = {"max_steps": max_steps, "halt_above": halt_above, "slots": BATCH}
+    count = len(questions)
+    bar = tqdm(total=count, desc="solving", unit="board", disable=count <= BATCH, leave=False)
+    with bar, precision(model.device, bfloat16=True):
+        for moment in in_slots(model, attempts.queue, **how):
+            bar.update(attempts.take(moment))
+    return attempts.answers
+
+
+class Attempts:
+    """Attempts at questions in slots: the waiting ones, and the best answers so far.
+
+    A question that is not solved gets as many further attempts at once as it has had already, so
+    that a hard one does not think alone for long. An attempt does not depend on the other
+    questions, unless the network itself draws.
+
+    Args:
+        model: the network.
+        questions: (N, L) tokens.
+        tries: the most attempts per question.
+        seed: seed of guises and noise.
+    """
+
+    def __init__(self, model: Reasoner, questions: np.ndarray, tries: int, seed: int):
+        self.model, self.questions, self.tries, self.seed = model, questions, tries, seed
+        self.puzzle = puzzle_of(model)
+        self.boards = torch.from_numpy(questions).long()
+        self.queue = deque(Asked(row, board) for row, board in enumerate(self.boards))
+        # For each attempt, the row of its question, and what takes its guise back.
+        self.made: list[tuple[int, Undo]] = [(row, None) for row in range(len(questions))]
+        self.asked = [1] * len(questions)  # attempts asked for
+        self.answers: list[Solved | None] = [None] * len(questions)
+
+    def take(self, moment: Moment) -> int:
+        """Check the answers that came to an end; where they are wrong, further attempts wait next.
+
+        Returns how many questions are done with.
+        """
+        ended = moment.halted.nonzero()[:, 0]
+        if not len(ended):
+            return 0
+        made = [self.made[ticket] for ticket in moment.tickets[ended].tolist()]
+        rows = [row for row, _ in made]
+        said = moment.thought.logits[ended].argmax(-1).cpu()
+        for place, (_, undo) in enumerate(made):
+            if undo is not None:
+                said[place] = undo(said[place, None])[0]
+        sure = moment.thought.halt_logit[ended].sigmoid()
+        found = _checked(self.puzzle, self.questions[rows], said, moment.steps[ended], sure)
+        return sum(self._keep(*answer) for answer in zip(rows, found, strict=True))
+
+    def _keep(self, row: int, found: Solved) -> bool:
+        """Keep an answer if it is the best so far; returns whether the question is done with."""
+        before = self.answers[row]
+        best = self.answers[row] = before.then(found) if before else found
+        if best.tries < self.asked[row]:
+            return False  # others are still under way
+        if best.solved is not False or best.tries == self.tries:
+            return True
+        for _ in range(min(best.tries, self.tries - best.tries)):
+            self._ask_again(row)
+        return False
+
+    def _ask_again(self, row: int) -> None:
+        """Let a question wait for a further attempt, in another guise or from a noisy start."""
+        seed = self.seed + row + 1_000_003 * self.asked[row]
+        board, start, undo = self.boards[row, None], None, None
+        if self.puzzle.symmetry is not None:
+            show, undo = self.puzzle.symmetry(1, torch.Generator().manual_seed(seed))
+            board = show(board)
+        else:
+            start = Noise(NOISE, [seed]).disturb(self.model.initial_latents(1), 1)
+        self.queue.append(Asked(len(self.made), board[0], start=start))
+        self.made.append((row, undo))
+        self.asked[row] += 1
 
 
 def chosen_answers(
@@ -228,33 +311,6 @@ def chosen_answers(
     confidence = parts["halt_logits"][chosen, -1, rows].sigmoid()
     answers = torch.stack(said)[chosen, rows]
     return _checked(puzzle, questions, answers, [max_steps * tries] * count, confidence, tries)
-
-
-def attempt(
-    model: Reasoner,
-    questions: np.ndarray,
-    max_steps: int,
-    halt_above: float | None,
-    generator: torch.Generator | None = None,
-) -> list[Solved]:
-    """Let a network answer each of `questions` (B, L) once; for the arguments see `solve_boards`.
-
-    With a `generator`, the network sees them under random symmetries or starts with noise.
-    """
-    puzzle, count = puzzle_of(model), len(questions)
-    tokens, start, undo = torch.from_numpy(questions).long(), None, None
-    if generator is not None and puzzle.symmetry is not None:
-        show, undo = puzzle.symmetry(count, generator)
-        tokens = show(tokens)
-    elif generator is not None:
-        seeds = torch.randint(2**31, (count,), generator=generator).tolist()
-        start = Noise(NOISE, seeds).disturb(model.initial_latents(count), 1)
-    with precision(model.device, bfloat16=True):
-        result = answer(
-            model, tokens.to(model.device), max_steps=max_steps, halt_above=halt_above, start=start
-        )
-    said = result.tokens if undo is None else undo(result.tokens)
-    return _checked(puzzle, questions, said, result.steps, result.confidence)
 
 
 def _checked(

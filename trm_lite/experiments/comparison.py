@@ -18,14 +18,13 @@ import torch
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData
-from trm_lite.evaluation.scoring import evaluate
 from trm_lite.experiments import year_after
+from trm_lite.experiments.comparison_tests import NOTHING, Further, paired, test_trainer
 from trm_lite.experiments.presets import get_preset, is_own, variant
 from trm_lite.nets.weights import load_weights, save_weights
 from trm_lite.training.flops import step_flops
 from trm_lite.training.recipe import Preset, from_dict, replace
 from trm_lite.training.token_trainer import trainer_for
-from trm_lite.training.trainer import Trainer
 
 BASE = "sudoku-6x6"  # the preset that sets the steps and the compute of all rows
 SOLVERS_STEPS = "tokens-scratch"  # the row that needs a solver, which is part of few puzzles
@@ -54,9 +53,11 @@ def compare(
     seeds: int = 3,
     test: int = 1000,
     results: Path | None = None,
-    compile: bool = False,
+    device: str = "cpu",
+    compile: bool | None = None,
     ship: Path | None = None,
     equal_compute: bool = True,
+    further: Further = NOTHING,
     **changes,
 ) -> dict | None:
     """Train and test every row with every seed; returns the table, or None if interrupted.
@@ -66,8 +67,10 @@ def compare(
     Args:
         base: the preset whose variants `rows` are compared.
         results: file for the table; results.json in `folder` if None.
+        device: see `Learner`, like `compile`.
         ship: folder for the weights of seed 0, in half precision.
         equal_compute: also train each row to equal compute.
+        further: how else to test each row.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
     if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
@@ -76,7 +79,7 @@ def compare(
     presets = {row: replace(variant(base, row), **changes) for row in rows}
     budget = step_flops(reference) * reference.recipe.steps
     reference.data.build()  # once, before the first row
-    table = _table(reference, budget, presets)
+    table, how = _table(reference, budget, presets), {"device": device, "compile": compile}
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():
             file = folder / f"{row}-seed{seed}.json"
@@ -86,7 +89,7 @@ def compare(
                 ends = {"equal_steps": reference.recipe.steps}
                 if equal_compute:
                     ends["equal_compute"] = max(1, round(budget / step_flops(run)))
-                measured = run_row(run, ends, folder / file.stem, compile)
+                measured = run_row(run, ends, folder / file.stem, further, **how)
                 if measured is None:
                     return None
                 write_atomically(file, json.dumps(measured).encode())
@@ -130,14 +133,17 @@ def _unplaced(preset: Preset) -> Preset:
     return dataclasses.replace(preset, data=preset.data.unplaced())
 
 
-def run_row(preset: Preset, ends: dict[str, int], folder: Path, compile: bool) -> dict | None:
+def run_row(
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further = NOTHING, **how
+) -> dict | None:
     """Train one row to its ends, and test it at each; None if interrupted.
 
     Args:
         preset: the row.
         ends: optimiser steps at each end, by its name.
         folder: where to keep the run.
-        compile: use torch.compile.
+        further: how else to test it.
+        how: device and compile, see `Learner`.
     """
     cost = step_flops(preset)
     torch.compiler.reset()  # torch limits the variants of a compiled function, and each row is one
@@ -149,7 +155,7 @@ def run_row(preset: Preset, ends: dict[str, int], folder: Path, compile: bool) -
     measured["seconds"] = 0.0
     for name, part in runs.items():
         run = replace(preset, steps=max(part.values()))
-        tested = _train_to_ends(run, part, folder / name, compile)
+        tested = _train_to_ends(run, part, folder / name, further, **how)
         if tested is None:
             return None
         measured["seconds"] += tested.pop("seconds")
@@ -158,10 +164,10 @@ def run_row(preset: Preset, ends: dict[str, int], folder: Path, compile: bool) -
 
 
 def _train_to_ends(
-    preset: Preset, ends: dict[str, int], folder: Path, compile: bool
+    preset: Preset, ends: dict[str, int], folder: Path, further: Further, **how
 ) -> dict | None:
     """Train one run and test it at each of its ends, which are optimiser steps by name."""
-    trainer = trainer_for(preset, folder=folder, device="cpu", compile=compile)
+    trainer = trainer_for(preset, folder=folder, **how)
     measured: dict = {}
     tested: dict = {}  # results at the latest end; for TRM, the two ends are the same
     for name, steps in sorted(ends.items(), key=lambda end: end[1]):
@@ -170,31 +176,11 @@ def _train_to_ends(
             if steps != trainer.steps_done or not tested:
                 if not trainer.train(steps):
                     return None
-                tested = test_trainer(trainer)
+                tested = test_trainer(trainer, further)
             write_atomically(kept, json.dumps(tested).encode())
         measured[name] = {"steps": steps} | json.loads(kept.read_text())
     measured["seconds"] = trainer.seconds
     return measured
-
-
-def test_trainer(trainer: Trainer) -> dict:
-    """Test a trainer's present weights on its test puzzles, both averaged (EMA) and raw."""
-    steps = trainer.recipe.max_steps
-    result = {}
-    for name, model in (("ema", trainer.ema.module), ("raw", trainer.model)):
-        seen = evaluate(model, trainer.splits.test, steps=steps, rules=True)
-        halting, mean_steps = seen.when_halting()
-        result[name] = {
-            "puzzles": seen.correct.shape[1],
-            "correct_by_step": seen.correct.sum(1).tolist(),
-            "cells": seen.cells[-1].mean().item(),
-            "exact_when_halting": halting.value,
-            "steps_when_halting": mean_steps,
-        }
-        if seen.valid is not None:
-            result[name]["any_valid"] = seen.valid.float().mean().item()
-            result[name]["any_valid_when_halting"] = seen.valid_when_halting.float().mean().item()
-    return result
 
 
 def mean_over_seeds(values: list[float]) -> str:
@@ -223,14 +209,48 @@ def as_text(table: dict) -> str:
             for name, row in table["rows"].items()
         }
         lines = [
-            {"row": name, "parameters": f"{table['rows'][name]['parameters']:,}"} | _figures(runs)
+            {"row": name, "parameters": f"{table['rows'][name]['parameters']:,}"}
+            | _figures(runs)
+            | _against(runs, rows.get(TRM, []))
             for name, runs in rows.items()
             if runs
         ]
         if lines:
-            cells = [tuple(line.values()) for line in lines]
-            parts += [title, columns(cells, tuple(lines[0]), align="<>>")]
+            parts += [title, _columns(lines)]
+        deep = [{"row": name} | _further_figures(runs) for name, runs in rows.items() if runs]
+        if deep and len(deep[0]) > 1:
+            parts += [f"{title}: deeper and broader thoughts", _columns(deep)]
     return "\n\n".join(parts)
+
+
+def _columns(lines: list[dict[str, str]]) -> str:
+    heads = list(dict.fromkeys(head for line in lines for head in line))
+    return columns([[line.get(head, "") for head in heads] for line in lines], heads, align="<>>")
+
+
+def _against(runs: list[dict], trm: list[dict]) -> dict[str, str]:
+    """How a row differs from TRM on the same puzzles, over all seeds that both have."""
+    pairs = [
+        (run["ema"]["solved"], other["ema"]["solved"])
+        for run, other in zip(runs, trm, strict=False)
+        if run is not other and "solved" in run["ema"] and "solved" in other["ema"]
+    ]
+    if not pairs:
+        return {}
+    more, fewer, chance = paired(pairs)
+    return {"only it / only TRM": f"{more:,} / {fewer:,}, p = {chance:.2g}"}
+
+
+def _further_figures(runs: list[dict]) -> dict[str, str]:
+    """The figures of a row at other depths and with several attempts, in per cent."""
+    deep = [run["further"] for run in runs if "further" in run]
+    figures = {}
+    for depth in deep[0]["exact"] if deep else ():
+        figures[f"D = {depth}"] = mean_over_seeds([seen["exact"][depth] for seen in deep])
+    for choice in deep[0]["exact_by_choice"] if deep else ():
+        values = [seen["exact_by_choice"][choice] for seen in deep]
+        figures[f"{deep[0]['tries']} attempts, {choice}"] = mean_over_seeds(values)
+    return figures
 
 
 def _figures(runs: list[dict]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch._subclasses import FakeTensorMode
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
@@ -106,7 +107,7 @@ def memory(preset: Preset) -> Memory:
     return Memory(
         weights=(5 * 4 + 2 * recipe.bfloat16) * config.parameters,
         puzzles=4 * config.puzzle_table_size,
-        slots=2 * 4 * recipe.batch_size * config.latent_size,
+        slots=2 * (2 if recipe.bfloat16_carry else 4) * recipe.batch_size * config.latent_size,
         example=kept,
         example_recomputed=inputs_alone + one_application,
     )
@@ -125,8 +126,10 @@ def peak_bytes(run: Callable[[], object]) -> int:
     return max(accumulate((event["args"]["Bytes"] for event in changes), initial=0))
 
 
-def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -> int:
-    """Measure the peak memory, in bytes, of a real training step on the CPU.
+def measured_memory(
+    preset: Preset, micro_batch: int, recompute: bool = False, device: str = "cpu"
+) -> int:
+    """Measure the peak memory, in bytes, of a real training step on the CPU or an NVIDIA GPU.
 
     The boards are random tokens. All slots take up their memory, before and after the step, but
     only the first micro-batch is computed: the others would take time and use the same memory
@@ -137,7 +140,11 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
         preset: the experiment.
         micro_batch: slots in the network at once.
         recompute: see `Stack`.
+        device: see `pick_device`.
     """
+    place = pick_device(device)
+    if place.type == "mps":
+        raise UserError("Memory cannot be measured on a Mac's GPU; choose another.", "device")
     if isinstance(preset.model, AutoregressiveConfig | RSMConfig):
         raise UserError(
             f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
@@ -151,18 +158,26 @@ def measured_memory(preset: Preset, micro_batch: int, recompute: bool = False) -
         trainer = trainer_for(
             preset,
             splits=Splits(puzzles, puzzles, puzzles),
-            device="cpu",
+            device=device,
+            compile=False,
             progress=False,
             micro_batch=micro_batch,
             recompute=recompute,
         )
-        fresh = puzzles.batch(slice(None))
+        fresh = puzzles.batch(slice(None)).to(place)
         carry = refill(trainer.model, trainer.carry, fresh)
         rest = slice(micro_batch, None)
         thought = [torch.empty_like(latent[rest]) for latent in carry.latents]  # noqa: F841
         trainer.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=preset.recipe.bfloat16):
-            trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
+        if place.type == "cpu":  # as on a GPU, though this CPU may prefer another format
+            bfloat16 = preset.recipe.bfloat16
+            trainer.precision = lambda: torch.autocast("cpu", torch.bfloat16, bfloat16)
+        trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
         trainer.update_weights()
 
-    return peak_bytes(first_part_of_a_step)
+    if place.type == "cpu":
+        return peak_bytes(first_part_of_a_step)
+    torch.cuda.reset_peak_memory_stats(place)
+    before = torch.cuda.memory_allocated(place)
+    first_part_of_a_step()
+    return torch.cuda.max_memory_allocated(place) - before

@@ -30,15 +30,20 @@ class GPU(NamedTuple):
 
     memory: float  # GB
     teraflops: float  # 10^12 operations per second
+    bandwidth: float  # GB per second, between the memory and the chip
+    bfloat16: bool = True  # whether it has units for it
 
 
 GPUS = {
-    "T4": GPU(16, 8.1),
-    "L4": GPU(24, 121.0),
-    "RTX 4090": GPU(24, 165.2),
-    "L40S": GPU(48, 362.0),
-    "A100": GPU(80, 312.0),
-    "H100": GPU(80, 989.0),
+    "T4": GPU(16, 8.1, 320, bfloat16=False),
+    "L4": GPU(24, 121.0, 300),
+    "RTX 4090": GPU(24, 165.2, 1_008),
+    "RTX 5090": GPU(32, 209.5, 1_792),
+    "L40S": GPU(48, 362.0, 864),
+    "A100": GPU(80, 312.0, 2_039),
+    "H100": GPU(80, 989.0, 3_350),
+    "H200": GPU(141, 989.0, 4_800),
+    "B200": GPU(180, 2_250.0, 7_700),
 }
 
 # How long the authors trained at most (arXiv 2510.04871, section 5), by the beginning of a
@@ -48,6 +53,7 @@ AUTHORS_RUNS = {
     "maze-hard": ("maze-hard", "L40S", 4, 24.0),
     "arc-agi": ("arc-agi-1", "H100", 4, 72.0),
 }
+MEASURED = {"cpu": "this CPU"}
 USABLE = 0.8  # share of a card's memory; the rest is lost to fragmentation and other programs
 GOOD_SHARE = 0.35  # share of the peak rate that a run reaches: an assumption, not measured
 # Bytes per example on disk, beside its tokens: identifier, two starts and rating.
@@ -146,15 +152,22 @@ def get_gpus(name: str | None) -> dict[str, GPU]:
     raise UserError(f"There are no figures for the GPU '{name}'; choose {', '.join(GPUS)}.")
 
 
-def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bool = False) -> dict:
+def plan(
+    preset: Preset,
+    gpu: str | None = None,
+    measure: int = 0,
+    recompute: bool = False,
+    device: str = "cpu",
+) -> dict:
     """Predict the cost of a run; returns all the figures that `plan_text` prints.
 
     Args:
         preset: the experiment.
         gpu: name of one GPU; None for all.
-        measure: measure the real memory of a micro-batch of so many slots on this CPU, beside the
-            prediction; 0 does not.
+        measure: measure the real memory of a micro-batch of so many slots, beside the prediction;
+            0 does not.
         recompute: measure with recomputing.
+        device: where to measure.
     """
     gpus, needs, recipe = get_gpus(gpu), memory(preset), preset.recipe
     benchmark = benchmark_of(preset)
@@ -191,7 +204,8 @@ def plan(preset: Preset, gpu: str | None = None, measure: int = 0, recompute: bo
             "micro_batch": measure,
             "recompute": recompute,
             "planned_bytes": needs.fixed + measure * example,
-            "bytes": measured_memory(preset, measure, recompute),
+            "device": device,
+            "bytes": measured_memory(preset, measure, recompute, device),
         }
     return figures
 
@@ -208,7 +222,7 @@ def plan_text(figures: dict) -> str:
     if "measured" in figures:
         seen = figures["measured"]
         lines.append(
-            f"  measured on this CPU at {seen['micro_batch']}"
+            f"  measured on {MEASURED.get(seen['device'], seen['device'])} at {seen['micro_batch']}"
             f"{', recomputing' if seen['recompute'] else ''}: {in_words(seen['bytes'])}, "
             f"planned {in_words(seen['planned_bytes'])}"
         )

@@ -190,7 +190,7 @@ MINI_ARC = Preset(
 
 FAST = Preset(  # the settings of nano-trm, a re-implementation
     "sudoku-extreme-fast",
-    "TRM without puzzle positions, with AdamW and clipping; use --compile",
+    "TRM without puzzle positions, with AdamW and clipping",
     BuiltData(paper.SUDOKU.name),
     TRMConfig(prefix_len=0),
     Recipe(steps=50_000, optimizer="adamw", clip_norm=1.0),

@@ -171,4 +171,6 @@ def _choose(scores: Tensor, temperature: float, generator: torch.Generator | Non
     if temperature <= 0:
         return scores.argmax(-1)
     chances = (scores / temperature).softmax(-1)
-    return torch.multinomial(chances, 1, generator=generator)[:, 0]
+    if generator is not None:  # which may be of another device than the network
+        chances = chances.to(generator.device)
+    return torch.multinomial(chances, 1, generator=generator)[:, 0].to(scores.device)

@@ -93,13 +93,15 @@ def puzzle_of(network: Network) -> Puzzle:
     return puzzle
 
 
-class _Uninitialised(TorchFunctionMode):
+class Uninitialised(TorchFunctionMode):
     """Leaves out the initialisation of weights."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Call `func`, unless it initialises; see `TorchFunctionMode`."""
         if getattr(func, "__module__", None) == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
+        if func is torch.Tensor.__bool__:  # whether a truncated normal number is out of its bounds
+            return False
         return func(*args, **(kwargs or {}))
 
 
@@ -109,5 +111,5 @@ def shapes(config: NetConfig) -> dict[str, torch.Size]:
     An untrusted file can thus be compared with its configuration before it takes any memory.
     Initialisation is left out, because on the meta device it imports a compiler, in a second.
     """
-    with torch.device("meta"), _Uninitialised():
+    with torch.device("meta"), Uninitialised():
         return {name: tensor.shape for name, tensor in build_network(config).state_dict().items()}

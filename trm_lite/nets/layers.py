@@ -6,6 +6,7 @@ Sizes: B batch, L length (including the puzzle prefix), D hidden size, H heads.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,18 @@ def truncated_normal_(
     return nn.init.trunc_normal_(tensor, std=sigma, a=-2 * sigma, b=2 * sigma, generator=generator)
 
 
+def truncated_normal(
+    shape: Sequence[int], device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    """Numbers of that distribution with standard deviation 1, made without a wait on a GPU.
+
+    `truncated_normal_` draws until all numbers are within the bounds, and looks each time.
+    """
+    share = math.erf(2**0.5)  # of a normal distribution within two sigmas
+    even = torch.rand(shape, device=device, generator=generator) * 2 - 1
+    return TRUNCATION_STD_CORRECTION * 2**0.5 * torch.erfinv(share * even)
+
+
 def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
     """Divide `x` by the root mean square over its last axis, (..., D) -> (..., D).
 
@@ -40,12 +53,18 @@ def rms_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
 class Linear(nn.Linear):
     """A linear layer without bias, initialised from a truncated normal of std 1/sqrt(fan_in)."""
 
+    cast: Tensor | None = None  # the weight in another format, see `weights_cast_once`
+
     def __init__(self, in_features: int, out_features: int):
         super().__init__(in_features, out_features, bias=False)
 
     def reset_parameters(self) -> None:
         """Initialise the weight; PyTorch calls this when the layer is made."""
         truncated_normal_(self.weight, std=self.in_features**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply by the weight, (..., in_features) -> (..., out_features)."""
+        return F.linear(x, self.weight if self.cast is None else self.cast)
 
 
 class SwiGLU(nn.Module):

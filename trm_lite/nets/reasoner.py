@@ -148,6 +148,14 @@ class Reasoner(nn.Module):
         """The device that the weights are on."""
         return self.y_init.device
 
+    def carry_in(self, dtype: torch.dtype) -> None:
+        """Keep latents, question and the sums in the blocks in another format from now on.
+
+        The format of the initial latents decides. In bfloat16 everything is rounded where the
+        authors' code rounds it; matrix products must then be in bfloat16 too, see `precision`.
+        """
+        self.y_init, self.z_init = self.y_init.to(dtype), self.z_init.to(dtype)
+
     @property
     def draws(self) -> bool:
         """Whether its thoughts are random, so that two about the same puzzle differ."""
@@ -175,8 +183,9 @@ class Reasoner(nn.Module):
         if puzzle_ids is None:
             puzzle_ids = torch.zeros(len(inputs), dtype=torch.long, device=inputs.device)
         x = torch.cat((self.puzzle_embedding(puzzle_ids), self.token_embedding(inputs)), dim=1)
+        x = x.to(self.y_init.dtype)
         if self.position_embedding is not None:
-            x = 0.5**0.5 * (x + self.position_embedding.weight)
+            x = 0.5**0.5 * (x + self.position_embedding.weight.to(x.dtype))
         return self.config.hidden_size**0.5 * x
 
     def recurse(self, x: Tensor, latents: Latents) -> Latents:

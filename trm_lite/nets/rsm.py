@@ -36,6 +36,8 @@ class FeatureNormMixer(TokenMixer):
 class RSM(TRM):
     """The Recursive Stem Model. `forward` is one outer step, so it can think on as a TRM does."""
 
+    hot = "net.apply_blocks"  # whole thoughts get longer, and each length would be compiled anew
+
     def __init__(self, config: RSMConfig):
         super().__init__(config)
         if config.mixing == "mlp":

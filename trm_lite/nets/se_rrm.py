@@ -120,7 +120,8 @@ class SERRM(Reasoner):
         if config.positions == "learned":
             x = x + self.position_embedding
         cells = self.of_all_symbols("special_cells", self.symbol_cells)
-        return torch.cat((x, cells.expand(len(inputs), -1, -1, -1)), dim=2)
+        x = torch.cat((x, cells.expand(len(inputs), -1, -1, -1)), dim=2)
+        return x.to(self.y_init.dtype)
 
     def recurse(self, x: Tensor, latents: Latents) -> Latents:
         """Apply the network `loops` times to the state and the question x (B, K, L + A, D)."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trm_lite.nets.configs import TRMConfig
-from trm_lite.nets.layers import Stack, truncated_normal_
+from trm_lite.nets.layers import Stack, truncated_normal, truncated_normal_
 from trm_lite.nets.reasoner import Latents, Reasoner, build_stack
 
 
@@ -56,19 +56,22 @@ class TRM(Reasoner):
         if config.noise == 0:
             return ()
         shape = (config.applications, batch_size, config.length, config.hidden_size)
-        return (torch.randn(shape, device=self.device, generator=self.generator),)
+        noise = torch.randn(shape, device=self.device, generator=self.generator)
+        return (noise.to(self.y_init.dtype),)
 
     def initial_latents(self, batch_size: int, needed: Tensor | None = None) -> Latents:
         """The latents y and z before the first step: the same everywhere, or drawn anew."""
         if not self.config.random_start:
             return super().initial_latents(batch_size)
-        return Latents(*self.draw_start(batch_size, needed))
+        return Latents(*self.draw_start(batch_size, needed).to(self.y_init.dtype))
 
     def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
         """Random y and z (2, B, P + L, D): truncated normal numbers of standard deviation 1."""
-        start = torch.zeros(2, batch_size, self.config.length, self.config.hidden_size,
-                            device=self.device)  # fmt: skip
-        if needed is None or self.device.type != "cpu":  # a GPU would have to wait for the rows
+        shape = (2, batch_size, self.config.length, self.config.hidden_size)
+        if self.device.type != "cpu":
+            return truncated_normal(shape, self.device, self.generator)
+        start = torch.zeros(shape)
+        if needed is None:
             return truncated_normal_(start, std=1.0, generator=self.generator)
         start[:, needed] = truncated_normal_(start[:, needed], 1.0, self.generator)
         return start

@@ -41,6 +41,13 @@ class Check(NamedTuple):
         return self.deviation <= self.tolerance
 
 
+def exactly(value) -> Tensor:
+    """A number, or a tensor of any device, in float64 on the CPU; a Mac's GPU has no float64."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+    return torch.as_tensor(value, dtype=torch.float64)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file; UserError if it cannot be read, or is too large."""
     parts = zip_parts(path)
@@ -89,6 +96,7 @@ class Golden:
         self.unread = set(self.arrays)
         self.checks: list[Check] = []
         self.prefix = ""  # of the names, in a part of a file
+        self.device = torch.device("cpu")  # where batches go, to be computed with
 
     def under(self, prefix: str) -> "Golden":
         """The arrays whose names begin with `prefix`, called without it; the checks are shared."""
@@ -131,7 +139,7 @@ class Golden:
         if name not in self.arrays:
             return
         theirs = self[name].double()
-        ours = torch.as_tensor(ours, dtype=torch.float64).detach().cpu()
+        ours = exactly(ours)
         if ours.shape != theirs.shape:
             deviation = math.inf
         elif theirs.numel() == 0:
@@ -153,7 +161,7 @@ class Golden:
             preds, scores = self[f"{name}/preds"], self[f"{name}/logits"]
             top = (scores[-1] if scores.dim() > preds.dim() + 1 else scores).topk(2, dim=-1).values
             clear = top[..., 0] - top[..., 1] > 2 * tolerance
-            self.add(f"{name}/preds", float(((best != preds) & clear).sum()), EXACT)
+            self.add(f"{name}/preds", float(((best.cpu() != preds) & clear).sum()), EXACT)
 
     def check_text(self, name: str, ours: str) -> None:
         """Compare a text; does nothing if the file does not have it."""
@@ -173,4 +181,4 @@ class Golden:
             raise ValueError(f"{prefix}inputs are {tuple(batch.inputs.shape)}")
         if batch.inputs.numel() > LARGEST_BATCH or batch.puzzle_ids.shape != batch.inputs.shape[:1]:
             raise ValueError(f"{prefix}puzzle_identifiers are {tuple(batch.puzzle_ids.shape)}")
-        return batch
+        return batch.to(self.device)

@@ -4,7 +4,7 @@ import torch
 
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.official.checkpoints import places
-from trm_lite.official.golden import EXACT, GRADIENT, Golden
+from trm_lite.official.golden import EXACT, GRADIENT, Golden, exactly
 
 
 def check_gradients(golden: Golden, place: str, model: Reasoner, prefix: str) -> None:
@@ -29,5 +29,5 @@ def check_gradients(golden: Golden, place: str, model: Reasoner, prefix: str) ->
         if ours.name in gradients:
             gradient = gradients[ours.name]
             golden.check(f"{place}grad/{prefix}{theirs}", gradient, GRADIENT, relative=True)
-            norm = gradient.double().norm()
+            norm = exactly(gradient).norm()
             golden.check(f"{place}grad_l2/{prefix}{theirs}", norm, GRADIENT, relative=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.common.tables import columns
 from trm_lite.nets.configs import RSMConfig
@@ -22,7 +23,7 @@ from trm_lite.nets.reasoner import Latents
 from trm_lite.official import checkpoints as official
 from trm_lite.official import eqr, rsm, se_rrm, urm
 from trm_lite.official.config import config_from_settings
-from trm_lite.official.golden import EXACT, LATENT, OUTPUT, RATE, WEIGHTS, Golden
+from trm_lite.official.golden import EXACT, LATENT, OUTPUT, RATE, WEIGHTS, Golden, exactly
 from trm_lite.official.gradients import check_gradients
 from trm_lite.official.metrics import check_metrics, latent_metrics, metrics
 from trm_lite.official.replay import Replay
@@ -33,14 +34,15 @@ from trm_lite.thinking import Carry, refill, think, worth_of_going_on
 from trm_lite.training.losses import step_loss
 
 
-def check_parity(path: Path, config_file: Path | None = None) -> Golden:
+def check_parity(path: Path, config_file: Path | None = None, device: str = "cpu") -> Golden:
     """Compare this package with a golden file; the comparisons are in `.checks` of the result.
 
     The configuration of a network is the entry of `config_file` with the same name as the golden
-    file. If None, that is model_configs.json beside it. Raises UserError if there is nothing to
-    compare.
+    file. If None, that is model_configs.json beside it. `device` is where this package computes,
+    see `pick_device`. Raises UserError if there is nothing to compare.
     """
-    golden = Golden(path)
+    golden, precision = Golden(path), torch.get_float32_matmul_precision()
+    golden.device = pick_device(device)
     try:
         _compare(golden, path, config_file or path.with_name("model_configs.json"))
     except (ArithmeticError, IndexError, TypeError, ValueError, RuntimeError) as error:
@@ -49,6 +51,8 @@ def check_parity(path: Path, config_file: Path | None = None) -> Golden:
             f"{path} and its configuration do not fit together, so they cannot be compared "
             f"({detail}); use a complete golden file."
         ) from error
+    finally:
+        torch.set_float32_matmul_precision(precision)
     if not golden.checks:
         raise UserError(f"{path} holds nothing that can be compared; use a golden file.")
     return golden
@@ -139,6 +143,8 @@ def _compare_model(golden: Golden, entry: dict) -> None:
     ours = official.from_official(state, config)
 
     if isinstance(config, RSMConfig):
+        if golden.device.type != "cpu":
+            raise UserError("An RSM is compared on the CPU only; choose the CPU.", "device")
         return rsm.compare(golden, entry, config, ours, prefix)
 
     def trainer() -> GoldenTrainer:
@@ -150,6 +156,8 @@ def _compare_model(golden: Golden, entry: dict) -> None:
         _compare_gradients(golden, trainer(), prefix)
     if golden.names("traj/"):
         _compare_trajectory(golden, trainer(), prefix)
+    if golden.device.type != "cpu":  # what is left are parts of networks, which the CPU checks
+        return
     if golden.names("units/rope2d/"):
         se_rrm.compare_the_rest(golden, entry, trainer())
         return
@@ -173,7 +181,8 @@ def _compare_evaluation(golden: Golden, trainer: GoldenTrainer) -> None:
     Replay.of(golden, "eval/draws/", model)
     start = model.initial_latents(len(batch.inputs))
     stale = Latents(*(torch.full_like(latent, 123.0) for latent in start))
-    waiting = Carry(stale, batch, *(torch.ones(len(batch.inputs)).to(t) for t in (int, bool)))
+    ones = torch.ones(len(batch.inputs), device=golden.device)
+    waiting = Carry(stale, batch, ones.long(), ones.bool())
     for fresh, latent in zip(refill(model, waiting, batch).latents, start, strict=True):
         if not torch.equal(fresh, latent):
             golden.add("eval/refill", math.inf, EXACT)
@@ -181,7 +190,7 @@ def _compare_evaluation(golden: Golden, trainer: GoldenTrainer) -> None:
     thoughts = think(model, batch.inputs, batch.puzzle_ids, steps=steps)
     for step, thought in enumerate(thoughts, start=1):
         name, tolerance = f"eval/step{step}", OUTPUT if step == 1 else LATENT
-        steps = torch.full((len(batch.inputs),), step)
+        steps = torch.full_like(batch.inputs[:, 0], step)
         halted = steps >= recipe.max_steps
         loss = step_loss(thought.logits, thought.halt_logit, batch.labels, recipe.loss)
         _check_outputs(golden, name, thought, tolerance)
@@ -236,8 +245,8 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
         loss = trainer.supervise(golden.batch("traj/batches/", step))
         trainer.update_weights()
         carry, thought = trainer.carry, trainer.heard[0]
-        parameters = torch.cat([p.detach().flatten() for p in model.parameters()]).double()
-        table = model.puzzle_embedding.table.double()
+        parameters = torch.cat([exactly(p).flatten() for p in model.parameters()])
+        table = exactly(model.puzzle_embedding.table)
         measured = {
             "loss": loss.total,
             "lm_loss": loss.answer,
@@ -257,7 +266,7 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
             "puzzle_emb_sum": table.sum(),
         }
         for name, latent in latents_by_name(carry.latents, config).items():
-            measured[f"{name}_l2"] = latent.double().norm()
+            measured[f"{name}_l2"] = exactly(latent).norm()
         logged = metrics(loss, thought, carry)
         for name, value in logged.items():  # they log means over the slots that halted
             log_name = "log_steps_metric" if name == "steps" else f"log_{name}"
@@ -267,15 +276,14 @@ def _compare_trajectory(golden: Golden, trainer: GoldenTrainer, prefix: str) -> 
         for name, value in latent_metrics(carry.latents).items():  # and means over all slots
             measured[f"log_{name}"] = value / len(carry.steps)
         for name, value in measured.items():
-            value = torch.as_tensor(math.nan if value is None else value, dtype=torch.float64)
-            seen.setdefault(name, []).append(value.detach())
+            seen.setdefault(name, []).append(exactly(math.nan if value is None else value))
     for name, values in seen.items():
         _check_series(golden, f"traj/{name}", torch.stack(values))
 
     for which, network in (("final", model), ("ema", trainer.ema.module)):
         for name, tensor in official.to_official(network, prefix).items():
             golden.check(f"traj/{which}/{name}", tensor, WEIGHTS)
-            golden.check(f"traj/{which}_l2/{name}", tensor.double().norm(), WEIGHTS)
+            golden.check(f"traj/{which}_l2/{name}", exactly(tensor).norm(), WEIGHTS)
     live = torch.equal(trainer.ema.module.puzzle_embedding.table, model.puzzle_embedding.table)
     golden.check("traj/ema_puzzle_emb_equals_live", live, EXACT)
 

@@ -11,7 +11,7 @@ class Replay:
     """Takes the place of a network's own draws; see `TRM.draw_start` and `TRM.draw`."""
 
     def __init__(self, golden: Golden, prefix: str):
-        noise = golden[f"{prefix}noise"].float()
+        noise = golden[f"{prefix}noise"].float().to(golden.device)
         self.noise = noise if noise.dim() == 5 else noise[None]  # (steps, A, B, L, D)
         self.golden, self.prefix, self.step = golden, prefix, 0
 
@@ -23,7 +23,7 @@ class Replay:
             model.draw_start, model.draw = replay.draw_start, replay.draw
 
     def draw_start(self, batch_size: int, needed: Tensor | None = None) -> Tensor:
-        rows = torch.ones(batch_size, dtype=torch.bool) if needed is None else needed
+        rows = torch.ones(batch_size, dtype=torch.bool) if needed is None else needed.cpu()
         start = torch.zeros(2, batch_size, *self.noise.shape[3:])
         if rows.any():
             own = f"{self.prefix}step{self.step}/init_"
@@ -31,7 +31,7 @@ class Replay:
             start[:, rows] = torch.stack(
                 [self.golden[f"{names}{z}"] for z in ("z_H", "z_L")]
             ).float()
-        return start
+        return start.to(self.golden.device)
 
     def draw(self, batch_size: int) -> tuple[Tensor, ...]:
         self.step += 1

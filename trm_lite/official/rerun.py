@@ -31,6 +31,7 @@ class Shape:
 
 def as_run(batch: Batch, config: ReasonerConfig, recipe: Recipe) -> tuple[Preset, Splits]:
     """A preset for a network on golden puzzles, and splits of which only the shapes matter."""
+    batch = batch.to(torch.device("cpu"))
     puzzles = PuzzleSet(batch.inputs, batch.labels.clamp(min=0), batch.puzzle_ids)
     data = Shape(config.vocab_size, config.seq_len)
     return Preset(config.network, "", data, config, recipe), Splits(puzzles, puzzles, puzzles)
@@ -59,7 +60,9 @@ class GoldenTrainer(Trainer):
                 "A run with random exploration cannot be compared; use one without exploration."
             )
         preset, splits = as_run(batch, config, recipe)
-        super().__init__(preset, splits=splits, device="cpu", progress=False)
+        super().__init__(preset, splits=splits, device=str(golden.device), compile=False,
+                         progress=False)  # fmt: skip
+        torch.set_float32_matmul_precision("highest")  # TF32 would be other numbers
         for model in (self.model, self.ema.module):
             model.load_state_dict(state)
         self.carry = empty_carry(self.model, batch)
@@ -69,33 +72,33 @@ class GoldenTrainer(Trainer):
         self.heard: list[Thought] = []
         self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
 
-    def supervise(self, fresh: Batch) -> StepLoss:
+    def supervise(self, fresh: Batch, draws: Tensor | None = None) -> StepLoss:
         """As usual, but only the thoughts of this step are remembered."""
         self.heard = []
-        return super().supervise(fresh)
+        return super().supervise(fresh, draws)
 
     def continue_target(self, part: Carry, thought: Thought) -> Tensor | None:
         """As usual, but the authors' baseline never trains the continue logit that it asks."""
         return None if isinstance(self.model, Direct) else super().continue_target(part, thought)
 
-    def _exploration_draws(self) -> Tensor | None:
+    def step_draws(self) -> Tensor | None:
         """The authors' draws for halting at random, if there are any left."""
         if not self.halting_draws:
-            return super()._exploration_draws()
-        return self.halting_draws.pop(0).expand(2, -1)
+            return super().step_draws()
+        return self.halting_draws.pop(0).to(self.device).expand(2, -1)
 
     def fill_slots(self, golden: Golden) -> None:
         """Put the slots of the file's training step in mid-thought into the trainer."""
         names = latents_by_name(self.carry.latents, self.model.config)
-        first, *rest = (golden[f"train/carry_in/{name}"] for name in names)
+        first, *rest = (golden[f"train/carry_in/{name}"].to(self.device) for name in names)
         z = self.carry.latents.z
         if rest:
             z = rest[0] if len(rest) == 1 else torch.stack(rest, dim=1)
         self.carry = Carry(
             Latents(first, z),
             golden.batch("train/carry_in/current_data/"),
-            golden["train/carry_in/steps"].long(),
-            golden["train/carry_in/halted"].bool(),
+            golden["train/carry_in/steps"].long().to(self.device),
+            golden["train/carry_in/halted"].bool().to(self.device),
         )
 
 

@@ -45,7 +45,7 @@ class GoldenRSMTrainer(RSMTrainer):
             model.load_state_dict(state)
         self.draws: list[float] = []
 
-    def keeps_history(self) -> bool:
+    def step_draws(self) -> bool:
         """Decide by the authors' draw."""
         self.kept = self.draws.pop(0) >= 1 - self.recipe.keep_history
         return self.kept

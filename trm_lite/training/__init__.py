@@ -11,7 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "losses": ["step_loss"],
         "optim": ["AdamAtan2"],
         "flops": ["step_flops"],
-        "exam": ["exam_text", "examine_run"],
+        "exam": ["examine_run"],
+        "exam_report": ["exam_text"],
         "exam_options": ["ExamOptions"],
     },
 )

@@ -1,7 +1,6 @@
 """Test a trained network: exact match on puzzles that it has never seen."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
@@ -9,39 +8,31 @@ from typing import get_args
 import torch
 
 from trm_lite.common.choices import Choice
-from trm_lite.common.device import circumstances, pick_device
+from trm_lite.common.device import circumstances, compiles_by_default, pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import Ranks, join
-from trm_lite.common.tables import columns
 from trm_lite.data.benchmarks.options import unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
 from trm_lite.data.sudokus import boards_in, sudoku_set
+from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.measures import by_band, summary
-from trm_lite.evaluation.scoring import Evaluation, Share, evaluate
+from trm_lite.evaluation.scoring import Evaluation, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network, build_network, resized
+from trm_lite.nets.compiling import compile_hot
+from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
 from trm_lite.training.recipe import Preset, from_dict
 from trm_lite.training.run_folder import preset_of
 from trm_lite.training.saved_state import load_state, misfit
+from trm_lite.training.start import carry_as_asked
 
-DIFFERENCES = {
-    "start": "each from another start",
-    "noise": "each with other noise",
-    "guise": "the puzzle in another guise each",
-}
-CHOICES = {
-    "halting": "the most confident one",
-    "residual": "the one with the most settled logits",
-    "latent": "the one with the most settled latents",
-    "majority": "the most frequent answer",
-    "any": "a right one",
-}
+MANY = 5_000  # puzzles from which on an exam on a GPU is worth compiling for
 
 
 def examine_run(
@@ -50,6 +41,7 @@ def examine_run(
     *,
     preset: Preset | None = None,
     device: str = "auto",
+    compile: bool | None = None,
     puzzle: Path | None = None,
 ) -> dict:
     """Test the network of a run; returns the results, which `exam_text` shows as text.
@@ -67,6 +59,7 @@ def examine_run(
         options: what to test.
         preset: take its puzzles; by default those that the network was trained on.
         device: see `pick_device`.
+        compile: use torch.compile; by default for many puzzles on NVIDIA GPUs.
         puzzle: the puzzle file, for weights of a puzzle of your own outside of their run folder.
     """
     ranks, place = join(pick_device(device))
@@ -77,11 +70,12 @@ def examine_run(
     if getattr(model.config, "fits_other_boards", False):
         model = resized(model, preset.data.vocab_size, preset.data.seq_len)
     check_fits(run, model, preset)
+    carry_as_asked(model, preset.recipe, place)
     exam = _heading(preset, options)
     if isinstance(preset.data, BuiltData) and preset.data.identifiers > 1:
-        exam |= _examine_by_vote(model, preset, options, ranks, run if kept else None)
+        exam |= _examine_by_vote(model, preset, options, ranks, compile, run if kept else None)
     else:  # this includes the small ARC tasks
-        exam |= _examine_by_puzzle(model, preset, options, ranks)
+        exam |= _examine_by_puzzle(model, preset, options, ranks, compile)
     exam["circumstances"] = circumstances(model.device, about)
     if kept and "exact" in exam:
         text = json.dumps(exam, indent=1) + "\n"
@@ -121,19 +115,32 @@ def _heading(preset: Preset, options: ExamOptions) -> dict:
     return exam
 
 
+def _compile_for(model: Network, puzzles: int, compile: bool | None) -> None:
+    """Compile the network if asked to, or by default if there are so many puzzles to be tested."""
+    worth_it = puzzles >= MANY and compiles_by_default(model.device)
+    if worth_it if compile is None else compile:
+        compile_hot(model)
+
+
 def _examine_by_vote(
-    model: Network, preset: Preset, options: ExamOptions, ranks: Ranks, keep_in: Path | None
+    model: Network,
+    preset: Preset,
+    options: ExamOptions,
+    ranks: Ranks,
+    compile: bool | None,
+    keep_in: Path | None,
 ) -> dict:
     """Test on a full ARC benchmark, and write submission and votes into `keep_in`, if given."""
     if options.split != "test" or not options.as_in_the_papers:
         raise UserError(
             "ARC is tested by one vote on its test split; leave these options out.",
-            "split", "tries", "noise",
+            "split", "tries", "noise", "halt",
         )  # fmt: skip
     if isinstance(model, Autoregressive):
         raise UserError(
             "A network that writes token by token cannot take part in ARC's vote; use another one."
         )
+    _compile_for(model, MANY, compile)
     votes = evaluate_arc(
         model,
         preset.data.path,
@@ -153,16 +160,22 @@ def _examine_by_vote(
     return exam | {"pass_at": pass_at} | ({"exact": pass_at[2]} if pass_at else {})
 
 
-def _examine_by_puzzle(model: Network, preset: Preset, options: ExamOptions, ranks: Ranks) -> dict:
+def _examine_by_puzzle(
+    model: Network, preset: Preset, options: ExamOptions, ranks: Ranks, compile: bool | None
+) -> dict:
     """Test by exact match, with the further measures that these puzzles allow."""
     data = preset.data
     puzzles = exam_puzzles(data, options)
-    vary, by = _how_attempts_differ(model, puzzles, options), options.choose
-    attempts = _attempts(model, puzzles, preset, options, ranks, vary)
-    result = Evaluation.best_of(attempts, by, options.window)
+    if not options.halt:  # where the sizes of the batches vary, and each would be compiled anew
+        _compile_for(model, len(puzzles) * options.tries, compile)
+    vary, by = how_attempts_differ(model, puzzles, options), options.choose
+    attempts = make_attempts(model, puzzles, preset, options, ranks, vary)
+    result = attempts[0]
+    if options.tries > 1:
+        result = Evaluation.best_of(attempts, by, options.window)
     noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
     exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
-    exam |= summary(result)
+    exam |= {"halt": options.halt} | summary(result)
     if options.tries > 1:
         exam["vary"] = vary
         exam["exact_by_try"] = {
@@ -195,7 +208,7 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
     return puzzles
 
 
-def _how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
+def how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
     """What varies between attempts: "start", "noise" or "guise"; UserError if it cannot."""
     draws = getattr(model, "draws", False)
     vary = options.vary or ("noise" if options.noise else "start" if draws else "guise")
@@ -215,7 +228,7 @@ def _how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOption
     return vary
 
 
-def _attempts(
+def make_attempts(
     model: Network,
     puzzles: PuzzleSet,
     preset: Preset,
@@ -224,14 +237,16 @@ def _attempts(
     vary: str,
 ) -> list[Evaluation]:
     """The evaluation of each attempt. In the first, no puzzle is in another guise."""
+    how = {"steps": options.steps, "bfloat16": preset.recipe.bfloat16, "ranks": ranks}
+    if options.halt and isinstance(model, Reasoner):
+        slots = options.batch_size
+        return [evaluate_halting(model, puzzles, **how, slots=slots, seed=options.seed)]
     return [
         evaluate(
             model,
             puzzles,
-            steps=options.steps,
+            **how,
             batch_size=options.batch_size,
-            bfloat16=preset.recipe.bfloat16,
-            ranks=ranks,
             rules=True,
             noise=options.noise,
             noise_on=options.noise_on,
@@ -292,68 +307,6 @@ def sample(puzzles: PuzzleSet, count: int | None) -> PuzzleSet:
         return puzzles
     rows = torch.randperm(len(puzzles), generator=torch.Generator().manual_seed(0))[:count]
     return puzzles.at(rows.sort().values)
-
-
-def exam_text(exam: dict) -> str:
-    """The results of `examine_run` as text."""
-
-    def shown(measured: dict) -> str:
-        return str(Share(**{name: measured[name] for name in Share._fields}))
-
-    if "pass_at" in exam:
-        rows = [(f"K = {k}", shown(at)) for k, at in exam["pass_at"].items()]
-        return "\n".join([_vote_title(exam), *([columns(rows, indent="  ")] if rows else [])])
-    lines = [
-        f"{exam['preset']}: {exam['puzzles']} {exam['split']} puzzles, "
-        "solved exactly [95 % interval]"
-    ]
-    if exam["noise"]:
-        lines.append(f"  with noise of {exam['noise']} on {exam['noisy']}")
-    if exam["tries"] > 1:
-        differ, chosen = DIFFERENCES[exam["vary"]], CHOICES[exam["choose"]]
-        lines.append(f"  {exam['tries']} attempts, {differ}; {chosen} counts")
-    last = list(exam["exact_by_step"])[-1]
-    rows = [
-        (
-            f"after {step:{len(str(last))}} supervision step{'s' if step > 1 else ''}",
-            shown(measured),
-        )
-        for step, measured in exam["exact_by_step"].items()
-    ]
-    halting = exam["when_halting"]
-    pace = f"after {halting['mean_steps']:.2f} steps on average"
-    rows.append(("when it halts itself", shown(halting), pace))
-    for choice, measured in exam.get("exact_by_choice", {}).items():
-        rows.append((f"if {CHOICES[choice]} counts", shown(measured)))
-    for name, when in (("any_valid", ""), ("any_valid_when_halting", ", when it halts itself")):
-        if name in exam:
-            rows.append((exam["valid_is"] + when, shown(exam[name])))
-    lines.append(columns(rows, indent="  "))
-    if "bands" in exam:
-        lines.append(f"By difficulty, after {last} steps:")
-        lines.append(columns(_band_rows(exam, shown), indent="  "))
-    return "\n".join(lines)
-
-
-def _band_rows(exam: dict, shown: Callable[[dict], str]) -> list[tuple[str, ...]]:
-    """The lines of the bands of difficulty: exact match and, where rules are known, validity."""
-    valid = exam.get("bands_any_valid", {})
-    return [
-        (name, shown(it), f"of {it['count']}")
-        + ((f"{exam['valid_is']} {shown(valid[name])}",) if name in valid else ())
-        for name, it in exam["bands"].items()
-    ]
-
-
-def _vote_title(exam: dict) -> str:
-    """What a vote on ARC was about, and what of it could not be scored."""
-    if "exact" in exam:
-        title = f"{exam['preset']}: {exam['exact']['count']} tasks, solved within K tries"
-        left = f"\n  ({exam['unanswered']} test inputs without a known answer are not scored)"
-        return f"{title} [95 % interval]" + (left if exam.get("unanswered") else "")
-    said = f"{exam['preset']}: nothing can be scored, because no answer to the {exam['tasks']} "
-    said += "tasks is known"
-    return said + (f"; the predictions are in {exam['submission']}" if "submission" in exam else "")
 
 
 def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:

@@ -31,6 +31,8 @@ class ExamOptions:
             whose logits ("residual") or latents ("latent") changed least in the last steps, or
             with which most others agree ("majority").
         window: The last steps whose changes count for a residual; 0 for all.
+        halt: Stop thinking about a puzzle when the network halts itself, and give its place to the
+            next one. A fraction of the work; after halting a puzzle keeps its answer.
         seed: Seed of everything that is drawn.
         batch_size: Puzzles in the network at once.
     """
@@ -48,6 +50,7 @@ class ExamOptions:
     noise_every_step: bool = False
     choose: Choice = "halting"
     window: int = 3
+    halt: bool = False
     seed: int = 0
     batch_size: int = 256
 
@@ -65,6 +68,11 @@ class ExamOptions:
         check_choice(self.choose, self.tries, self.steps)
         if self.window < 0:
             raise UserError(f"A window has at least 0 steps, not {self.window}.", "window")
+        if self.halt and not (self.tries == 1 and self.noise == 0):
+            raise UserError(
+                "A puzzle that halts by itself is tried once and without noise; leave one out.",
+                "halt", "tries", "noise",
+            )  # fmt: skip
         if self.vary not in (None, "noise") and self.noise:
             raise UserError(
                 f"Attempts differ either by noise or by {self.vary}; leave one out.",
@@ -79,8 +87,8 @@ class ExamOptions:
 
     @property
     def as_in_the_papers(self) -> bool:
-        """Whether each puzzle is tried once, from the usual initial latents, as in the papers."""
-        return self.tries == 1 and self.noise == 0
+        """Whether each puzzle is tried once, for all steps, from the usual initial latents."""
+        return self.tries == 1 and self.noise == 0 and not self.halt
 
     @property
     def whole_test(self) -> bool:

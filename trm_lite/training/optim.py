@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from trm_lite.common.ranks import ALONE
 from trm_lite.nets.layers import PuzzleEmbedding
@@ -120,18 +120,32 @@ def schedule(
     return min_ratio + (1 - min_ratio) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def exponential_moving_average(model: torch.nn.Module, rate: float) -> AveragedModel:
-    """A moving average of the parameters, `ema <- rate * ema + (1 - rate) * p` at each update.
+class MovingAverage(AveragedModel):
+    """A moving average of a network's parameters, `ema <- rate * ema + (1 - rate) * p`.
 
-    It shares its buffers with the model. torch's `AveragedModel` would only copy the weights at
-    its first update. Counting the initial weights as that first update makes the average start
-    from them, as in the authors' code.
+    It starts from the initial weights, as in the authors' code, and shares its buffers with the
+    network. torch's own update would copy the counter to the GPU, which waits for that, and every
+    buffer onto itself: the table of puzzle embeddings can be gigabytes.
+
+    Args:
+        model: the network.
+        rate: how much of the average is kept at each update.
     """
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(rate))
-    average.n_averaged.fill_(1)
-    for module, source in zip(average.module.modules(), model.modules(), strict=True):
-        module._buffers.update(source._buffers)  # the table of puzzle embeddings can be gigabytes
-    return average
+
+    def __init__(self, model: torch.nn.Module, rate: float):
+        super().__init__(model)
+        self.rate = rate
+        self.n_averaged.fill_(1)
+        for module, source in zip(self.module.modules(), model.modules(), strict=True):
+            module._buffers.update(source._buffers)
+
+    @torch.no_grad()
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        """Move the average towards the network's present parameters."""
+        torch._foreach_lerp_(
+            list(self.module.parameters()), list(model.parameters()), 1 - self.rate
+        )
+        self.n_averaged += 1
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float | Tensor) -> None:

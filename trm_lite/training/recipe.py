@@ -44,7 +44,9 @@ class Recipe:
     freeze_embedding: float = 1.0  # share of the run after which the embedding stays as it is
     hints: float = 0.0  # share of training puzzles in which some cells are filled in
     most_hints: float = 1.0  # fill in at most this share of their cells
-    bfloat16: bool = True  # compute in bfloat16 where that is faster
+    bfloat16: bool = True  # multiply matrices in bfloat16 where that is faster
+    # Then also keep x, y, z and the sums in the blocks in bfloat16, as the authors' code does.
+    bfloat16_carry: bool = False
     eval_every: int = 5_000  # optimiser steps between two validations
     patience: int = 0  # stop after so many validations without improvement; 0 never stops
     official_epochs: int = 0  # batches of the authors' code, so many epochs per iteration; 0: ours

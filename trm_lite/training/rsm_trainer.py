@@ -7,7 +7,6 @@ of the run.
 
 import torch
 
-from trm_lite.common.device import precision
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.training.losses import StepLoss, cell_losses, together
 from trm_lite.training.optim import SignSGD
@@ -39,19 +38,19 @@ class RSMTrainer(Trainer):
         """The outer and the inner steps of the coming optimiser step."""
         return depth(self.recipe, self.model.config, self.steps_done + 1)
 
-    def keeps_history(self) -> bool:
+    def step_draws(self) -> bool:
         """Draw whether the gradient reaches the answer before the last outer step."""
         chance = self.recipe.keep_history
-        return chance > 0 and float(torch.rand(1, generator=self.generator)) >= 1 - chance
+        return chance > 0 and float(torch.rand(1, generator=self.batches.generator)) >= 1 - chance
 
-    def supervise(self, fresh: Batch) -> StepLoss:
+    def supervise(self, fresh: Batch, draws: bool | None = None) -> StepLoss:
         """Compute the gradients of whole thoughts about a batch; returns the loss."""
         self.model.train()
-        (outer, inner), keep = self.depth, self.keeps_history()
+        (outer, inner), keep = self.depth, self.step_draws() if draws is None else draws
         losses = []
         for rows in self.micro_batches():
             part = fresh.rows(rows)
-            with precision(self.device, self.recipe.bfloat16):
+            with self.precision():
                 thought = self.model.think_through(part.inputs, part.puzzle_ids, outer, inner, keep)
             loss = answer_loss(thought.logits, part, self.recipe)
             self.backward(loss)

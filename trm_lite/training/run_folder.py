@@ -66,11 +66,11 @@ class RunFolder:
         finally:
             lock.release()
 
-    def saved_state(self) -> dict | None:
-        """The full state to continue from, or None in a new run."""
+    def saved_state(self, mapped: bool = False) -> dict | None:
+        """The full state to continue from, or None in a new run; `mapped` as in `load_state`."""
         file = self.path / "last.pt"
         if file.exists():
-            return load_state(file)
+            return load_state(file, mapped)
         if (self.path / PREVIOUS).exists():
             raise lost(file)
         return None

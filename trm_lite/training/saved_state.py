@@ -18,6 +18,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 
 PREVIOUS = "previous.pt"  # the state that was saved before the last one, beside it
+MOMENTS = (("m", "v"), ("momentum",), ("exp_avg", "exp_avg_sq"))  # of our optimisers, and AdamW
 CHECKSUM = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 CHECKSUM_SIZE = 73
 ZIP_END = re.compile(
@@ -40,16 +41,16 @@ def keep(content: bytes, path: Path) -> None:
     write_atomically(path, content, old=path.with_name(PREVIOUS))
 
 
-def load_state(path: Path) -> dict:
+def load_state(path: Path, mapped: bool = False) -> dict:
     """The state that `keep` wrote. Raises UserError if it is missing or damaged.
 
     The error says whether one can go on from the previous state. Nothing in the file is executed
-    (`weights_only`).
+    (`weights_only`). With `mapped`, processes that read the same file share its memory.
     """
     try:
         if problem := _damage(path):
             raise UserError(f"The checkpoint {path} is damaged ({problem}); {_way_out(path)}.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UserError:
         raise
     except FileNotFoundError as error:
@@ -147,6 +148,8 @@ def _other_tensor(saved: object, own: Tensor, name: str) -> str:
     if not isinstance(saved, Tensor):
         return f"{name} is not a tensor"
     there, here = ((tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in (saved, own))
+    if {there[1], here[1]} == {"float32", "bfloat16"}:  # what the hardware prefers
+        there = (there[0], here[1])
     return "" if there == here else f"{name} is {there[1]} {there[0]} and not {here[1]} {here[0]}"
 
 
@@ -170,9 +173,9 @@ def _odd_moments(saved: dict, parameters: list[Tensor]) -> str:
     for number, moments in saved.items():
         if number not in range(len(parameters)):
             return f"the optimiser has moments of {number!r}"
-        shape = parameters[number].detach()
-        muon = isinstance(moments, dict) and "momentum" in moments  # which has a single moment
-        kept = dict.fromkeys(("momentum",) if muon else ("m", "v"), shape)
+        there = moments if isinstance(moments, dict) else ()
+        names = next((names for names in MOMENTS if names[0] in there), MOMENTS[0])
+        kept = dict.fromkeys(names, parameters[number].detach())
         if problem := misfit(moments, kept, f"the optimiser's part {number}"):
             return problem
     return ""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trm_lite.common.device import precision
+from trm_lite.common.device import sendable
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import IGNORE, Batch
 from trm_lite.nets.autoregressive import PAD, Autoregressive
@@ -48,12 +48,15 @@ class TokenTrainer(Trainer):
         """The network's optimiser only, because there are no puzzle embeddings."""
         return [(self.optimizer, self.recipe.lr)]
 
-    def supervise(self, fresh: Batch) -> StepLoss:
+    def step_draws(self) -> None:
+        """Draw nothing beside the batch."""
+
+    def supervise(self, fresh: Batch, draws: None = None) -> StepLoss:
         """Compute the gradients of the next-token loss on a batch; returns the loss."""
         self.model.train()
         losses = []
         for rows in self.micro_batches():
-            with precision(self.device, self.recipe.bfloat16):
+            with self.precision():
                 loss = next_token_loss(self.model, fresh.rows(rows))
             self.backward(loss)
             losses.append(loss)
@@ -68,7 +71,7 @@ def next_token_loss(model: Autoregressive, batch: Batch) -> StepLoss:
     """
     config, inputs = model.config, batch.inputs
     labels = batch.labels
-    scratch = worked_out(inputs, labels, config, model.puzzle).to(inputs.device)  # (B, S)
+    scratch = worked_out(inputs, labels, config, model.puzzle)  # (B, S)
     text = torch.cat((inputs, scratch, labels.masked_fill(labels == IGNORE, PAD)), dim=1)
     target = torch.cat((scratch.masked_fill(scratch == PAD, IGNORE), labels), dim=1)  # (B, S + L)
     logits = model.read(text[:, :-1])[:, config.seq_len - 1 :].float()  # (B, S + L, vocabulary)
@@ -103,21 +106,23 @@ def worked_out(
         config: the network's sizes.
         puzzle: what the tokens mean; by default what `config` says.
     """
-    scratch = torch.full((len(inputs), config.scratch_len), PAD)
+    device, shape = inputs.device, (len(inputs), config.scratch_len)
     if config.scratch_len == 0:
-        return scratch
+        return inputs.new_full(shape, PAD)
+    scratch = torch.full(shape, PAD)
     puzzle = puzzle or get_puzzle(config.puzzle)
     check_solver(puzzle)
-    rounds = puzzle.call("rounds", inputs.cpu().numpy())
+    inputs, labels = torch.stack((inputs, labels)).cpu()  # a GPU is asked once
+    rounds = puzzle.call("rounds", inputs.numpy())
     order = torch.from_numpy(np.argsort(rounds, axis=1, kind="stable"))  # clues first
     clues = torch.from_numpy((rounds == 0).sum(1))
     room = (config.scratch_len - 1) // 2
     for row, cells in enumerate(order):
         cells = cells[clues[row] :][:room]
-        pairs = torch.stack((config.vocab_size + cells, labels[row].cpu()[cells]), dim=1)
+        pairs = torch.stack((config.vocab_size + cells, labels[row, cells]), dim=1)
         scratch[row, : 2 * len(cells)] = pairs.flatten()
         scratch[row, 2 * len(cells)] = config.end_token
-    return scratch
+    return sendable(scratch, device).to(device, non_blocking=True)
 
 
 def check_solver(puzzle: Puzzle) -> None:

@@ -224,16 +224,21 @@ def trajectories(
             ax.plot(*path[-1], "o", ms=5, color=colour)
     first, second = (f"{share:.0%} of the variance" for share in where.share)
     ax.set(xlabel=f"first component of {where.of} ({first})", ylabel=f"second ({second})")
+    _outcome_legend(ax, traces, marker="o")
+    return ax.figure
+
+
+def _outcome_legend(ax: Axes, traces: Sequence[Trace], **line) -> None:
+    """Name the outcomes that occur, with their counts; `line` is how their samples look."""
     counts = {solved: sum(t.solved == solved for t in traces) for solved in (True, False)}
     ax.legend(
         handles=[
-            Line2D([], [], marker="o", color=colour, label=f"{label} ({counts[solved]})")
+            Line2D([], [], color=colour, label=f"{label} ({counts[solved]})", **line)
             for solved, colour, label in OUTCOMES
             if counts[solved]
         ],
         loc="best",
     )
-    return ax.figure
 
 
 def convergence(traces: Sequence[Trace], name: str = "z", ax: Axes | None = None) -> Figure:
@@ -245,6 +250,7 @@ def convergence(traces: Sequence[Trace], name: str = "z", ax: Axes | None = None
         colour = RIGHT if trace.solved else WRONG
         ax.plot(np.arange(1, len(trace)), np.maximum(away, 1e-8), color=colour, lw=1, alpha=0.5)
     ax.set(yscale="log", ylabel=f"1 - cosine of {name}\nto its last state")
+    _outcome_legend(ax, traces)
     frame_axis(ax, traces[0])
     return ax.figure
 

@@ -12,9 +12,11 @@ SEPARATORS = ",;\t"
 BEGINNING = 20  # lines, of which one should be the header
 NAMES = {
     "question": ("question", "questions", "puzzle", "puzzles", "quiz", "quizzes", "problem",
-                 "sudoku", "board", "grid", "clues", "unsolved"),
-    "answer": ("answer", "answers", "solution", "solutions", "solved"),
+                 "sudoku", "board", "grid", "clues", "unsolved", "input", "inputs"),
+    "answer": ("answer", "answers", "solution", "solutions", "solved", "output", "outputs",
+               "target", "targets", "label", "labels"),
     "rating": ("rating", "ratings", "difficulty"),
+    "split": ("split", "splits", "subset"),
 }  # fmt: skip
 
 
