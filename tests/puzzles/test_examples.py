@@ -8,14 +8,12 @@ import torch
 
 from trm_lite.data import PuzzleSet
 from trm_lite.evaluation import evaluate
-from trm_lite.nets import WEIGHTS_FOLDER, shipped
+from trm_lite.nets import load_weights
 from trm_lite.puzzles import load_puzzle
 
 FOLDER = Path(__file__).parents[2] / "notebooks" / "puzzles"
 FILES = sorted(FOLDER.glob("*.py"))
-TRAINED = sorted(
-    path.stem for path in WEIGHTS_FOLDER.glob("*-trm.safetensors") if "sudoku" not in path.stem
-)
+TRAINED = sorted(FOLDER.glob("*.safetensors"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
