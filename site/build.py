@@ -11,10 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+ADDRESS = "ADDRESS-OF-THE-REPOSITORY"  # where the first cell of a page says how to install
 PANEL = "(An interactive panel"
 PLAY = '<a href="{root}play/index.html">{words}</a>'
 INSTEAD = "*Here the notebook has a panel to play with.* " + PLAY.format(
@@ -94,7 +97,8 @@ def copy_notebook(source: Path, target: Path) -> None:
             cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
     notebook["cells"] = cells
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(notebook), "utf-8")
+    known = PROJECT.get("urls", {}).get("Repository", ADDRESS)
+    target.write_text(json.dumps(notebook).replace(ADDRESS, known), "utf-8")
 
 
 def contents(pages: Path) -> str:

@@ -252,3 +252,12 @@ def test_its_checked_exercises_wait_and_can_be_solved(notebook, capsys, monkeypa
         (solved,) = re.findall(r"(?ms)^ *```python\n(.*?)^ *```$", solution.source)
         said(textwrap.dedent(solved))
         assert said(check.source) == "Right.\n", check.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + APPENDICES, ids=lambda path: path.stem)
+def test_without_the_package_the_first_cell_says_how_to_get_it(path, notebook, monkeypatch):
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    exec(first, {})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"get the course's package: pip install git\+"):
+        exec(first, {})
