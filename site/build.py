@@ -29,6 +29,7 @@ CHAPTERS = {
     "Appendices": "notebooks/appendix*.ipynb",
     "Assignments": "notebooks/assignments/*",
     "Measurements": "assets/*/README.md",
+    "How it works": "trm_lite/*/README.md",
     "The authors' numbers": "tests/golden/README.md",
 }
 
@@ -90,7 +91,8 @@ def copy_notebook(source: Path, target: Path) -> None:
         outputs = [output.get("data", {}) for output in cell.get("outputs", ())]
         if any(PANEL in "".join(data.get("text/plain", "")) for data in outputs):
             cell["outputs"] = []
-            cells.append({"cell_type": "markdown", "metadata": {}, "source": INSTEAD})
+            link = {"cell_type": "markdown", "metadata": {}, "source": INSTEAD}
+            cells.append(link | {"id": f"panel-{len(cells)}"})
         described = [o.get("metadata", {}).get("image/png", {}) for o in cell.get("outputs", ())]
         alt = " ".join(about["alt"] for about in described if "alt" in about)
         if alt:
