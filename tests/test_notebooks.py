@@ -93,7 +93,8 @@ def test_nbval_fails_where_an_error_is_only_reported(tmp_path):
     assert "3 failed, 1 passed" in done.stdout, done.stdout
     assert "FAILED ::Cell 0" not in done.stdout
     line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if "--nbval" in line)
-    assert line.removesuffix(" \\").endswith(" ".join([*strict, "notebooks"])), "make test runs it so"
+    said = line.removesuffix(" \\")
+    assert said.endswith(" ".join([*strict, "notebooks"])), "make test runs it so"
 
 
 def test_a_misspelled_profile_stops_with_a_sentence(tmp_path):
