@@ -11,10 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+ADDRESS = "ADDRESS-OF-THE-REPOSITORY"  # where the first cell of a page says how to install
 PANEL = "(An interactive panel"
 PLAY = '<a href="{root}play/index.html">{words}</a>'
 INSTEAD = "*Here the notebook has a panel to play with.* " + PLAY.format(
@@ -26,6 +29,7 @@ CHAPTERS = {
     "Appendices": "notebooks/appendix*.ipynb",
     "Assignments": "notebooks/assignments/*",
     "Measurements": "assets/*/README.md",
+    "How it works": "trm_lite/*/README.md",
     "The authors' numbers": "tests/golden/README.md",
 }
 
@@ -87,14 +91,16 @@ def copy_notebook(source: Path, target: Path) -> None:
         outputs = [output.get("data", {}) for output in cell.get("outputs", ())]
         if any(PANEL in "".join(data.get("text/plain", "")) for data in outputs):
             cell["outputs"] = []
-            cells.append({"cell_type": "markdown", "metadata": {}, "source": INSTEAD})
+            link = {"cell_type": "markdown", "metadata": {}, "source": INSTEAD}
+            cells.append(link | {"id": f"panel-{len(cells)}"})
         described = [o.get("metadata", {}).get("image/png", {}) for o in cell.get("outputs", ())]
         alt = " ".join(about["alt"] for about in described if "alt" in about)
         if alt:
             cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
     notebook["cells"] = cells
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(notebook), "utf-8")
+    known = PROJECT.get("urls", {}).get("Repository", ADDRESS)
+    target.write_text(json.dumps(notebook).replace(ADDRESS, known), "utf-8")
 
 
 def contents(pages: Path) -> str:

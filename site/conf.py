@@ -63,7 +63,9 @@ if REPOSITORY:  # without an address a button to it would be dead
 
 def write_formula(self, node: nodes.Element) -> None:
     display = "block" if isinstance(node, nodes.math_block) else "inline"
-    self.body.append(convert(node.astext(), display=display))
+    formula = convert(node.astext(), display=display)
+    scrolls = f'<div class="formula">{formula}</div>'  # a long one on a phone
+    self.body.append(scrolls if display == "block" else formula)
     raise nodes.SkipNode
 
 

@@ -78,7 +78,7 @@ def test_a_plan_says_what_fits():
     assert small.hours > 50 * large.hours
     # 36 hours on the authors' own GPU, by definition.
     assert planning.fit(preset, planning.GPUS["L40S"], needs).hours_authors == pytest.approx(36)
-    tight = planning.fit(preset, planning.GPU(1.5, 1.0), needs)
+    tight = planning.fit(preset, planning.GPU(1.5, 1.0, 1.0), needs)
     assert (tight.micro_batch, tight.recompute) == (16, True)
 
 

@@ -1,5 +1,7 @@
 """Number formats: the authors' layout, and weights that are cast once."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -60,7 +62,7 @@ def test_a_carry_in_bfloat16_is_the_authors_layout():
 
 @pytest.mark.parametrize(("name", "learning"), [("trm", False), ("rsm", False), ("trm", True)])
 def test_a_compiled_network_casts_each_weight_once(name, learning, monkeypatch):
-    """Without a gradient nothing would merge the casts of 42 applications."""
+    """Without a gradient nothing would merge the casts of all applications."""
     casts = []
 
     def count(graph, _):
@@ -80,8 +82,8 @@ def test_a_compiled_network_casts_each_weight_once(name, learning, monkeypatch):
     monkeypatch.setattr(
         torch, "compile", lambda function, **_: real(function, fullgraph=True, backend=backend)
     )
-    model = fresh(CONFIGS[name])
-    plain, inputs = fresh(CONFIGS[name]), puzzles()
+    config = replace(CONFIGS[name], n=2)
+    model, plain, inputs = fresh(config), fresh(config), puzzles()
     compiling.compile_hot(model)
     with torch.set_grad_enabled(learning), torch.autocast("cpu", torch.bfloat16):
         found, expected = (
