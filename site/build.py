@@ -28,6 +28,7 @@ CHAPTERS = {
     "Lessons": "notebooks/[0-9]*.ipynb",
     "Appendices": "notebooks/appendix*.ipynb",
     "Assignments": "notebooks/assignments/*",
+    "Puzzles to copy from": "notebooks/puzzles/README.md",
     "Measurements": "assets/*/README.md",
     "How it works": "trm_lite/*/README.md",
     "The authors' numbers": "tests/golden/README.md",
@@ -55,6 +56,8 @@ def collect(pages: Path) -> None:
         [*hand_out, "--out", students.absolute()], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
     )
     shutil.copy(ROOT / "notebooks" / "assignments" / "README.md", students)
+    examples = pages / "notebooks" / "puzzles"
+    shutil.copytree(ROOT / "notebooks" / "puzzles", examples)
     shutil.copy(ROOT / "README.md", pages)
     copy_linked(pages)
     welcome = (pages / "README.md").read_text("utf-8") + contents(pages)
