@@ -140,3 +140,12 @@ def test_an_animation_that_cannot_be_written_is_told(tmp_path, capsys):
     picture = str(tmp_path / "nowhere" / "thought.gif")
     assert main(["solve", str(tmp_path / "puzzle.txt"), "--picture", picture]) == 2
     assert "could not be written" in capsys.readouterr().err
+
+
+def test_a_network_that_answers_at_once_takes_one_step(tmp_path, capsys):
+    path = tmp_path / "boards.txt"
+    path.write_text(sudoku.to_line(sudoku.generate(1, 6, seed=4)[0][0]))
+    weights = str(WEIGHTS_FOLDER / "sudoku-6x6-direct.safetensors")
+    main(["solve", str(path), "--weights", weights, "--tries", "2", "--json", "--device", "cpu"])
+    said = json.loads(capsys.readouterr().out)
+    assert (said["steps"], said["tries"]) == (2, 2)

@@ -58,7 +58,8 @@ def solve(
     Args:
         files: Files of puzzles.
         weights: A .safetensors file to use instead of the weights that come with the course.
-        max_steps: The most supervision steps of an attempt.
+        max_steps: The most supervision steps of an attempt; a network that was trained to answer
+            at once takes one.
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
             same puzzle in another guise (of a Sudoku digits are renamed, rows and columns moved),
             or from another start.
@@ -120,6 +121,7 @@ def solve_files(
     check_choice(choose, tries, max_steps)
     texts = [(str(path or "standard input"), read_text(path)) for path in files or (None,)]
     solvers = Solvers(weights, puzzle, pick_device(device))
+    max_steps = 1 if solvers.one_pass else max_steps
     status, how = 0, {"max_steps": max_steps, "tries": tries, "choose": choose, "seed": seed}
     for name, text in texts:
         questions, problems = solvers.read(text)
@@ -158,8 +160,12 @@ class Solvers:
         self.weights, self.device = weights, device
         self.given: Reasoner | None = None
         self.loaded: dict[int, Reasoner] = {}
+        self.one_pass = False  # whether the given network was trained to answer at once
         if weights is not None:
-            self.given = load_weights(weights)[0].to(device)
+            self.given, about = load_weights(weights)
+            self.given.to(device)
+            recipe = about.get("preset", {}).get("recipe", {})
+            self.one_pass = recipe.get("max_steps") == 1
         elif puzzle is not None:
             raise UserError("Say which network solves this puzzle.", "weights")
         if puzzle is not None:
