@@ -3,14 +3,30 @@
 What a callback of a widget raises, ipywidgets catches and only prints. So whatever the kernel says
 while a cell runs is read: outputs, and the state of widgets. The two checks of assignments that may
 take minutes are left to test_masters.py, which grades the solutions. For `pytest -p nbval_strict`.
+
+A kernel picks its ports before it opens them, so another program may take one in between; then it
+dies before its first word, and is started once more.
 """
 
 import json
 
+import nbval.kernel
 import pytest
 from nbval.plugin import IPyNbCell
 
 SWALLOWED = ("Traceback", "Error displaying widget")
+
+
+def pytest_configure():
+    start = nbval.kernel.start_new_kernel
+
+    def start_twice(*arguments, **options):
+        try:
+            return start(*arguments, **options)
+        except RuntimeError:
+            return start(*arguments, **options)
+
+    nbval.kernel.start_new_kernel = start_twice
 
 
 def pytest_collection_modifyitems(config, items):
