@@ -53,3 +53,12 @@ def test_the_style_uses_the_colours_of_the_plots():
     used = set(re.findall(r"#[0-9a-f]{6}", looks(DRAWINGS[0].read_text("utf-8"))))
     wanted = ("INK", "FAINT", "PAPER", "RIGHT", "WRONG", "CHANGED", "HALT", "CLUE_PAPER")
     assert {getattr(style, name) for name in wanted} <= used
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("hrm", "HRM"), ("trm", "TRM"), ("tied", "tied"), ("tokens", "token by token")],
+)
+def test_a_network_has_the_colour_that_it_has_in_the_plots(name, network):
+    css = looks(DRAWINGS[0].read_text("utf-8"))
+    assert re.search(rf"\.{name}\b[^{{]*{{ fill: (#\w+);", css)[1] == style.NETWORKS[network]

@@ -19,11 +19,17 @@ export const DESKS = {
     networks: { "mini-arc": "TRM" },
   },
 };
+/** How a puzzle can be written as text. */
+export const WRITTEN = {
+  sudoku: "A Sudoku as text: a line of digits and dots, several lines, CSV or JSON",
+  maze: "A maze as text: lines of # for a wall, a space or dot for a way, S and G",
+  arc: "A grid as text: rows of the colours 0 to 9, or JSON",
+};
 export const HINTS = {
-  "": "Choose a cell by a click, or by Enter, to follow it through time.",
+  "": "Tap or click a cell, or press Enter on it, to follow it through time.",
   guise: "The same puzzle with other digits, rows and columns; its answer is shown translated back. A fresh chance.",
   turn: "The same puzzle turned or mirrored; its answer is shown translated back. A fresh chance.",
   noise: "Its notes z begin in another, random state. Does it arrive at the same answer?",
-  force: "Choose a cell on the board, a step on the slider and a value. Its answer y is overwritten there, in mid-thought.",
+  force: "Tap or click a cell on the board, choose a step on the slider and a value. Its answer y is overwritten there, in mid-thought.",
   network: "Another network thinks about the same puzzle. Cells in which the boards differ have a marked corner.",
 };

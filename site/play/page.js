@@ -1,6 +1,6 @@
 // The page: which board is on the desk, who thinks about it, and what is shown of that.
 
-import { DESKS, HINTS } from "./desks.js";
+import { DESKS, HINTS, WRITTEN } from "./desks.js";
 import editorWidget from "./editor.js";
 import { own, openFile } from "./own.js";
 import { painter } from "./painter.js";
@@ -55,15 +55,22 @@ async function sitDownAt(name, asWritten) {
   }
   $("lead").textContent = desk.lead;
   fill($("example"), grades().map((grade, g) => [grade.name, grade.boards.map((_, b) => [`${g}.${b}`, `${grade.name} ${b + 1}`])]));
+  $("example").prepend(Object.assign(new Option("your own", ""), { hidden: true, disabled: true }));
   fill($("network"), Object.entries(desk.networks));
   fill($("value"), kind().values(desk.side));
   offerBeside();
-  $("text-panel").hidden = $("clear").hidden = desk.puzzle === "arc";
-  if ($("text").ariaExpanded !== "true") $("text-panel").hidden = true;
+  $("written").textContent = WRITTEN[desk.puzzle];
+  $("clear").hidden = desk.puzzle === "arc";
+  offerText(false);
   if (asWritten === undefined) return takeExample();
   const written = fromLink(asWritten);
   await put(written.board ?? kind().blank(desk.side), written.task);
   if (written.problem) say(`The link holds no puzzle for this page. ${written.problem}`, "bad");
+}
+
+function offerText(open) {
+  $("text-panel").hidden = !open;
+  $("text").setAttribute("aria-expanded", open);
 }
 
 function fill(select, options) {
@@ -97,7 +104,7 @@ function takeExample(which = `${Math.min(desk.grade, grades().length - 1)}.0`) {
 function put(newBoard, newTask = null) {
   stop();
   [board, task, cell] = [newBoard, newTask, null];
-  $("example").selectedIndex = -1;
+  $("example").value = "";
   return edit();
 }
 
@@ -132,11 +139,13 @@ async function changed(newBoard) {
   const asked = board, found = await look();
   if (asked !== board) return; // it has changed meanwhile
   checked = found;
-  if (!runs.length) say(found.text, found.proper ? "good" : "bad");
+  if (!runs.length) say(found.text, found.tone ?? (found.proper ? "good" : "bad"));
 }
 
 /** What is known of the board: its solution, and a sentence. */
 async function look() {
+  if (desk.puzzle === "sudoku" && !board.some(Boolean))
+    return { solution: null, tone: "neutral", text: "Tap or click a cell and type a digit, cell by cell; or paste a whole puzzle into any cell." };
   if (desk.puzzle !== "arc") return check(desk.puzzle, board);
   const same = task && String(arcTokens(task.question, desk.side)) === String(board);
   const text = same ? `Task ${task.task}. The network has never seen this question.` : "Your own question; nobody knows the answer.";
@@ -166,6 +175,7 @@ async function take(text) {
     if (!other) throw new Error(`No network here reads a Sudoku of ${side}x${side}; open weights of your own that do.`);
     await sitDownAt(other, kind().write(read));
   } else await put(read, task);
+  offerText(false);
   if (note) $("hint").textContent = note;
 }
 
@@ -271,7 +281,7 @@ async function startBeside() {
 async function force() {
   const [first] = runs, after = Math.min(film?.get("frame") ?? 0, first?.thought.boards.length ?? 0);
   if (!first) throw new Error("Press “Think” first; then choose a cell, a step and a value.");
-  if (cell === null) throw new Error("Choose the cell to overwrite: click on it, or press Enter on it.");
+  if (cell === null) throw new Error("Choose the cell to overwrite: tap or click it, or press Enter on it.");
   const value = Number($("value").value), push = { cell, token: kind().toTokens([value])[0] };
   turn++;
   first.title = "as it was";
@@ -380,16 +390,18 @@ on("desks", "click", ({ target }) => target.value && sitDownAt(target.value));
 on("desks", "keydown", keysInTabs);
 on("example", "change", () => takeExample($("example").value));
 on("another", "click", () => {
-  const options = [...$("example").options].map((option) => option.value);
+  const [, ...options] = [...$("example").options].map((option) => option.value);
   takeExample(options[(options.indexOf($("example").value) + 1) % options.length]);
 });
 on("clear", "click", () => put(kind().blank(desk.side)));
 on("text", "click", () => {
-  $("text-panel").hidden = !$("text-panel").hidden;
-  $("text").setAttribute("aria-expanded", !$("text-panel").hidden);
+  offerText($("text-panel").hidden);
   if (!$("text-panel").hidden) $("pasted").focus();
 });
-on("read", "click", () => take($("pasted").value));
+on("read", "click", async () => {
+  await take($("pasted").value);
+  $("think").focus(); // what is likely to come next; the panel has closed
+});
 on("think", "click", think);
 on("edit", "click", edit);
 on("more", "click", thinkOn);
@@ -401,9 +413,9 @@ on("noise", "change", () => runs.length && startBeside());
 on("put", "click", force);
 on("file", "change", openOwn);
 on("link", "click", async () => {
-  await navigator.clipboard?.writeText(location.href);
-  const copied = navigator.clipboard ? "The link is copied." : "Copy the address of this page from the address bar.";
-  say(`${copied} Whoever opens it finds this board.`, "good");
+  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false); // may be forbidden
+  const done = copied ? "The link is copied." : "Copy the address of this page from the address bar.";
+  say(`${done} Whoever opens it finds this board.`, "good");
 });
 for (const event of ["click", "input"])
   $("view").addEventListener(event, ({ target }) => target.closest(".trm-film") && (following = false));

@@ -58,7 +58,8 @@ export function conclusion(thought, { halts, steps }) {
       : settled ? `It settled at step ${settled}` : "It wrote this in its first step";
     return [`${thought.solution ? "Solved." : "No rule is broken."} ${how}, and ${sure ? "believes that it is done" : "still doubts it"}.`, "good"];
   }
-  const cells = `${wrong} cell${wrong === 1 ? "" : "s"} ${thought.solution ? (wrong === 1 ? "is wrong" : "are wrong") : "break a rule"}`;
+  const [is, breaks] = wrong === 1 ? ["cell is", "cell breaks"] : ["cells are", "cells break"];
+  const cells = `${wrong} ${thought.solution ? `${is} wrong` : `${breaks} a rule`}`;
   const advice = thought.solution ? " Let it think on, or put another guise beside it." : "";
   return [`After ${length} ${cells}, and it ${sure ? "believes that it is done" : "knows that it is not done"}.${advice}`, "bad"];
 }
@@ -146,7 +147,7 @@ export function legend({ puzzle, solution }, two) {
 // --- curves --------------------------------------------------------------------------------------
 
 // In units of the drawing: its width, the span of the steps, a plot's height and the space below.
-const WIDE = 490, LEFT = 62, END = 350, HIGH = 84, GAP = 22;
+const WIDE = 490, LEFT = 70, END = 350, HIGH = 84, GAP = 22;
 const PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#b59f00", "#56b4e9"];
 
 /** Wrong cells, change, belief, and the story of a cell, as SVG; `steps` are expected. */

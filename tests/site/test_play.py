@@ -145,12 +145,14 @@ def test_what_is_no_digit_is_named(small):
 
 
 def test_text_is_read_and_goes_to_the_desk_that_fits(small):
-    small.locator("#text").click()
     for text in (NINE, f"question,answer\n{PUZZLE},{SOLUTION}"):
+        small.locator("#text").click()
         small.locator("#pasted").fill(text)
         small.locator("#read").click()
         says(small, "A proper puzzle")
+        small.locator("#text-panel").wait_for(state="hidden")  # the board is in sight again
     assert edited(small) == PUZZLE
+    small.locator("#text").click()
     small.locator("#pasted").fill("hello")
     small.locator("#read").click()
     says(small, "position 1 holds 'h'")
@@ -205,6 +207,44 @@ def test_mazes_and_arc_are_painted_and_thought_about(page):
         "cells => new Set(cells.map((c) => getComputedStyle(c).backgroundColor)).size"
     )
     assert colours > 2
+
+
+def test_an_empty_board_says_how_to_begin(page):
+    choose(page, "6×6")
+    page.locator("#clear").click()
+    says(page, "Tap or click a cell and type a digit")
+    assert page.locator("#example").evaluate("e => e.selectedOptions[0].text") == "your own"
+    page.locator("#another").click()
+    says(page, "A proper puzzle")
+
+
+def test_a_single_cell_breaks_a_rule(page):
+    said = page.evaluate(
+        """async (solutions) => {
+          const { conclusion, newThought } = await import("/thoughts.js");
+          const board = [1, ...new Array(15).fill(0)], answer = [2, ...board.slice(1)];
+          return solutions.map((solution) => conclusion({
+            ...newThought({ puzzle: "sudoku", side: 4, board, solution }),
+            boards: [answer], halt: [0],
+          }, { steps: 1 })[0]);
+        }""",
+        [None, [1] + 15 * [0]],
+    )
+    assert "1 cell breaks a rule" in said[0] and "1 cell is wrong" in said[1]
+
+
+def test_a_phone_on_its_side_shows_cells_that_can_be_touched(page):
+    choose(page, "9×9")
+    page.set_viewport_size({"width": 844, "height": 390})
+    cell = page.locator("#editor .trm-look").first.bounding_box()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert cell["width"] > 30
+
+
+def test_a_link_that_must_not_be_copied_is_in_the_address_bar(page):
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject('denied'); }")
+    page.locator("#link").click()
+    says(page, "Copy the address of this page from the address bar.")
 
 
 @pytest.mark.parametrize("tab", ["6×6", "9×9", "Maze", "ARC"])

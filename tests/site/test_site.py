@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -78,6 +79,31 @@ def test_pictures_are_described_and_formulas_are_drawn(site):
         assert not page.mute, path.name
         words = re.sub("<(pre|code).*?</\\1>", "", path.read_text(), flags=re.DOTALL)
         assert "<math" in words or "$" not in words.split("<article")[-1], path.name
+
+
+@pytest.mark.parametrize("page", ["index", "assets/results/README", "notebooks/06_hrm"])
+def test_a_phone_shows_a_page(site, browser, page):
+    """No wider than the phone, without complaints, and what scrolls does so by keyboard, too."""
+    path = next(path for path in site if path.as_posix().endswith(f"site/{page}.html"))
+    complaints = []
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    phone.goto(path.as_uri())
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    stuck = "all => all.filter((e) => e.scrollWidth > e.clientWidth && e.tabIndex < 0).length"
+    assert phone.locator(".formula, pre").evaluate_all(stuck) == 0
+    phone.close()
+    assert not complaints
+
+
+def test_no_assignment_is_launched_with_its_solutions():
+    without_launch = runpy.run_path(str(ROOT / "site" / "conf.py"))["without_launch"]
+    left = []
+    for page in ("notebooks/assignments/a1_direct", "notebooks/00_watch_it_think"):
+        context = {"header_buttons": [{"label": "launch-buttons"}, {"label": "download"}]}
+        without_launch(None, page, "page.html", context, None)
+        left.append(len(context["header_buttons"]))
+    assert left == [1, 2]
 
 
 def test_panels_became_links_to_the_thinking_page(site):
