@@ -20,14 +20,15 @@ play: .venv/ready  ## put the thinking page together and serve it; any server ca
 	$(BIN)/python site/assemble.py build/site/play
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site/play
 
-# The notebooks run beside the tests, because both wait for other programs now and then.
+# The notebooks run beside the tests, because both wait for other programs now and then. nbval is
+# for notebooks only, and takes seconds to import in every process.
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	@mkdir -p build
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -n 2 --dist loadscope -p nbval_strict --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \
-	$(BIN)/pytest -n 2 --dist worksteal; tests=$$?; \
+	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval; tests=$$?; \
 	wait $$notebooks; lessons=$$?; cat build/notebooks.txt; exit $$((tests | lessons))
 
 fuzz: .venv/ready  ## ten minutes of damaged and strange inputs for everything that reads files

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,8 @@ from trm_lite.puzzles import get_puzzle
 from trm_lite.training import replace
 
 torch.set_num_threads(1)
+# jsonschema takes it if it is there, to check addresses by a grammar that takes seconds to import.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 class AtOnce(torch.nn.Module):

@@ -9,10 +9,15 @@ dies before its first word, and is started once more.
 """
 
 import json
+import sys
 
-import nbval.kernel
 import pytest
-from nbval.plugin import IPyNbCell
+
+# jsonschema takes it if it is there, to check addresses by a grammar that takes seconds to import.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+import nbval.kernel  # noqa: E402
+from nbval.plugin import IPyNbCell  # noqa: E402
 
 SWALLOWED = ("Traceback", "Error displaying widget")
 

@@ -62,12 +62,30 @@ class OfficialDraws(Draws):
         return tasks
 
     def augmentations(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        turns, colours = np.empty(count, np.int64), np.zeros((count, COLOURS), np.uint8)
-        colours_without_black = np.arange(1, COLOURS)
-        for row in range(count):
-            turns[row] = self.state.randint(0, len(TURNS))
-            colours[row, 1:] = self.state.permutation(colours_without_black)
-        return turns, colours
+        before = self.state.get_state()
+        # An augmentation takes 11.2 words on average, so these are enough by far.
+        words = self.state.randint(1 << 32, size=13 * count + 200, dtype=np.uint32)
+        after = {most: _after_a_number(words, most) for most in range(1, COLOURS - 1)}
+        # A turn is a number up to 7; then numpy shuffles nine colours, from the last place on.
+        order = (len(TURNS) - 1, *range(COLOURS - 2, 0, -1))
+        jump = np.arange(len(words) + 1)
+        for most in order:
+            jump = after[most][jump]
+        jump, ends = jump.tolist(), [0]
+        for _ in range(count):
+            ends.append(jump[ends[-1]])
+        self.state.set_state(before)
+        self.state.randint(1 << 32, size=ends[-1], dtype=np.uint32)
+
+        places, rows, numbers = np.array(ends[:-1], np.int64), np.arange(count), []
+        for most in order:
+            places = after[most][places]
+            numbers.append((words[places - 1] & _mask(most)).astype(np.int64))
+        colours = np.arange(COLOURS, dtype=np.uint8)[None].repeat(count, axis=0)
+        for place, number in zip(order[1:], numbers[1:], strict=True):
+            here, there = colours[:, place + 1].copy(), colours[rows, number + 1]
+            colours[rows, number + 1], colours[:, place + 1] = here, there
+        return numbers[0], colours
 
     def places(self, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = np.zeros((2, *heights.shape), np.int64)
@@ -80,6 +98,21 @@ class OfficialDraws(Draws):
                     rows[puzzle, example] = self.state.randint(0, most[0])
                     columns[puzzle, example] = self.state.randint(0, most[1])
         return rows, columns
+
+
+def _mask(most: int) -> int:
+    return (1 << most.bit_length()) - 1
+
+
+def _after_a_number(words: np.ndarray, most: int) -> np.ndarray:
+    """For each place in the words (N,), the place after a number 0 to `most` that is drawn there.
+
+    The legacy generator takes the lowest bits of a word, and those of the next one while they are
+    too large. N stands for the end, and for numbers that are not finished there.
+    """
+    end = len(words)
+    places = np.where(words & _mask(most) <= most, np.arange(1, end + 1), end)
+    return np.append(np.minimum.accumulate(places[::-1])[::-1], end)
 
 
 # Draws per requested augmentation. A task with few different augmentations ends up with fewer.
@@ -178,4 +211,4 @@ class Fingerprints:
         """
         new = colours[:, None].astype(np.uint64) + np.uint64(1)  # (A, 1, 10)
         of_pairs = np.sort((self.totals[turns] * new).sum(-1), axis=1)  # (A, pairs)
-        return [row.tobytes() for row in of_pairs]
+        return of_pairs.view(f"V{of_pairs.itemsize * of_pairs.shape[1]}")[:, 0].tolist()
