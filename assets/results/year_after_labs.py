@@ -23,8 +23,7 @@ from trm_lite.evaluation import Evaluation, evaluate
 from trm_lite.evaluation.breadth import residuals
 from trm_lite.evaluation.scoring import observe
 from trm_lite.experiments.presets import get_preset, variant
-from trm_lite.nets import shipped
-from trm_lite.nets.build import resized
+from trm_lite.nets import resized, shipped
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import Noise, think
 from trm_lite.training import Trainer, replace

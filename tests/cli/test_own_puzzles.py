@@ -57,6 +57,17 @@ def test_a_run_keeps_its_puzzle_and_works_from_any_folder(home, elsewhere, capsy
     assert status == 0 and json.loads(said)["exact"]["count"] == 8 and "any_valid" not in said
 
 
+def test_a_network_that_answers_at_once_is_tested_after_one_step(home, elsewhere, capsys):
+    """Unless another number is asked for; the report tells what the last test said."""
+    size = [*SMALL[: SMALL.index("--max-steps")], "--device", "cpu", "--out", elsewhere / "run"]
+    assert answer(capsys, "train", home / "data" / "sort", "--row", "direct", *size)[0] == 0
+    steps = []
+    for asked in ([], ["--steps", 3]):
+        exam = answer(capsys, "evaluate", elsewhere / "run", *asked, "--json")[1]
+        steps.append(len(json.loads(exam)["exact_by_step"]))
+    assert steps == [1, 3]
+
+
 def test_a_moved_run_finds_its_puzzle(home, elsewhere, capsys):
     shutil.copytree(home / "runs" / "takuzu-seed0", elsewhere / "mine")
     (elsewhere / "mine" / "preset.json").write_text(
@@ -141,6 +152,8 @@ def test_the_halting_head_learns_validity(home, elsewhere, capsys):
     ("command", "words"),
     [
         (("train", "nothing.py"), "nothing.py cannot be read"),
+        (("train", "{home}/sort.csv"), "make data of it first, with 'trm-lite data"),
+        (("plan", "{home}/takuzu"), "takuzu.py"),
         (("train", "{home}/takuzu.py", "--row", "dirct"), "did you mean direct"),
         (("train", "{home}/takuzu.py", "--row", "tokens-scratch"), "step by step"),
         (("train", "{home}/takuzu.py", "--seq-len", "9"), "sizes of the puzzles"),

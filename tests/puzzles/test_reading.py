@@ -9,6 +9,7 @@ from trm_lite.common import UserError, texts
 from trm_lite.puzzles import sudoku
 from trm_lite.puzzles.reading.alphabet import Alphabet
 from trm_lite.puzzles.reading.boards import find_boards
+from trm_lite.puzzles.reading.csv_tables import read_table
 
 # ONE has a row of nothing but blanks.
 ONE = "4...3...." + "." * 9 + "6.......8" + 2 * "...1.2..." + 3 * "......5.." + "9......71"
@@ -226,3 +227,11 @@ def test_no_file_is_read_without_end(monkeypatch):
 
 def test_the_beginning_of_json_is_no_csv():
     assert sudoku.read('[\n {\n  "puzzle"') == ([], [])
+
+
+@pytest.mark.parametrize(("header", "answer"), [("question, answer", "34"), ("a,answer", " 34")])
+def test_spaces_after_the_separators_are_no_part_of_the_cells_if_the_header_has_them(
+    header, answer
+):
+    table = read_table([f"{header}\n", "12, 34\n"])
+    assert list(table.rows) == [(2, ["12", answer])]

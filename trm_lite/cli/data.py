@@ -4,6 +4,7 @@ import time
 from dataclasses import fields, make_dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import numpy as np
@@ -145,7 +146,7 @@ def row_of(split: Path) -> tuple[str, ...]:
 def next_command(folder: Path, about: dict) -> str:
     """How to train a TRM on a built folder; how to read it, if no preset has such puzzles."""
     if "tokens" in about:
-        return f"trm-lite train {folder}"
+        return f"trm-lite train {quote(str(folder))}"
     shape = about["vocab_size"], about["seq_len"]
     fitting = [
         preset
@@ -157,5 +158,5 @@ def next_command(folder: Path, about: dict) -> str:
     if not fitting:
         built = f"BuiltData({about['name']!r}, {str(folder)!r}, {shape[0]}, {shape[1]})"
         return f"from trm_lite.data import BuiltData; splits = {built}.build()"
-    where = "" if fitting[0].data.path == folder else f" --folder {folder}"
+    where = "" if fitting[0].data.path == folder else f" --folder {quote(str(folder))}"
     return f"trm-lite train {fitting[0].name}{where}"

@@ -305,7 +305,13 @@ def get_preset(name: str) -> Preset:
         return PRESETS[name]
     if is_own(name):
         return own_preset(Path(name))
-    hint = nearest(name, PRESETS, "'trm-lite list' shows all of them.")
+    if name.lower().endswith(".csv"):
+        raise UserError(
+            f"{name} is a table; make data of it first, with 'trm-lite data {name}', and then name "
+            "the folder that this makes."
+        )
+    known = [*PRESETS, f"{name}.py"] if Path(f"{name}.py").exists() else PRESETS
+    hint = nearest(name, known, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")
 
 

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "trm": ["TRM"],
         "layers": ["Block", "Linear", "Stack", "SwiGLU", "TokenMixer"],
         "reasoner": ["Latents", "Reasoner", "Thought"],
-        "build": ["build_network"],
+        "build": ["build_network", "resized"],
         "weights": ["WEIGHTS_FOLDER", "load_weights", "save_weights", "shipped", "shipped_weights"],
     },
 )

@@ -65,6 +65,7 @@ def examine_run(
     ranks, place = join(pick_device(device))
     model, about = load(run, options.weights)
     model.to(place)
+    options = options.settled(about.get("preset", {}).get("recipe", {}).get("max_steps"))
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
     preset = preset or _own_preset(run, about, puzzle)
     if getattr(model.config, "fits_other_boards", False):

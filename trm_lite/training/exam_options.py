@@ -1,6 +1,6 @@
 """The options of an exam as a dataclass, in a file that does not import torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trm_lite.common.choices import MAX_STEPS, Choice, Latent
@@ -15,7 +15,8 @@ class ExamOptions:
         weights: Which weights of a run folder: "last" and "best" are the moving averages (EMA)
             at the last and the best validation, "raw" the weights that training continues from.
         split: Which puzzles. Use validation for choosing, and test for reporting.
-        steps: Supervision steps per puzzle.
+        steps: Supervision steps per puzzle; by default 16, or 1 for a network that was trained to
+            answer at once.
         kinds: Generate new Sudokus of these kinds, and test on them instead.
         count: Number of puzzles. By default all, or 1000 new ones. For ARC it is the number of
             augmentations that vote, by default all.
@@ -39,7 +40,7 @@ class ExamOptions:
 
     weights: Literal["last", "best", "raw"] = "last"
     split: Literal["test", "validation"] = "test"
-    steps: int = MAX_STEPS
+    steps: int | None = None
     kinds: tuple[str, ...] = ()
     count: int | None = None
     bands: bool = False
@@ -57,7 +58,7 @@ class ExamOptions:
     def __post_init__(self):
         """Raise UserError for values that make no sense."""
         check_range("batch_size", self.batch_size, 1)
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise UserError(
                 f"The number of supervision steps must be at least 1, not {self.steps}.", "steps"
             )
@@ -65,7 +66,7 @@ class ExamOptions:
             raise UserError(f"Each puzzle needs at least 1 attempt, not {self.tries}.", "tries")
         if self.noise < 0:
             raise UserError(f"The noise must be 0 or more, not {self.noise}.", "noise")
-        check_choice(self.choose, self.tries, self.steps)
+        check_choice(self.choose, self.tries, MAX_STEPS if self.steps is None else self.steps)
         if self.window < 0:
             raise UserError(f"A window has at least 0 steps, not {self.window}.", "window")
         if self.halt and not (self.tries == 1 and self.noise == 0):
@@ -84,6 +85,11 @@ class ExamOptions:
             )
         if self.count is not None and self.count < 0:
             raise UserError(f"An exam needs at least 1 puzzle, not {self.count}.", "count")
+
+    def settled(self, trained_steps: int | None) -> "ExamOptions":
+        """The same options with a number of steps, for a network trained with so many at most."""
+        usual = 1 if trained_steps == 1 else MAX_STEPS
+        return self if self.steps is not None else replace(self, steps=usual)
 
     @property
     def as_in_the_papers(self) -> bool:

@@ -47,7 +47,9 @@ def read_table(lines: Iterable[str]) -> Table | None:
     first, separator, skipped = _header(lines)
     if not first:
         return None
-    rows = _rows(chain([first], lines), separator, skipped)
+    # Whoever writes a space after the separators of the header does so in the rows.
+    spaced = f"{separator} " in first
+    rows = _rows(chain([first], lines), separator, skipped, spaced)
     _, header = next(rows, (0, []))
     return Table(header, _places(header), rows)
 
@@ -82,9 +84,11 @@ def _places(header: list[str]) -> dict[str, int]:
     return found
 
 
-def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(
+    lines: Iterable[str], separator: str, skipped: int, spaced: bool
+) -> Iterator[tuple[int, list[str]]]:
     """(line, fields) of all rows that are not empty; `skipped` lines stand before."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=spaced)
     line = skipped + 1
     try:
         for fields in reader:
