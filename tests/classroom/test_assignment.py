@@ -55,6 +55,20 @@ def test_names_of_cells_must_fit(notebook, tmp_path):
         read_master(path)
 
 
+@pytest.mark.parametrize("name", [1e308, 0, None, ["add-check"]])
+def test_a_name_that_is_no_text_is_a_sentence(notebook, tmp_path, name):
+    """Of a check, whose name also tells its exercise."""
+    (check,) = (
+        cell
+        for cell in notebook["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "add-check"
+    )
+    check["metadata"]["nbgrader"]["grade_id"] = name
+    (tmp_path / "m.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(UserError, match="the name of a cell is"):
+        read_master(tmp_path / "m.ipynb")
+
+
 def test_build_never_writes_over_the_master(master_path, capsys):
     before = master_path.read_text()
     assert main(["classroom", "build", str(master_path), "--out", str(master_path.parent)]) == 2

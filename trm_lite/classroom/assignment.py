@@ -161,10 +161,10 @@ def read_master(path: Path) -> tuple[Assignment, dict]:
     """
     notebook = read_notebook(path)
     assignment = assignment_of(path.stem, notebook)
-    names = [cell.name for cell in assignment.cells if cell.name]
-    for name in (*names, *(check.exercise for check in assignment.checks)):
+    for name in (cell.name for cell in assignment.cells):
         if not isinstance(name, str):
             raise UserError(f"{path}: the name of a cell is {name!r}; give it one of letters.")
+    names = [cell.name for cell in assignment.cells if cell.name]
     exercises = {cell.name for cell in assignment.exercises}
     for name in names:
         if names.count(name) > 1:
