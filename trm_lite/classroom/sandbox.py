@@ -130,12 +130,15 @@ def _show(libc, path: str, target: str, devices: bool = False) -> None:
 
 
 def _show_cache(libc, cache: str, folder: str) -> None:
-    """Put links to all cached files into a cache folder that can be written to."""
-    _show(libc, cache, f"{folder}/cached")
+    """Put all cached files into a cache folder that can be written to.
+
+    File by file, because the folder itself may be open to its owner only.
+    """
     os.mkdir(folder + HOME + "/cache")
     os.chmod(folder + HOME + "/cache", 0o777)
-    for name in os.listdir(cache):
-        os.symlink(f"/cached/{name}", f"{folder}{HOME}/cache/{name}")
+    for entry in os.scandir(cache):
+        if entry.is_file():
+            _show(libc, entry.path, f"{folder}{HOME}/cache/{entry.name}")
 
 
 def _mount(libc, source: str, target: str, kind: str | None, flags: int, options) -> None:
