@@ -99,3 +99,14 @@ def test_no_secret_of_the_grader_is_in_the_environment(monkeypatch):
     with Kernel(LIMITS) as started:
         outcome = started.run("import os; assert 'secret' not in str(os.environ)", 10)
     assert outcome.ok
+
+
+@linux
+def test_cached_puzzles_are_seen_where_only_their_owner_may_open_the_folder(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    (cache / "puzzles.npz").write_text("here")
+    monkeypatch.setenv("TRM_LITE_CACHE", str(cache))
+    with Kernel(LIMITS) as one:
+        read = "import os\nopen(os.environ['TRM_LITE_CACHE'] + '/puzzles.npz').read()"
+        assert one.run(read, 5).ok
