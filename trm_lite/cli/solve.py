@@ -23,7 +23,7 @@ from trm_lite.evaluation.solving import (
 )
 from trm_lite.nets.build import puzzle_of, resized
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.nets.weights import load_weights, shipped
+from trm_lite.nets.weights import load_weights, shipped, steps_in_training
 from trm_lite.puzzles import load_puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
 from trm_lite.training.exam_options import check_choice
@@ -164,8 +164,7 @@ class Solvers:
         if weights is not None:
             self.given, about = load_weights(weights)
             self.given.to(device)
-            recipe = about.get("preset", {}).get("recipe", {})
-            self.one_pass = recipe.get("max_steps") == 1
+            self.one_pass = steps_in_training(about) == 1
         elif puzzle is not None:
             raise UserError("Say which network solves this puzzle.", "weights")
         if puzzle is not None:

@@ -135,6 +135,14 @@ def _misfit(path: Path, problem: str) -> UserError:
 WEIGHTS_FOLDER = ASSETS / "weights"
 
 
+def steps_in_training(about: dict) -> int | None:
+    """The most supervision steps of a network in training, by its `about`; None if that is silent.
+
+    With 1 it was trained to answer at once.
+    """
+    return about.get("preset", {}).get("recipe", {}).get("max_steps")
+
+
 def shipped(name: str) -> tuple[Network, dict]:
     """The trained network `name` that comes with the course, such as "sudoku-6x6".
 

@@ -24,7 +24,7 @@ from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.build import Network, build_network, resized
 from trm_lite.nets.compiling import compile_hot
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.nets.weights import load_weights
+from trm_lite.nets.weights import load_weights, steps_in_training
 from trm_lite.puzzles import sudoku
 from trm_lite.training.exam_options import USUAL, ExamOptions
 from trm_lite.training.recipe import Preset, from_dict
@@ -65,7 +65,7 @@ def examine_run(
     ranks, place = join(pick_device(device))
     model, about = load(run, options.weights)
     model.to(place)
-    options = options.settled(about.get("preset", {}).get("recipe", {}).get("max_steps"))
+    options = options.settled(steps_in_training(about))
     kept = options.whole_test and preset is None and ranks.first and run.is_dir()
     preset = preset or _own_preset(run, about, puzzle)
     if getattr(model.config, "fits_other_boards", False):
