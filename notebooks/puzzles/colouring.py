@@ -4,6 +4,8 @@ A board is the matrix of a graph. Off its diagonal stands whether two nodes have
 stands the colour of each node. Some colours are given, the others are to be found.
 """
 
+from itertools import permutations
+
 import numpy as np
 import torch
 
@@ -13,6 +15,7 @@ NODES, GIVEN = 6, 2
 BLANK, APART, EDGE, FIRST = 1, 2, 3, 4  # tokens; the colours are 4, 5 and 6
 COLOURS = ("tab:orange", "tab:blue", "tab:green")
 DIAGONAL = np.eye(NODES, dtype=bool)
+ORDERS = np.array(list(permutations(range(NODES))))  # (720, 6)
 
 
 def make(count, rng):
@@ -25,6 +28,15 @@ def make(count, rng):
     questions = np.where(DIAGONAL, np.where(given, colours, BLANK)[:, None], edges)
     answers = np.where(DIAGONAL, colours[:, None], edges)
     return questions.reshape(count, -1), answers.reshape(count, -1)
+
+
+def family(question, answer):
+    """The same in every order of the nodes, and whatever the colours are called."""
+    board = question.reshape(NODES, NODES)
+    given = board.diagonal() >= FIRST
+    plain = np.where(DIAGONAL, given, board)
+    orders = plain[ORDERS[:, :, None], ORDERS[:, None]]  # (720, 6, 6)
+    return len(set(board.diagonal()[given])), min(order.tobytes() for order in orders)
 
 
 def breaks(questions, answers):
@@ -63,4 +75,4 @@ def draw(ax, tokens, marks):
     ax.axis("off")
 
 
-PUZZLE = Puzzle("colouring", "_? #abc", (NODES, NODES), "?", make, None, augment, breaks, draw)
+PUZZLE = Puzzle("colouring", "_? #abc", (NODES, NODES), "?", make, family, augment, breaks, draw)

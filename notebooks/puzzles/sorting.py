@@ -21,6 +21,11 @@ def make(count, rng):
     return np.array(questions), np.array(answers)
 
 
+def family(question, answer):
+    """The same for all words of the same letters."""
+    return answer.tobytes()
+
+
 def breaks(questions, answers):
     """All cells of an answer that is not the sorted word."""
     wrong = np.zeros(answers.shape, bool)
@@ -38,5 +43,5 @@ def augment(questions, answers, generator):
 
 
 PUZZLE = Puzzle(
-    "sorting", "_$" + LETTERS, (1, LONGEST + 1), make=make, augment=augment, breaks=breaks, end="$"
+    "sorting", "_$" + LETTERS, (1, LONGEST + 1), "", make, family, augment, breaks, end="$"
 )

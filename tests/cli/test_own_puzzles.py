@@ -107,6 +107,30 @@ def test_text_is_solved_by_what_the_weights_say(home, elsewhere, capsys):
     assert "position 1 holds 'x'" in said
 
 
+def test_answers_of_a_table_are_held_against_the_networks(home, elsewhere, capsys):
+    """Where no rule is known; a run folder does for weights."""
+    command = ("--weights", home / "runs" / "sort-seed0", "--device", "cpu")
+    words = ("793", "35", "9", "5577", "737373")
+    (elsewhere / "words.txt").write_text("\n".join(words))
+    said = answer(capsys, "solve", "words.txt", *command, "--json")[1]
+    found = [json.loads(line)["solution"] for line in said.splitlines() if line[0] == "{"]
+    table = [f"{word},{text}" for word, text in zip(words, found, strict=True) if text]
+    (elsewhere / "right.csv").write_text("\n".join(("question,answer", *table, table[0])))
+    (elsewhere / "wrong.csv").write_text("\n".join(("question,answer", *table, "793,3")))
+    status, said = answer(capsys, "solve", "right.csv", *command)
+    assert status == 0 and f"right.csv: {len(table) + 1} of {len(table) + 1} solved" in said
+    status, said = answer(capsys, "solve", "wrong.csv", *command)
+    assert status == 1 and f"wrong.csv: {len(table)} of {len(table) + 1} solved" in said
+    assert "NOT solved (the file has another answer)" in said
+
+
+def test_a_run_folder_solves_by_the_rules_in_it(home, elsewhere, capsys):
+    (elsewhere / "boards.txt").write_text(".1.00..1....1..0\n")
+    run = home / "runs" / "takuzu-seed0"
+    status, said = answer(capsys, "solve", "boards.txt", "--weights", run, "--max-steps", 1)
+    assert status == 1 and "NOT solved (breaks a rule or a clue)" in said
+
+
 def test_plan_compare_and_report(home, elsewhere, capsys):
     for own in (home / "takuzu.py", home / "data" / "sort"):
         status, said = answer(capsys, "plan", own, "--gpu", "L4")
@@ -123,6 +147,7 @@ def test_plan_compare_and_report(home, elsewhere, capsys):
     status, said = answer(capsys, "report", *runs)
     assert status == 0 and "| takuzu (changed) |" in said and "| sort (changed) |" in said
     assert "any valid answer" in said and "train 24" in said and "file" not in said
+    assert "paper, %" not in said  # of puzzles of one's own there are no figures in it
 
 
 def test_the_same_command_goes_on_and_a_changed_file_does_not(home, elsewhere, capsys):
@@ -160,6 +185,9 @@ def test_the_halting_head_learns_validity(home, elsewhere, capsys):
         (("data", "nothing.csv"), "nothing.csv cannot be read"),
         (("data", "{home}/sort.csv", "--min-rating", "3"), "means nothing for FILE.csv"),
         (("data", "{home}/sort.csv", "--out", "{home}/data/sort"), "from different rows"),
+        (("data", "{home}/sort.csv", "--train", "999"), "999 different questions are asked for"),
+        (("evaluate", "{home}/data/sort"), "holds puzzles and not a network; train one with"),
+        (("report", "{home}/data/sort"), "holds puzzles and not a run; run: trm-lite train"),
         (("solve", "{home}/sort.csv", "--puzzle", "{home}/takuzu.py"), "Say which network solves"),
         (("evaluate", "{home}/runs/takuzu-seed0", "--bands"), "Nothing tells how hard"),
     ],

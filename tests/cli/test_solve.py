@@ -53,7 +53,8 @@ def test_thousands_of_problems_are_not_told_one_by_one(tmp_path, capsys):
     (tmp_path / "novel").write_text("It was a dark and stormy night.\n" * 3_000)
     assert main(["solve", str(tmp_path / "novel"), "--device", "cpu"]) == 2
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == solve.MOST_PROBLEMS + 1 and "2,980 more lines" in told[-1]
+    assert len(told) == solve.MOST_PROBLEMS + 2 and "2,980 more lines" in told[-2]
+    assert told[-1] == solve.NO_SUDOKU
 
 
 @needs_weights
@@ -92,6 +93,7 @@ def test_command_line_picture(tmp_path):
         (["solve", "{good}", "--weights", "{binary}"], "is a pickle that PyTorch did not write"),
         (["evaluate", "{missing}"], "no weights file"),
         (["evaluate", "{folder}"], "holds no last.safetensors"),
+        (["solve", "{good}", "--weights", "{folder}"], "holds no last.safetensors"),
         (["train", "sudoku-6x6", "--kinds", "odd", "--out", "{folder}"], "no kind 'odd' of 6x6"),
         (["solve", "{good}", "--picture", "{missing}/x.png"], "could not be written"),
         (

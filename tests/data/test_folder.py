@@ -134,7 +134,7 @@ def test_what_is_missing_damaged_or_another_benchmarks(data):
 def test_arrays_that_are_no_boards_of_the_puzzle_are_told(data, boards):
     labels = data.path / "train" / "labels.npy"
     for wrong, words in (
-        (boards[1][:8] * 0, r"answer 0 .* token 0 in all cells"),
+        (boards[1][:8] * 0, r"answers\[0\] is token 0 in all cells"),
         (boards[1][:8] + 9, r"holds token 14, but the tokens of 'sudoku-4x4' are 0 to 5"),
     ):
         np.save(labels, wrong)

@@ -140,7 +140,8 @@ def test_a_table_as_a_spreadsheet_writes_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("question,reply\na,b\n", "no column 'answer'"),
+        ("question,reply\na,b\n", "no column 'answer', but 'question', 'reply'; call one of them"),
+        ("question,answer,split\na,b,train\nc,d,val\n", "No line is of the split 'test'"),
         ("question,answer\n", "holds no puzzles"),
         ("question,answer\na,b\n,b\n", "line 3: the question is empty"),
         ("question,answer\na,b,c\n", "line 2: there are 3 fields, but 2 in"),
@@ -167,7 +168,7 @@ def test_a_row_of_padding_is_refused():
     def make(count, rng):
         return rng.integers(1, 3, (count, 4)), np.zeros((count, 4), int)
 
-    with pytest.raises(PuzzleError, match=r"answer 0 .* token 0 in all cells"):
+    with pytest.raises(PuzzleError, match=r"answers\[0\] is token 0 in all cells"):
         build_made(Puzzle("nothing", "_ab", (1, 4), make=make), "0", SIZES, seed=0)
 
 
@@ -178,7 +179,7 @@ def test_examples_that_are_no_boards_of_their_puzzle_are_refused():
         ((questions[:, :9], answers), r"Questions of shape \(6, 9\) are no 6 boards"),
         ((questions[:4], answers), r"Answers of shape \(6, 16\) are no 4 boards"),
         ((questions + 9, answers), r"Questions hold token 1\d, but the tokens .* 0 to 3"),
-        ((questions, answers * 0), "answer 0 .* token 0 in all cells"),
+        ((questions, answers * 0), r"answers\[0\] is token 0 in all cells"),
     ):
         with pytest.raises(PuzzleError, match=words):
             PuzzleSet.of(puzzle, *wrong)

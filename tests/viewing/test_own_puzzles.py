@@ -1,5 +1,7 @@
 """Every puzzle can be watched through its own drawing, and what is not graded is never wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -181,3 +183,19 @@ def test_a_network_without_a_puzzle_or_with_another_says_so():
     nameless = build_network(TRMConfig(4, 16, 16, multiple_of=16, T=1, n=1)).eval()
     with pytest.raises(UserError, match="does not say which puzzle"):
         trace(nameless, np.ones(16, np.uint8))
+
+
+def test_the_legend_of_an_own_drawing_says_what_it_labels():
+    def draw(ax, tokens, marks):
+        ax.plot([0, 1], [0, 1], label="a queen")
+        ax.plot(marks.wrong.nonzero()[0])  # without a label
+
+    puzzle = replace(own("queens"), draw=draw)
+    thought = replace(
+        trace(network(own("queens")), *puzzle.make(1, np.random.default_rng(0))[0], steps=2),
+        puzzle=puzzle,
+    )
+    (legend,) = plots.contact_sheet(thought).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a queen"]
+    thought = replace(thought, puzzle=replace(puzzle, draw=lambda ax, tokens, marks: None))
+    assert not plots.contact_sheet(thought).legends

@@ -65,7 +65,7 @@ def data(
         given: Its options.
         out: Folder to build; data/NAME if not given.
     """
-    own = name.endswith(".csv")
+    own = name.lower().endswith((".csv", ".tsv"))
     if not own and name not in BENCHMARKS:
         hint = nearest(name, BENCHMARKS, f"there are {', '.join(BENCHMARKS)}, or name a CSV file.")
         raise UserError(f"There is no benchmark '{name}'; {hint}")

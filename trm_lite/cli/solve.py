@@ -14,24 +14,29 @@ from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.texts import read_text
+from trm_lite.data.settings import PUZZLE_COPY
 from trm_lite.evaluation.solving import (
     MAX_STEPS,
     Solved,
+    answers_in,
     read_boards,
     read_puzzles,
     solve_boards,
 )
 from trm_lite.nets.build import puzzle_of, resized
 from trm_lite.nets.reasoner import Reasoner
-from trm_lite.nets.weights import load_weights, shipped, steps_in_training
+from trm_lite.nets.weights import shipped, steps_in_training
 from trm_lite.puzzles import load_puzzle, sudoku
+from trm_lite.puzzles.puzzle import PAD
 from trm_lite.puzzles.reading.alphabet import Unread
+from trm_lite.training.exam import load
 from trm_lite.training.exam_options import check_choice
 from trm_lite.viewing import style, terminal
 from trm_lite.viewing.recorder import trace
 
 SUDOKUS = [f"sudoku-{size}x{size}" for size in sudoku.SIZES]
 MOST_PROBLEMS = 20  # told one by one
+NO_SUDOKU = "Puzzles that are no Sudokus need a network of your own; name its run: --weights RUN."
 BEST_WEIGHTS = {6: "sudoku-6x6", 9: "sudoku-extreme-laptop"}  # by size of the board
 
 
@@ -51,13 +56,15 @@ def solve(
 
     A file holds one puzzle per line, with `.` or `0` for blanks, or puzzles over several lines,
     or it is a CSV file with a column `question`, or, of Sudokus, a list in JSON; other usual
-    formats of Sudokus are read as well. Without files, standard input is read. The exit status is
+    formats of Sudokus are read as well. Where no rule is known, a column `answer` tells what is
+    right. Without files, standard input is read. The exit status is
     1 if the network got a puzzle wrong, and 2 if a line is not a puzzle; a Sudoku must have
     exactly one solution.
 
     Args:
         files: Files of puzzles.
-        weights: A .safetensors file to use instead of the weights that come with the course.
+        weights: A run folder, or a .safetensors file, to use instead of the weights that come
+            with the course.
         max_steps: The most supervision steps of an attempt; a network that was trained to answer
             at once takes one.
         tries: The most attempts. If an answer breaks a rule, the network tries again with the
@@ -71,7 +78,8 @@ def solve(
             is png, svg or pdf, or for an animation gif, apng or webp.
         device: Where to compute.
         json: Print one JSON object per puzzle: puzzle, solution, solved, steps, tries, confidence.
-        puzzle: A puzzle file, with the rules by which the answers are checked. It is executed.
+        puzzle: A puzzle file, with the rules by which the answers are checked. It is executed. A
+            run folder has a copy of it.
     """
     return solve_files(
         files,
@@ -106,7 +114,7 @@ def solve_files(
 
     Args:
         files: files of puzzles; standard input if empty.
-        weights: a weights file to use instead of the course's.
+        weights: a run folder, or a weights file, to use instead of the course's.
         max_steps: the most supervision steps of an attempt.
         tries: the most attempts per puzzle.
         choose: which attempt counts, see `solve_boards`.
@@ -124,34 +132,53 @@ def solve_files(
     max_steps = 1 if solvers.one_pass else max_steps
     status, how = 0, {"max_steps": max_steps, "tries": tries, "choose": choose, "seed": seed}
     for name, text in texts:
-        questions, problems = solvers.read(text)
-        if not questions and not problems:
-            raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
-        results: list[tuple[int, Solved]] = []
-        for length in sorted({len(question) for _, question in questions}):
-            group = [(line, question) for line, question in questions if len(question) == length]
-            try:
-                model = solvers.of(length)
-            except PuzzleError as error:
-                problems += [Unread(line, str(error)) for line, _ in group]
-                continue
-            boards = np.stack([question for _, question in group])
-            solved = solve_boards(model, boards, **how)
-            if picture is not None:
-                draw_thought(model, boards[0], picture, max_steps)
-                picture = None
-            results += zip((line for line, _ in group), solved, strict=True)
-        _print_problems(name, sorted(problems))
-        wrong = _print_results(name, sorted(results, key=lambda result: result[0]), as_json)
+        results, problems = solved_in(text, name, solvers, how, picture)
+        if results:
+            picture = None  # of the first puzzle there is
+        _print_problems(name, problems)
+        if not results and weights is None:
+            print(NO_SUDOKU, file=sys.stderr)
+        wrong = _print_results(name, results, solvers.answers(text), as_json)
         status = max(status, 2 if problems else int(wrong))
     return status
+
+
+def solved_in(
+    text: str, name: str, solvers: "Solvers", how: dict, picture: Path | None
+) -> tuple[list[tuple[int, Solved]], list[Unread]]:
+    """The answers to the puzzles in a text, and what could not be read or solved, by line.
+
+    Args:
+        text: puzzles.
+        name: of the file, for the message if there is none.
+        solvers: the networks.
+        how: options of `solve_boards`.
+        picture: file for a picture of the thought about the first puzzle.
+    """
+    questions, problems = solvers.read(text)
+    if not questions and not problems:
+        raise UserError(f"{name} holds no puzzle; write one per line, `.` or `0` for a blank.")
+    results: list[tuple[int, Solved]] = []
+    for length in sorted({len(question) for _, question in questions}):
+        group = [(line, question) for line, question in questions if len(question) == length]
+        try:
+            model = solvers.of(length)
+        except PuzzleError as error:
+            problems += [Unread(line, str(error)) for line, _ in group]
+            continue
+        boards = np.stack([question for _, question in group])
+        if picture is not None and not results:
+            draw_thought(model, boards[0], picture, how["max_steps"])
+        solved = solve_boards(model, boards, **how)
+        results += zip((line for line, _ in group), solved, strict=True)
+    return sorted(results, key=lambda result: result[0]), sorted(problems)
 
 
 class Solvers:
     """The networks that solve, each loaded when it is first needed.
 
     Args:
-        weights: a file to use for all boards, or None for the course's best, of Sudokus.
+        weights: what to use for all boards, or None for the course's best, of Sudokus.
         puzzle: a puzzle file, with the rules of what the weights were trained on.
         device: where to compute.
     """
@@ -162,7 +189,9 @@ class Solvers:
         self.loaded: dict[int, Reasoner] = {}
         self.one_pass = False  # whether the given network was trained to answer at once
         if weights is not None:
-            self.given, about = load_weights(weights)
+            self.given, about = load(weights)
+            copy = weights / PUZZLE_COPY
+            puzzle = puzzle or (copy if copy.exists() else None)
             self.given.to(device)
             self.one_pass = steps_in_training(about) == 1
         elif puzzle is not None:
@@ -177,6 +206,12 @@ class Solvers:
             return read_boards(text, self.puzzle)
         boards, problems = read_puzzles(text)
         return [(line, sudoku.to_tokens(board)) for line, board in boards], problems
+
+    def answers(self, text: str) -> dict[int, np.ndarray]:
+        """The answers in a text, by line, to puzzles whose rules are not known."""
+        if self.puzzle is None or self.puzzle.breaks is not None:
+            return {}
+        return answers_in(text, self.puzzle)
 
     def of(self, length: int) -> Reasoner:
         """The network for boards of so many cells. Raises PuzzleError if there is none."""
@@ -201,11 +236,24 @@ class Solvers:
         return self.loaded[length]
 
 
-def _print_results(name: str, results: list[tuple[int, Solved]], as_json: bool) -> bool:
-    """Tell the answers, with their line numbers; returns whether one is against the rules."""
+def _print_results(
+    name: str, results: list[tuple[int, Solved]], answers: dict[int, np.ndarray], as_json: bool
+) -> bool:
+    """Tell the answers, with their line numbers; returns whether one is wrong.
+
+    Args:
+        name: the file.
+        results: the answers with their lines.
+        answers: the right answers by line, as far as the file says them and no rule is known.
+        as_json: print JSON instead of boards.
+    """
+    right = []
     for line, solved in results:
+        if line in answers:
+            graded = answers[line] != PAD
+            solved = solved._replace(solved=bool((solved.solution == answers[line])[graded].all()))
+        right.append(solved.solved)
         print(solved.to_json() if as_json else _describe(name, line, solved), flush=True)
-    right = [solved.solved for _, solved in results]
     if not as_json and len(right) > 1 and None not in right:
         print(f"{name}: {sum(right)} of {len(right)} solved.")
     return False in right
@@ -248,7 +296,8 @@ def draw_thought(model: Reasoner, board: np.ndarray, path: Path, max_steps: int)
 
 
 def _describe(name: str, line: int, solved: Solved) -> str:
-    verdict = {True: "solved", False: "NOT solved (breaks a rule or a clue)", None: "answered"}
+    why = "breaks a rule or a clue" if solved.puzzle.breaks else "the file has another answer"
+    verdict = {True: "solved", False: f"NOT solved ({why})", None: "answered"}
     pace = f"after {solved.steps} step{'s' if solved.steps > 1 else ''}"
     head = (
         f"{name}, line {line}: {verdict[solved.solved]} {pace}"

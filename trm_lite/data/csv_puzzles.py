@@ -23,7 +23,7 @@ from trm_lite.data.benchmarks.download import sha256
 from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.folder import is_built, new_folder, plain, write_split
 from trm_lite.puzzles import Puzzle
-from trm_lite.puzzles.reading.csv_tables import CsvProblem, Table, read_table
+from trm_lite.puzzles.reading.csv_tables import NAMES, CsvProblem, Table, read_table
 
 SPLITS = ("train", "validation", "test")
 CALLED = {"val": "validation", "valid": "validation", "dev": "validation"}  # as others say
@@ -121,8 +121,8 @@ def _rows(name: str, table: Table) -> Iterator[Row]:
     for column in ("question", "answer"):
         if column not in table.places:
             raise UserError(
-                f"{name} has no column '{column}'; its first line should name question and answer, "
-                "with a comma between."
+                f"{name} has no column '{column}', but {', '.join(map(repr, table.header))}; "
+                f"call one of them {column}, or {' or '.join(NAMES[column][1:6])}."
             )
     for line, fields in table.rows:
         where = f"{name}, line {line}"
@@ -185,7 +185,13 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
     splits = {name: [row for row in kept if home[row.question] == name] for name in SPLITS}
     for name in ("train", "test"):
         if not splits[name]:
-            raise UserError(f"There is nothing to {name} on; give that split more lines.", name)
+            named = any(row.split for row in rows)
+            raise UserError(
+                f"No line is of the split '{name}'; name some in the column split."
+                if named
+                else f"There is nothing to {name} on; bring more lines, or divide them otherwise.",
+                *SPLITS * (not named),
+            )
     return {name: chosen for name, chosen in splits.items() if chosen}, notes
 
 
@@ -209,6 +215,13 @@ def _draw(home: dict[str, str], options: FromCsv) -> None:
         for place in order[start : start + count]:
             home[free[place]] = name
         start += count
-    count = len(free) if options.train is None else options.train
+    left = max(0, len(free) - start)
+    count = left if options.train is None else options.train
+    if count > left:
+        raise UserError(
+            f"{count:,} different questions are asked for to train on, and {left:,} are left; ask "
+            "for fewer.",
+            *SPLITS,
+        )
     for place in order[start : start + count]:
         home[free[place]] = "train"

@@ -1,6 +1,8 @@
 """Splits of the examples that a puzzle of your own makes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Timer
 
 import numpy as np
 from tqdm import tqdm
@@ -46,6 +48,18 @@ def build_made(puzzle: Puzzle, sha256: str, sizes: dict[str, int], seed: int) ->
     return cached(puzzle.name, recipe, lambda: _make(puzzle, sizes, seed), read)
 
 
+@contextmanager
+def shown_soon(bar: tqdm) -> Iterator[None]:
+    """Show a progress bar after a second, even if there has been nothing to count yet."""
+    soon = Timer(1, bar.refresh)
+    soon.daemon = True
+    soon.start()
+    try:
+        yield
+    finally:
+        soon.cancel()
+
+
 def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndarray]:
     """The examples of each split, (2, N, L) questions and answers."""
     rng, families = np.random.default_rng(seed), Families()
@@ -53,7 +67,8 @@ def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndar
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     numbers: list[int] = []
     rows = {name: np.zeros(0, int) for name in sizes}
-    with tqdm(total=total, desc=f"making {puzzle.name}", unit="example", delay=1) as bar:
+    bar = tqdm(total=total, desc=f"making {puzzle.name}", unit="example", delay=1)
+    with bar, shown_soon(bar):
         while (found := sum(map(len, rows.values()))) < total:
             count = min(MOST_AT_ONCE, 16 + round(1.1 * (total - found)))
             made = make_examples(puzzle, count, rng)

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from trm_lite.common.choices import Choice
 from trm_lite.common.device import precision
 from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.texts import text_lines
+from trm_lite.data.csv_puzzles import ended
 from trm_lite.data.dataset import Batch
 from trm_lite.evaluation import breadth
 from trm_lite.evaluation.scoring import observe, stacked
@@ -110,6 +112,20 @@ def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]]
     except CsvProblem as error:
         bad.append(Unread(error.line, f"T{error.problem[1:]}."))
     return good, bad
+
+
+def answers_in(text: str, puzzle: Puzzle) -> dict[int, np.ndarray]:
+    """The answers (L,) in a CSV text, by line, as far as they can be read."""
+    found: dict[int, np.ndarray] = {}
+    if not is_csv(text_lines(text)):
+        return found
+    table = read_table(text_lines(text))
+    place = table.places.get("answer", len(table.header))
+    with suppress(CsvProblem):  # told when the questions were read
+        for line, fields in table.rows:
+            with suppress(PuzzleError, IndexError):
+                found[line] = puzzle.encode(ended(fields[place], puzzle))
+    return {line: answer for line, answer in found.items() if answer.any()}
 
 
 def _encoded(board: str, puzzle: Puzzle) -> np.ndarray:

@@ -305,7 +305,7 @@ def get_preset(name: str) -> Preset:
         return PRESETS[name]
     if is_own(name):
         return own_preset(Path(name))
-    if name.lower().endswith(".csv"):
+    if name.lower().endswith((".csv", ".tsv")):
         raise UserError(
             f"{name} is a table; make data of it first, with 'trm-lite data {name}', and then name "
             "the folder that this makes."

@@ -161,6 +161,10 @@ def read_exam(run: Path) -> dict:
             raise UserError(
                 f"{run} was tested on tasks whose answers are not known, so it cannot be reported."
             ) from error
+        if (run / "about.json").exists():
+            raise UserError(
+                f"{run} holds puzzles and not a run; run: trm-lite train {run}"
+            ) from error
         raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
@@ -187,9 +191,10 @@ def as_markdown(lines: list[dict]) -> str:
     for title, rows in by_table(lines).items():
         valid = any(line.get("any_valid") is not None for line in rows)
         heads = ["preset", "parameters", "last, %", "best, %", *["any valid answer, %"] * valid]
-        heads += ["seeds", "paper, %", "gap"]
-        cells = [_cells(line, valid) for line in rows]
-        align = "<>>>" + ">" * valid + "<>>"
+        published = any(line["paper"] is not None for line in rows)
+        heads += ["seeds", *["paper, %", "gap"] * published]
+        cells = [_cells(line, valid)[: len(heads)] for line in rows]
+        align = "<>>>" + ">" * valid + "<" + ">>" * published
         parts += [f"**{title}**", "", markdown(cells, heads, align=align), ""]
     parts += [
         "last: the weights at the end; best: those of the best look at the validation puzzles. In "

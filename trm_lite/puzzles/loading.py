@@ -166,8 +166,8 @@ def check_graded(who: str, answers: np.ndarray) -> None:
     empty = np.flatnonzero((answers == PAD).all(1))
     if len(empty):
         raise PuzzleError(
-            f"{who}: answer {empty[0]} (counted from 0) is token 0 in all cells, which is padding "
-            "and never graded; use tokens from 1 on for what is to be answered."
+            f"{who}: answers[{empty[0]}] is token 0 in all cells, which is padding and never "
+            "graded; use tokens from 1 on for what is to be answered."
         )
 
 
@@ -188,8 +188,8 @@ def _checked(puzzle: Puzzle, part: object, what: str) -> np.ndarray:
     if len(bad):
         row, cell = map(int, bad[0])
         raise PuzzleError(
-            f"{what} with token {found[row, cell]} in row {row}, cell {cell} (both counted from "
-            f"0), but the puzzle's tokens are 0 to {puzzle.vocab_size - 1}."
+            f"{what}[{row}] with token {found[row, cell]} at {puzzle.place(cell)}, but the "
+            f"puzzle's tokens are 0 to {puzzle.vocab_size - 1}."
         )
     return found.astype(puzzle.dtype)
 
@@ -200,8 +200,8 @@ def check_rules(puzzle: Puzzle, who: str, questions: np.ndarray, answers: np.nda
     if len(bad):
         row, cell = map(int, bad[0])
         raise PuzzleError(
-            f"{who} of the puzzle '{puzzle.name}' returned an answer, row {row}, that breaks says "
-            f"is against a rule at {puzzle.place(cell)}, where it has token "
+            f"{who} of the puzzle '{puzzle.name}' returned answers[{row}], which breaks says is "
+            f"against a rule at {puzzle.place(cell)}, where it has token "
             f"{answers[row, cell]} ({puzzle.word(answers[row, cell])!r}); correct one of the two."
         )
 
@@ -215,8 +215,9 @@ def family_of(puzzle: Puzzle, question: np.ndarray, answer: np.ndarray, row: int
         hash(family)
     except TypeError:
         raise PuzzleError(
-            f"family of the puzzle '{puzzle.name}' returned {type(family).__name__} for row {row}, "
-            "which has no hash; return text, a number, bytes or a tuple of these."
+            f"family of the puzzle '{puzzle.name}' returned {type(family).__name__} for "
+            f"questions[{row}] and answers[{row}], which has no hash; return text, a number, bytes "
+            "or a tuple of these."
         ) from None
     return family
 

@@ -9,10 +9,11 @@ that is shorter than the board, such as a text, ends with a token of its own (`e
 graded like any other; padding follows.
 """
 
+import inspect
 import re
 import traceback
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 
 PAD = 0  # the token for "no cell here"
 DESCRIBED = ("name", "tokens", "shape", "blanks", "end")  # what files say of a puzzle
+TAKES = {  # what the functions of a puzzle are called with
+    "make": "count, rng",
+    "family": "question, answer",
+    "augment": "questions, answers, generator",
+    "breaks": "questions, answers",
+    "draw": "axes, tokens, marks",
+    "solve": "question",
+    "conflicts": "questions",
+    "rounds": "questions",
+    "bands": "questions",
+    "parse": "text",
+    "symmetry": "count, generator",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,8 @@ class Puzzle:
         breaks: (questions, answers) -> the cells (B, L) that are against a rule. An answer
             without any is valid.
         draw: (axes, tokens, marks) -> None, draws a board (L,). `marks` says what else is to be
-            seen, see `trm_lite.viewing.boards.Marks`. By default characters in a grid.
+            seen, see `trm_lite.viewing.boards.Marks`. What it gives a label stands in the legend.
+            By default characters in a grid.
         end: the character of the token that ends answers which are shorter than the board.
         solve: question (L,) -> its answer (L,). Raises PuzzleError, saying why, without exactly
             one.
@@ -89,13 +104,8 @@ class Puzzle:
     def __post_init__(self) -> None:
         _check_words(self)
         _check_shape(self)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if "Callable" in str(field.type) and value is not None and not callable(value):
-                raise PuzzleError(
-                    f"The puzzle '{self.name}' has {field.name} = {value!r}; make it a function, "
-                    "or leave it out."
-                )
+        for name in TAKES:
+            _check_function(self, name)
         for name in ("words", "colours"):
             value = getattr(self, name)
             if value and len(value) != self.vocab_size:
@@ -239,6 +249,8 @@ class Puzzle:
             raise PuzzleError(
                 f"{function} of the puzzle '{self.name}' failed"
                 f"{_line_of(error, getattr(self, function))}: {told(error)}."
+                + " It is given torch tensors, and a torch Generator."
+                * (function == "augment")
             ) from error
 
     def described(self) -> dict:
@@ -274,13 +286,37 @@ def _line_of(error: BaseException, function: Callable) -> str:
     return f" in line {lines[-1]} of {file}" if lines else ""
 
 
+def _check_function(puzzle: Puzzle, name: str) -> None:
+    """PuzzleError unless the field `name` is empty, or a function that takes its arguments."""
+    function = getattr(puzzle, name)
+    if function is None:
+        return
+    if not callable(function):
+        raise PuzzleError(
+            f"The puzzle '{puzzle.name}' has {name} = {function!r}; make it a function, or leave "
+            "it out."
+        )
+    try:
+        inspect.signature(function).bind(*TAKES[name].split(", "))
+    except TypeError as error:
+        raise PuzzleError(
+            f"{name} of the puzzle '{puzzle.name}' is called as {name}({TAKES[name]}), but that "
+            f"does not fit its parameters: {error}."
+        ) from None
+    except ValueError:  # some functions of C do not tell
+        pass
+
+
 def _check_words(puzzle: Puzzle) -> None:
     for name in ("name", "tokens", "blanks", "end"):
         if not isinstance(getattr(puzzle, name), str):
-            raise PuzzleError(
-                f"A puzzle's {name} must be text, not {getattr(puzzle, name)!r}; write it in "
-                "quotes."
+            value = getattr(puzzle, name)
+            how = (
+                f"name the fields: {value.__name__}=..."
+                if inspect.isfunction(value)
+                else "quote it"
             )
+            raise PuzzleError(f"A puzzle's {name} must be text, not {value!r}; {how}.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", puzzle.name):
         raise PuzzleError(
             f"A puzzle cannot be called {puzzle.name!r}; use letters, digits, dots, dashes and "

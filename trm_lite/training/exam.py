@@ -280,9 +280,14 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
     if not run.is_dir():
         return load_weights(run)
     path = run / f"{which}.safetensors"
-    if not path.exists():
-        raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
-    return load_weights(path)
+    if path.exists():
+        return load_weights(path)
+    if (run / "about.json").exists():
+        raise UserError(
+            f"{run} holds puzzles and not a network; train one with 'trm-lite train {run}', and "
+            "name the folder of that run."
+        )
+    raise UserError(f"{run} holds no {path.name} yet; train it for longer first.")
 
 
 def check_fits(run: Path, model: Network, preset: Preset) -> None:

@@ -91,7 +91,9 @@ class Trainer(Learner):
                 shown["loss"], seen = f"{value / len(loss.correct):.3f}", None
                 bar.set_postfix(shown, refresh=False)
             if looks:
+                bar.set_description("validating")
                 look = self.look(loss)
+                bar.set_description("training", refresh=False)
                 shown["unseen solved"] = f"{look['exact']:.1%}"
                 bar.set_postfix(shown)
 

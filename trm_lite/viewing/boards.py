@@ -166,13 +166,19 @@ def letter(puzzle: Puzzle, token: int) -> str:
 
 
 def board_legend(figure, puzzle: Puzzle, known: bool = True) -> None:
-    """Add a legend of the colours below the boards.
+    """Add a legend of the colours below the boards, or of what a puzzle's own `draw` has labelled.
 
     Args:
         figure: the figure.
         puzzle: whose boards they are.
         known: whether the solution is known; otherwise faults are cells that break a rule.
     """
+    if puzzle.draw is not None:  # only the drawing itself knows what its colours mean
+        labelled = [ax.get_legend_handles_labels() for ax in figure.axes]
+        named = {name: handle for pair in labelled for handle, name in zip(*pair, strict=True)}
+        if named:
+            figure.legend(named.values(), named, loc="outside lower center", ncols=4, fontsize=9)
+        return
     fault = "wrong" if known else "breaks a rule"
     handles = []
     if puzzle.colours:

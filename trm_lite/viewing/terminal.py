@@ -56,7 +56,7 @@ def board_lines(
             boxes.append(
                 "".join(
                     _cell(
-                        _text(puzzle, board[i]),
+                        _text(puzzle, board[i], question[i]),
                         bool(given[i]),
                         faults is not None and bool(faults[i]),
                         changed is not None and bool(changed[i]),
@@ -68,9 +68,9 @@ def board_lines(
     return lines
 
 
-def _text(puzzle: Puzzle, token: int) -> str:
-    """The character of a token; a space for padding."""
-    return " " if token == PAD else puzzle.tokens[token]
+def _text(puzzle: Puzzle, token: int, asked: int) -> str:
+    """The character of a token; a space for padding where the question has padding too."""
+    return " " if token == asked == PAD else puzzle.tokens[token]
 
 
 def _cell(text: str, clue: bool, fault: bool, changed: bool) -> str:
