@@ -23,7 +23,7 @@ PLAY = '<a href="{root}play/index.html">{words}</a>'
 INSTEAD = "*Here the notebook has a panel to play with.* " + PLAY.format(
     root="../", words="Watch a network think in your browser, with nothing to install."
 )
-TO_PLAY = r"\[([^\]]+)\]\(((?:\.\./)*)site/play/index\.html\)"  # which Sphinx would download
+TO_PLAY = r"\[([^\[\]]+)\]\(((?:\.\./)*)site/play/index\.html\)"  # which Sphinx would download
 CHAPTERS = {
     "Lessons": "notebooks/[0-9]*.ipynb",
     "Appendices": "notebooks/appendix*.ipynb",
