@@ -19,7 +19,7 @@ from trm_lite.data.benchmarks.options import ArcDrawing
 from trm_lite.evaluation import evaluate, solve_boards
 from trm_lite.evaluation.halting import evaluate_halting
 from trm_lite.evaluation.voting import evaluate_arc, votes_for
-from trm_lite.experiments import get_preset
+from trm_lite.experiments import get_preset, speed
 from trm_lite.nets import Reasoner, TRMConfig, autoregressive, build_network, layers
 from trm_lite.official.parity import check_parity
 from trm_lite.puzzles import sudoku
@@ -271,3 +271,19 @@ def test_the_pretended_device_refuses_what_a_real_one_refuses(monkeypatch):
         assert "index" in Pretended.waits[-1]
     with pretended("mps", monkeypatch), pytest.raises(TypeError, match="float64"):
         torch.ones(3, device="mps").double()
+
+
+@pytest.mark.parametrize("what", ["here", "textbook"])
+def test_the_bench_times_steps_there(what, small, monkeypatch):
+    system = speed.System(what, "float32", False)
+    with pretended("cuda", monkeypatch):
+        place = devices.pick_device("cuda")
+        step = speed.build(system, small, place)
+        (paces,) = speed.take_turns({system: step}, 2, 0.01, place).values()
+    assert len(paces) == 2 and min(paces) > 0
+
+
+def test_the_bench_evaluates_there(monkeypatch):
+    with pretended("cuda", monkeypatch):
+        table = speed.evaluation_table("sudoku-6x6", 1, 0.01, devices.pick_device("cuda"), 20)
+    assert table["exact_halting"]["value"] > 0.8 and table["puzzles_per_second"]["textbook"] > 0

@@ -53,7 +53,7 @@ def test_the_peer_does_as_much_work_as_we_do(tiny):
 
 @pytest.mark.parametrize("quick", [True, False], ids=["bfloat16", "float32"])
 def test_the_bench_leaves_out_a_format_in_which_the_processor_crawls(quick, monkeypatch):
-    monkeypatch.setattr(bench, "cpu_prefers_bfloat16", lambda: quick)
+    monkeypatch.setattr(bench, "prefers_bfloat16", lambda device: quick)
     taking_part = bench.systems(all_cores=2)
     assert taking_part[0] == ("textbook", "float32", False, 1)  # what all others are held against
     assert len(set(taking_part)) == len(taking_part)

@@ -238,3 +238,24 @@ def test_texts_are_read(page):
             assert found["boards"] == [functools.reduce(operator.iadd, NUMBERS, [])], name
         else:
             assert not found["boards"] and PROBLEMS[name] in found["problem"], name
+
+
+FIRST_STEP = """async (file) => {
+  const { readNetwork } = await import("/weights.js");
+  const network = readNetwork(await (await fetch(file)).arrayBuffer());
+  const tokens = Array.from({ length: network.config.seq_len }, (_, i) => 1 + (i % 5));
+  const began = performance.now();
+  network.read(network.step(network.embed(tokens), network.start()));
+  return performance.now() - began;
+}"""
+
+
+@pytest.mark.parametrize(("name", "goal"), [("sudoku-6x6", 100), ("sudoku-extreme-laptop", 1_000)])
+def test_the_first_step_is_quick(browser, address, name, goal):
+    """In milliseconds; -s shows them. Other tests run beside it, so ten times as long will do."""
+    page = browser.new_page()  # whose JavaScript has not been compiled yet
+    page.goto(address)
+    taken = page.evaluate(FIRST_STEP, f"/assets/weights/{name}.safetensors")
+    print(f"{name}: {taken:.0f} ms, goal {goal}")
+    assert taken < 10 * goal
+    page.close()

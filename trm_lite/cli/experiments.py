@@ -130,7 +130,12 @@ def report(
     return 0
 
 
-def bench(cases: Positional[tuple[str, ...]] = (), json: bool = False, rounds: int = 5) -> int:
+def bench(
+    cases: Positional[tuple[str, ...]] = (),
+    json: bool = False,
+    rounds: int = 5,
+    device: Device = "cpu",
+) -> int:
     """Measure how fast training and evaluation are on this machine; it must be idle.
 
     They are compared with the machine's limit, with a textbook version, and with the package
@@ -140,12 +145,13 @@ def bench(cases: Positional[tuple[str, ...]] = (), json: bool = False, rounds: i
         cases: Presets whose training is timed: sudoku-6x6, sudoku-9x9, sudoku-extreme-mlp.
         json: Print one JSON object instead of tables.
         rounds: How many turns every contender has.
+        device: Where to train and to evaluate.
     """
     from json import dumps
 
     from trm_lite.experiments.speed import bench as measure
-    from trm_lite.experiments.speed import bench_text
+    from trm_lite.experiments.speed_text import bench_text
 
-    figures = measure(cases, rounds)
+    figures = measure(cases, rounds, device=device)
     print(dumps(figures) if json else bench_text(figures))
     return 0

@@ -113,8 +113,18 @@ def memory(preset: Preset) -> Memory:
     )
 
 
-def peak_bytes(run: Callable[[], object]) -> int:
-    """The peak of the CPU memory, in bytes, that `run` allocates."""
+def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
+    """The peak of the memory, in bytes, that `run` allocates on a CPU or an NVIDIA GPU.
+
+    Raises UserError for a Mac's GPU.
+    """
+    if device.type == "mps":
+        raise UserError("Memory cannot be measured on a Mac's GPU; choose another.", "device")
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         run()
     with tempfile.TemporaryDirectory() as folder:
@@ -143,8 +153,6 @@ def measured_memory(
         device: see `pick_device`.
     """
     place = pick_device(device)
-    if place.type == "mps":
-        raise UserError("Memory cannot be measured on a Mac's GPU; choose another.", "device")
     if isinstance(preset.model, AutoregressiveConfig | RSMConfig):
         raise UserError(
             f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
@@ -175,9 +183,4 @@ def measured_memory(
         trainer.supervise_part(carry.rows(trainer.micro_batches()[0]))
         trainer.update_weights()
 
-    if place.type == "cpu":
-        return peak_bytes(first_part_of_a_step)
-    torch.cuda.reset_peak_memory_stats(place)
-    before = torch.cuda.memory_allocated(place)
-    first_part_of_a_step()
-    return torch.cuda.max_memory_allocated(place) - before
+    return peak_bytes(first_part_of_a_step, place)

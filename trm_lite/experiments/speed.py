@@ -16,12 +16,18 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from trm_lite.common.device import circumstances, compiling, cpu_prefers_bfloat16, precision
+from trm_lite.common.device import (
+    circumstances,
+    compiling,
+    finish,
+    pick_device,
+    precision,
+    prefers_bfloat16,
+)
 from trm_lite.common.errors import UserError
-from trm_lite.common.tables import columns
 from trm_lite.data.dataset import PuzzleSet, Splits
 from trm_lite.data.sudokus import sudoku_set
-from trm_lite.evaluation.scoring import Share, evaluate, share
+from trm_lite.evaluation.scoring import evaluate, share
 from trm_lite.experiments.contenders import PEER, PeerTrainer, TextbookTrainer, TextbookTRM
 from trm_lite.experiments.data_speed import batch_share, data_table
 from trm_lite.experiments.memory import peak_bytes
@@ -79,7 +85,10 @@ def refuse_if_busy() -> None:
 
 
 def take_turns(
-    systems: dict[System, Callable[[], object]], rounds: int, seconds: float
+    systems: dict[System, Callable[[], object]],
+    rounds: int,
+    seconds: float,
+    device: torch.device = CPU,
 ) -> dict[System, list[float]]:
     """Time several systems in turns; returns each one's calls per second in each round.
 
@@ -89,6 +98,7 @@ def take_turns(
         systems: what to call for each system.
         rounds: how many turns each has.
         seconds: length of a turn, in which there is at least one call.
+        device: where they compute, which is waited for.
     """
     for system, run in tqdm(systems.items(), desc="warming up", leave=False):
         torch.set_num_threads(system.threads)
@@ -102,26 +112,31 @@ def take_turns(
             while (spent := time.perf_counter() - started) < seconds or not calls:
                 run()
                 calls += 1
-            if (time.process_time() - worked) / spent < OURS:
+            finish(device)
+            spent = time.perf_counter() - started
+            if device == CPU and (time.process_time() - worked) / spent < OURS:
                 raise UserError("Another program started on this machine; run again later.")
             paces[system].append(calls / spent)
     return paces
 
 
-def peak_rates(threads: int, rounds: int, seconds: float) -> dict[str, float]:
+def peak_rates(
+    threads: int, rounds: int, seconds: float, device: torch.device = CPU
+) -> dict[str, float]:
     """Operations per second of large matrix products, by number format: the machine's limit.
 
     Args:
         threads: CPU cores.
         rounds: see `take_turns`; the best round counts.
         seconds: see `take_turns`.
+        device: where to multiply.
     """
-    size = 2048
+    size = 2048 if device == CPU else 8192
     rates = {}
-    for name in formats():
-        a, b = (torch.randn(size, size).to(FORMATS[name]) for _ in range(2))
+    for name in formats(device):
+        a, b = (torch.randn(size, size).to(device, FORMATS[name]) for _ in range(2))
         product = {System("peak", name, False, threads): lambda a=a, b=b: a @ b}
-        (paces,) = take_turns(product, rounds, seconds).values()
+        (paces,) = take_turns(product, rounds, seconds, device).values()
         rates[name] = 2 * size**3 * max(paces)
     return rates
 
@@ -135,7 +150,7 @@ def some_puzzles(config: TRMConfig, count: int) -> PuzzleSet:
     return sudoku_set(*sudoku.generate(count, size, seed=0, minimal=False, blanks=size * size // 2))
 
 
-def build(system: System, preset: Preset) -> Callable[[], object]:
+def build(system: System, preset: Preset, device: torch.device = CPU) -> Callable[[], object]:
     """The function that does one training step of a system, with the sizes of `preset`."""
     batch_size, bfloat16 = preset.recipe.batch_size, system.format == "bfloat16"
     puzzles = some_puzzles(preset.model, batch_size)
@@ -143,41 +158,42 @@ def build(system: System, preset: Preset) -> Callable[[], object]:
         ours = Trainer(
             replace(preset, bfloat16=False),  # autocast below sets the format, not the trainer
             splits=Splits(puzzles, puzzles, puzzles),
-            device="cpu",
+            device=str(device),
             progress=False,
             compile=system.compiled,
         )
 
         def our_step() -> None:
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 ours.step()
 
         return our_step
     contender = TextbookTrainer if system.what == "textbook" else PeerTrainer
-    trainer = contender(preset.model, puzzles.batch(slice(None)))
+    with device:  # where it makes its tensors
+        trainer = contender(preset.model, puzzles.batch(slice(None)).to(device))
     if system.compiled:
         trainer.model.compile()
 
     def step() -> None:
         translated = compiling() if system.compiled else nullcontext()
-        with translated, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with translated, torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             loss = trainer.loss()
         trainer.learn(loss)
 
     return step
 
 
-def formats() -> list[str]:
+def formats(device: torch.device = CPU) -> list[str]:
     """The number formats to measure, beginning with the one that the package uses here.
 
     bfloat16 is left out where float32 is faster, because it can be so slow that it takes hours.
     """
-    return ["bfloat16", "float32"] if cpu_prefers_bfloat16() else ["float32"]
+    return ["bfloat16", "float32"] if prefers_bfloat16(device) else ["float32"]
 
 
-def systems(all_cores: int) -> list[System]:
+def systems(all_cores: int, device: torch.device = CPU) -> list[System]:
     """The systems of a training table, the reference first."""
-    format = formats()[0]
+    format = formats(device)[0]
     taking_part = [System("textbook", "float32", False)]
     for what in ("textbook", PEER, "here"):
         if what != PEER or find_spec(PEER):
@@ -191,8 +207,10 @@ def systems(all_cores: int) -> list[System]:
 # --- tables -------------------------------------------------------------------------------
 
 
-def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) -> dict:
-    """Run the bench; returns all the figures that `bench_text` prints. Takes minutes per case.
+def bench(
+    names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6, device: str = "cpu"
+) -> dict:
+    """Run the bench; returns all the figures that `bench_text` tells. Takes minutes per case.
 
     Raises UserError for an unknown case, and if the machine is not idle.
 
@@ -200,24 +218,26 @@ def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) ->
         names: cases, which are presets; all of `CASES` if empty.
         rounds: see `take_turns`.
         seconds: see `take_turns`.
+        device: where to train and to evaluate, see `pick_device`; data is made on the CPU.
     """
+    place = pick_device(device)
     for name in names:
         if name not in CASES:
             raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")
     refuse_if_busy()
     threads = torch.get_num_threads()
     try:
-        cores = psutil.cpu_count(logical=False) or 1
-        peaks = {count: peak_rates(count, rounds, seconds) for count in {1, cores}}
+        cores = (psutil.cpu_count(logical=False) or 1) if place == CPU else 1
+        peaks = {count: peak_rates(count, rounds, seconds, place) for count in {1, cores}}
         return {
-            "circumstances": circumstances(CPU, {}),
+            "circumstances": circumstances(place, {}),
             "cores": cores,
             "peak_flops": peaks,
             "training": {
-                name: training_table(name, CASES[name], peaks, cores, rounds, seconds)
+                name: training_table(name, CASES[name], peaks, cores, rounds, seconds, place)
                 for name in names or CASES
             },
-            "evaluation": evaluation_table("sudoku-6x6", rounds, seconds),
+            "evaluation": evaluation_table("sudoku-6x6", rounds, seconds, place),
             "batch_share": {name: batch_share(get_preset(name)) for name in MADE_HERE},
             "data": {what: made._asdict() for what, made in data_table().items()},
         }
@@ -226,7 +246,13 @@ def bench(names: tuple[str, ...] = (), rounds: int = 5, seconds: float = 0.6) ->
 
 
 def training_table(
-    name: str, batch_size: int, peaks: dict, cores: int, rounds: int, seconds: float
+    name: str,
+    batch_size: int,
+    peaks: dict,
+    cores: int,
+    rounds: int,
+    seconds: float,
+    device: torch.device = CPU,
 ) -> dict:
     """Measure the training steps of all systems.
 
@@ -237,13 +263,14 @@ def training_table(
         cores: CPU cores of the machine.
         rounds: see `take_turns`.
         seconds: see `take_turns`.
+        device: where to train.
     """
     preset = replace(get_preset(name), batch_size=batch_size, loss="softmax")
     flops = step_flops(preset)
     torch.compiler.reset()  # torch limits how many variants are compiled, over all tables
-    steps = {system: build(system, preset) for system in systems(cores)}
+    steps = {system: build(system, preset, device) for system in systems(cores, device)}
     print(f"training {name}:", file=sys.stderr)
-    paces = take_turns(steps, rounds, seconds)
+    paces = take_turns(steps, rounds, seconds, device)
     reference = next(iter(paces.values()))
     rows = {}
     for system, pace in paces.items():
@@ -254,17 +281,19 @@ def training_table(
         rows[str(system)] = Pace(
             rate * batch_size, rate * flops / peak, ratio, min(ratios), max(ratios)
         )._asdict()
-    eager = System("here", formats()[0], compiled=False)
+    eager = System("here", formats(device)[0], compiled=False)
     torch.set_num_threads(1)
     return {
         "slots": batch_size,
         "flops_per_step": flops,
-        "peak_bytes": peak_bytes(steps[eager]),
+        "peak_bytes": peak_bytes(steps[eager], device),
         "rows": rows,
     }
 
 
-def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000) -> dict:
+def evaluation_table(
+    name: str, rounds: int, seconds: float, device: torch.device = CPU, count: int = 1_000
+) -> dict:
     """Measure evaluation with 16 steps for every puzzle against halting early.
 
     The halting threshold is the lowest one with which no validation puzzle is lost.
@@ -273,17 +302,19 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
         name: preset whose shipped weights are used.
         rounds: see `take_turns`.
         seconds: see `take_turns`.
+        device: where to evaluate.
         count: number of test puzzles.
     """
     model, about = shipped(name)
+    model.to(device)
     data = from_dict(about["preset"]).data.build()
     seen = evaluate(model, data.validation, bfloat16=True)
     goal = seen.exact().value
     above = next(a / 4 for a in range(200) if seen.when_halting(a / 4)[0].value >= goal)
 
     puzzles = data.test.first(count)
-    batch = puzzles.batch(slice(None))
-    plain = TextbookTRM(model.config).eval()
+    batch = puzzles.batch(slice(None)).to(device)
+    plain = TextbookTRM(model.config).to(device).eval()
     start = model.initial_latents(count)
     halted: list = []
 
@@ -297,16 +328,16 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
         evaluate(model, puzzles, bfloat16=True)
 
     def early() -> None:
-        with precision(CPU, True):
+        with precision(device, True):
             halted[:] = [answer(model, batch.inputs, halt_above=above)]
 
     runs = {
         System("textbook", "float32", False): textbook,
-        System("16 steps", formats()[0], False): fixed,
-        System("halting", formats()[0], False): early,
+        System("16 steps", formats(device)[0], False): fixed,
+        System("halting", formats(device)[0], False): early,
     }
     print(f"evaluating {name}:", file=sys.stderr)
-    paces = take_turns(runs, rounds, seconds)
+    paces = take_turns(runs, rounds, seconds, device)
     _, sixteen, halting = paces.values()
     (said,) = halted
     right = (said.tokens == batch.labels).all(-1)
@@ -323,63 +354,3 @@ def evaluation_table(name: str, rounds: int, seconds: float, count: int = 1_000)
         "exact_sixteen": evaluate(model, puzzles, bfloat16=True).exact()._asdict(),
         "exact_halting": share(int(right.sum()), count)._asdict(),
     }
-
-
-def bench_text(figures: dict) -> str:
-    """The figures of `bench` as tables of text."""
-    around = figures["circumstances"]
-    peaks = [
-        (
-            f"matrix products on {threads} core{'s' if int(threads) > 1 else ''}",
-            *(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items()),
-        )
-        for threads, rates in figures["peak_flops"].items()
-    ]
-    parts = [f"{around['device']}, torch {around['torch']}\n{columns(peaks)}"]
-    parts += [_training_text(name, table) for name, table in figures["training"].items()]
-    parts += [_evaluation_text(figures["evaluation"]), _data_text(figures)]
-    return "\n\n".join(parts)
-
-
-def _training_text(name: str, table: dict) -> str:
-    title = (
-        f"training {name}, {table['slots']} slots, {table['flops_per_step'] / 1e9:.1f} GFLOP "
-        f"a step, {table['peak_bytes'] / 2**20:,.0f} MiB"
-    )
-    rows = [
-        (
-            system,
-            f"{row['samples_per_second']:,.1f}",
-            f"{row['share_of_peak']:.0%}",
-            f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]",
-        )
-        for system, row in table["rows"].items()
-    ]
-    headings = ("", "samples/s", "of peak", "textbook x")
-    return f"{title}\n{columns(rows, headings, align='<>>', indent='  ')}"
-
-
-def _evaluation_text(table: dict) -> str:
-    rows = [(what, f"{pace:,.0f}") for what, pace in table["puzzles_per_second"].items()]
-    speedup = "{:.1f} [{:.1f}, {:.1f}]".format(*table["speedup"])
-    return (
-        f"evaluating {table['preset']}\n"
-        f"{columns(rows, ('', 'puzzles/s'), align='<>', indent='  ')}\n"
-        f"  halting above {table['halt_above']:.2f}: {table['steps_on_average']:.2f} steps on "
-        f"average, {table['fewer_applications']:.1f} times fewer applications, {speedup} times the "
-        "pace of 16 steps,\n"
-        f"  solved {Share(**table['exact_halting'])} instead of {Share(**table['exact_sixteen'])}"
-    )
-
-
-def _data_text(figures: dict) -> str:
-    rows = [
-        (what, f"{made['here']:,.0f} /s", f"{made['here'] / made['loop']:.0f} times the loop")
-        for what, made in figures["data"].items()
-    ]
-    rows += [
-        (f"drawing a batch of {name}", f"{part:.1%}", "of a training step")
-        for name, part in figures["batch_share"].items()
-    ]
-    title = "making data, and a loop that makes it puzzle by puzzle"
-    return f"{title}\n{columns(rows, align='<>', indent='  ')}"
