@@ -27,7 +27,7 @@ from trm_lite.common.device import (
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import PuzzleSet, Splits
 from trm_lite.data.sudokus import sudoku_set
-from trm_lite.evaluation.scoring import evaluate, share
+from trm_lite.evaluation.scoring import Evaluation, evaluate, share
 from trm_lite.experiments.contenders import PEER, PeerTrainer, TextbookTrainer, TextbookTRM
 from trm_lite.experiments.data_speed import batch_share, data_table
 from trm_lite.experiments.memory import peak_bytes
@@ -291,6 +291,12 @@ def training_table(
     }
 
 
+def lossless_threshold(seen: Evaluation) -> float:
+    """The lowest halt logit, in quarters, at which halting loses no puzzle."""
+    goal = seen.exact().value
+    return next(a / 4 for a in range(200) if seen.when_halting(a / 4)[0].value >= goal)
+
+
 def evaluation_table(
     name: str, rounds: int, seconds: float, device: torch.device = CPU, count: int = 1_000
 ) -> dict:
@@ -308,10 +314,7 @@ def evaluation_table(
     model, about = shipped(name)
     model.to(device)
     data = from_dict(about["preset"]).data.build()
-    seen = evaluate(model, data.validation, bfloat16=True)
-    goal = seen.exact().value
-    above = next(a / 4 for a in range(200) if seen.when_halting(a / 4)[0].value >= goal)
-
+    above = lossless_threshold(evaluate(model, data.validation, bfloat16=True))
     puzzles = data.test.first(count)
     batch = puzzles.batch(slice(None)).to(device)
     plain = TextbookTRM(model.config).to(device).eval()
