@@ -76,6 +76,18 @@ def test_a_moved_run_finds_its_puzzle(home, elsewhere, capsys):
     assert answer(capsys, "evaluate", "mine", "--steps", 2)[0] == 0
 
 
+def test_moved_data_are_asked_for(home, elsewhere, capsys):
+    run = elsewhere / "run"
+    shutil.copytree(home / "runs" / "sort-seed0", run)
+    for name in ("preset.json", "last.safetensors"):
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(content.replace(b"data/sort", b"data/gone"))
+    status, said = answer(capsys, "evaluate", run, "--steps", 2)
+    assert status == 2 and "which is gone; name the folder" in said and "--preset" in said
+    moved = ("--preset", home / "data" / "sort")
+    assert answer(capsys, "evaluate", run, "--steps", 2, *moved)[0] == 0
+
+
 def test_weights_alone_execute_nothing(home, elsewhere, capsys):
     weights = home / "runs" / "takuzu-seed0" / "last.safetensors"
     status, said = answer(capsys, "evaluate", weights)

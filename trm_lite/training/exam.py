@@ -12,7 +12,7 @@ from trm_lite.common.device import circumstances, compiles_by_default, pick_devi
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.ranks import Ranks, join
-from trm_lite.data.benchmarks.options import unusual
+from trm_lite.data.benchmarks.options import BENCHMARKS, unusual
 from trm_lite.data.dataset import PuzzleSet
 from trm_lite.data.settings import BuiltData, Data, PuzzleData, SudokuData
 from trm_lite.data.sudokus import boards_in, sudoku_set
@@ -97,6 +97,13 @@ def _own_preset(run: Path, about: dict, puzzle: Path | None) -> Preset:
         )
     preset = from_dict(about["preset"])
     data = preset.data.seen_from(run)
+    own = isinstance(data, BuiltData) and data.name not in BENCHMARKS
+    if own and not data.path.exists():
+        raise UserError(
+            f"The puzzles of {run} were in {data.path}, which is gone; name the folder that they "
+            "are in now.",
+            "preset",
+        )
     if isinstance(data, PuzzleData) and (puzzle is not None or not run.is_dir()):
         data = data.named(puzzle)
     return replace(preset, data=data)
