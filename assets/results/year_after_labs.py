@@ -34,7 +34,7 @@ SEEDS = (0, 1, 2)
 BASE = "sudoku-6x6"
 UNITS = [set(unit.tolist()) for unit in sudoku.geometry(9).units]
 PEERS = [set().union(*(unit for unit in UNITS if place in unit)) - {place} for place in range(81)]
-PUZZLES, ATTEMPTS = 100, 16
+PUZZLES, TRIES, ROLLOUTS = 100, 8, 16
 
 
 def once(lab: str, part: str, work: Callable[..., dict], *arguments) -> None:
@@ -85,7 +85,7 @@ def choose_among(model) -> dict:
     puzzles, noise = test_puzzles(PUZZLES), 0.0 if model.draws else 0.5
     tries = [
         evaluate(model, puzzles, steps=16, noise=noise, seed=attempt * PUZZLES)
-        for attempt in range(8)
+        for attempt in range(TRIES)
     ]
     right = torch.cat([one.correct[-1] for one in tries])
     residual = torch.cat([residuals(one.logit_changes)[-1] for one in tries])
@@ -95,7 +95,7 @@ def choose_among(model) -> dict:
     wrong = ~deep.correct[-1]
     return {
         "puzzles": PUZZLES,
-        "attempts": 8,
+        "attempts": TRIES,
         "right": {
             "one attempt": round(right.double().mean().item(), 4),
             **{by: Evaluation.best_of(tries, by).exact().value
@@ -120,17 +120,16 @@ def noise(runs: Path) -> None:
     lines = known if known.ndim == 1 else known[:, 0]
     boards = np.stack([sudoku.parse(line) for line in lines[:50]])
     puzzles = sudoku_set(boards, sudoku.solve(boards, limit=1).boards)
-    for name in ("sudoku-extreme-laptop",):
-        model = shipped(name)[0]
-        once("noise", f"{name}, one thought", one_thought, model, puzzles)
-        for latent, size in (("z", 0.1), ("z", 0.3), ("z", 1.0), ("y", 0.3)):
-            part = f"{name}, {size} on {latent}"
-            once("noise", part, rollouts, model, puzzles, size, latent)
+    name = "sudoku-extreme-laptop"
+    model = shipped(name)[0]
+    once("noise", f"{name}, one thought", one_thought, model, puzzles)
+    for latent, size in (("z", 0.1), ("z", 0.3), ("z", 1.0), ("y", 0.3)):
+        once("noise", f"{name}, {size} on {latent}", rollouts, model, puzzles, size, latent)
 
 
 def one_thought(model, puzzles) -> dict:
     """What one thought without noise has solved after 16, 64 and 256 steps."""
-    seen = evaluate(model, puzzles, steps=16 * ATTEMPTS)
+    seen = evaluate(model, puzzles, steps=16 * ROLLOUTS)
     return {str(steps): int(seen.correct[steps - 1].sum()) for steps in (16, 64, 256)}
 
 
@@ -139,10 +138,10 @@ def rollouts(model, puzzles, size: float, latent: str) -> dict:
     tries = [
         evaluate(model, puzzles, steps=16, noise=size, noise_on=latent, noise_every_step=True,
                  seed=attempt * len(puzzles))
-        for attempt in range(ATTEMPTS)
+        for attempt in range(ROLLOUTS)
     ]  # fmt: skip
     counts = {}
-    for number in (1, 4, 16):
+    for number in (1, 4, ROLLOUTS):
         some = tries[:number]
         counts[f"best of {number}"] = int(Evaluation.best_of(some).correct[-1].sum())
         counts[f"any of {number}"] = int(torch.stack([t.correct[-1] for t in some]).any(0).sum())
