@@ -13,6 +13,7 @@ from pretended import Pretended, pretended
 from shared_settings import TINY
 
 from trm_lite import thinking
+from trm_lite.common import UserError
 from trm_lite.common import device as devices
 from trm_lite.data.benchmarks.arc_agi import build_arc
 from trm_lite.data.benchmarks.options import ArcDrawing
@@ -281,6 +282,11 @@ def test_the_bench_times_steps_there(what, small, monkeypatch):
         step = speed.build(system, small, place)
         (paces,) = speed.take_turns({system: step}, 2, 0.01, place).values()
     assert len(paces) == 2 and min(paces) > 0
+
+
+def test_the_bench_says_where_it_cannot_measure(monkeypatch):
+    with pretended("mps", monkeypatch), pytest.raises(UserError, match="Mac's GPU"):
+        speed.bench(device="mps")
 
 
 def test_the_bench_evaluates_there(monkeypatch):

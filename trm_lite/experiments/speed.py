@@ -212,7 +212,7 @@ def bench(
 ) -> dict:
     """Run the bench; returns all the figures that `bench_text` tells. Takes minutes per case.
 
-    Raises UserError for an unknown case, and if the machine is not idle.
+    Raises UserError for an unknown case, on a Mac's GPU, and if the machine is not idle.
 
     Args:
         names: cases, which are presets; all of `CASES` if empty.
@@ -221,6 +221,10 @@ def bench(
         device: where to train and to evaluate, see `pick_device`; data is made on the CPU.
     """
     place = pick_device(device)
+    if place.type == "mps":
+        raise UserError(
+            "The bench cannot measure the memory of a Mac's GPU; choose another.", "device"
+        )
     for name in names:
         if name not in CASES:
             raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")
