@@ -60,7 +60,7 @@ def test_families_stay_in_one_split_and_too_few_are_told():
     splits = build_made(numbers, "0", SIZES, seed=0)
     first = [set(split.inputs[:, 0].tolist()) for split in splits]
     assert not first[0] & first[1] and not first[0] & first[2] and not first[1] & first[2]
-    with pytest.raises(UserError, match=r"gave only \d+ examples .* and 205 are asked for"):
+    with pytest.raises(UserError, match=r"gave only \d+ examples .* and 205 are asked for.* belong to \d+ families"):
         build_made(numbers, "0", SIZES | {"train": 192}, seed=0)
     with pytest.raises(UserError, match="no function make"):
         build_made(dataclasses.replace(numbers, make=None), "0", SIZES, seed=0)

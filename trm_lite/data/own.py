@@ -86,7 +86,7 @@ def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndar
                 raise UserError(
                     f"make of the puzzle '{puzzle.name}' gave only {found} examples that fit into "
                     f"the splits without duplicates and relatives, and {total} are asked for; ask "
-                    "for fewer.",
+                    f"for fewer. They belong to {len(set(numbers))} families.",
                     *sizes,
                 )
     pairs = np.array(kept, puzzle.dtype)  # (N, 2, L)
