@@ -136,11 +136,30 @@ def test_answers_of_a_table_are_held_against_the_networks(home, elsewhere, capsy
     assert "NOT solved (the file has another answer)" in said
 
 
+def test_an_empty_answer_of_a_table_says_nothing(home, elsewhere, capsys):
+    (elsewhere / "t.csv").write_text("question,answer\n793,\n")
+    command = ("--weights", home / "runs" / "sort-seed0", "--device", "cpu")
+    status, said = answer(capsys, "solve", "t.csv", *command)
+    assert status == 0 and "answered after" in said
+
+
+def test_a_folder_called_like_a_puzzle_of_the_course(home, elsewhere, capsys):
+    out = ("--out", elsewhere / "sudoku-6x6")
+    assert answer(capsys, "data", home / "sort.csv", *out)[0] == 0
+    assert answer(capsys, "train", elsewhere / "sudoku-6x6", *SMALL, "--no-exam")[0] == 0
+    (elsewhere / "words.txt").write_text("793\n")
+    command = ("--weights", "runs/my-sudoku-6x6-seed0", "--device", "cpu")
+    assert "answered after" in answer(capsys, "solve", "words.txt", *command)[1]
+
+
 def test_a_run_folder_solves_by_the_rules_in_it(home, elsewhere, capsys):
     (elsewhere / "boards.txt").write_text(".1.00..1....1..0\n")
     run = home / "runs" / "takuzu-seed0"
     status, said = answer(capsys, "solve", "boards.txt", "--weights", run, "--max-steps", 1)
     assert status == 1 and "NOT solved (breaks a rule or a clue)" in said
+    shutil.copytree(run, elsewhere / "mine", ignore=shutil.ignore_patterns("puzzle.py"))
+    status, said = answer(capsys, "solve", "boards.txt", "--weights", "mine")
+    assert status == 2 and "has lost its puzzle file" in said and "--puzzle" in said
 
 
 def test_plan_compare_and_report(home, elsewhere, capsys):
@@ -155,6 +174,9 @@ def test_plan_compare_and_report(home, elsewhere, capsys):
         shipped = (elsewhere / f"{own.stem}-direct.safetensors").read_bytes()
         table = (elsewhere / own.stem / "results.json").read_text()
         assert str(home) not in table and str(home).encode() not in shipped
+    changed = [part if part != 1 else 2 for part in command[:-1]] + [2]  # two steps, two seeds
+    status, said = answer(capsys, *changed, "--test", 4, *out)
+    assert status == 2 and "holds the result of another experiment" in said
     runs = (home / "runs" / "takuzu-seed0", home / "runs" / "sort-seed0")
     status, said = answer(capsys, "report", *runs)
     assert status == 0 and "| takuzu (changed) |" in said and "| sort (changed) |" in said
@@ -198,6 +220,18 @@ def test_the_halting_head_learns_validity(home, elsewhere, capsys):
         (("data", "{home}/sort.csv", "--min-rating", "3"), "means nothing for FILE.csv"),
         (("data", "{home}/sort.csv", "--out", "{home}/data/sort"), "from different rows"),
         (("data", "{home}/sort.csv", "--train", "999"), "999 different questions are asked for"),
+        (("train", "{home}/runs/sort-seed0"), "is a run; name the puzzle file or the data folder"),
+        (("train", "{home}/nowhere/data"), "There is no data folder"),
+        (("train", "{home}/sort.txt"), "There is no data folder"),
+        (("train", "{home}/data"), "is no data folder; build one"),
+        (
+            ("train", "{home}/takuzu.py", "--out", "{home}/data/sort"),
+            "holds puzzles; choose another",
+        ),
+        (("data", "{home}/takuzu.py"), "makes its own data; run: trm-lite train"),
+        (("data", "{home}/sort.csv", "--out", "{home}/runs"), "is no data folder; choose another"),
+        (("report", "{home}/runs"), "is no run; name the folders of runs"),
+        (("evaluate", "{home}/runs/takuzu-seed0", "--tries", "2"), "that have the field symmetry"),
         (("evaluate", "{home}/data/sort"), "holds puzzles and not a network; train one with"),
         (("report", "{home}/data/sort"), "holds puzzles and not a run; run: trm-lite train"),
         (("solve", "{home}/sort.csv", "--puzzle", "{home}/takuzu.py"), "Say which network solves"),

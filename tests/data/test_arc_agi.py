@@ -202,6 +202,6 @@ def test_builds_that_cannot_be(raw, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"needs \d+ kB, but only 1 kB are free"):
         build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw, augmentations=1))
     assert [path.name for path in tmp_path.iterdir()] == ["kaggle"]
-    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / "train").mkdir(parents=True)
     with pytest.raises(UserError, match="is incomplete"):
         build_arc("arc-agi-1", tmp_path / "built", ArcDrawing(source=raw))

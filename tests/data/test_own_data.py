@@ -46,7 +46,9 @@ def test_examples_are_made_once_without_copies_in_two_splits(name, monkeypatch):
     assert len(set().union(*everything)) == sum(SIZES.values())
     questions = [{q for q, _ in part} for part in everything]
     assert not questions[0] & questions[2]
-    assert splits.train.puzzle is data.puzzle and splits.train.augment is data.puzzle.augment
+    assert splits.train.puzzle is data.puzzle and bool(splits.train.augment) == bool(
+        data.puzzle.augment
+    )
     monkeypatch.setattr("trm_lite.data.own._make", None)  # would fail if it were called
     assert torch.equal(data.build().test.inputs, splits.test.inputs)
 
@@ -60,7 +62,9 @@ def test_families_stay_in_one_split_and_too_few_are_told():
     splits = build_made(numbers, "0", SIZES, seed=0)
     first = [set(split.inputs[:, 0].tolist()) for split in splits]
     assert not first[0] & first[1] and not first[0] & first[2] and not first[1] & first[2]
-    with pytest.raises(UserError, match=r"gave only \d+ examples .* and 205 are asked for.* belong to \d+ families"):
+    with pytest.raises(
+        UserError, match=r"gave only \d+ examples .* and 205 are asked for; there are \d+ families"
+    ):
         build_made(numbers, "0", SIZES | {"train": 192}, seed=0)
     with pytest.raises(UserError, match="no function make"):
         build_made(dataclasses.replace(numbers, make=None), "0", SIZES, seed=0)
@@ -129,6 +133,45 @@ def test_copies_go_and_equal_questions_stay_together(tmp_path):
     assert [len(split) for split in splits] == [8, 1, 1]
     asked = [{splits.train.puzzle.decode(q) for q in split.inputs.numpy()} for split in splits]
     assert asked[1:] == [{"zz"}, {"cd"}] and "cd" not in asked[0]
+
+
+def test_a_line_of_training_and_test_is_one_of_the_test(tmp_path):
+    lines = [f"a{c},{c}a,train" for c in "bcdefgh"] + ["ab,ba,test", "xy,yx,test", "zz,zz,val"]
+    data, about = built(tmp_path, "\n".join(["question,answer,split", *lines]))
+    assert [len(split) for split in data.build()] == [6, 1, 2]
+    assert "1 lines were left out" in " ".join(about["notes"])
+
+
+def test_boards_over_several_lines_of_a_cell(tmp_path):
+    rows = [f'"{a}.\n.{b}","{a}{b}\n{b}{a}"' for a in "123" for b in "456"]
+    data, about = built(tmp_path, "\n".join(["question,answer", *rows]), shape=(2, 2))
+    assert about["tokens"] == "_.123456" and len(data.build().train) == 7
+
+
+def test_any_character_may_be_used(tmp_path):
+    every = "_~¤█$;|¶"
+    rows = [f"{c}{every},{every[:n]}" for n, c in enumerate("abcdefgh", start=1)]
+    _, about = built(
+        tmp_path, "\n".join(["question,answer", *(f'"{r}"' if ";" not in r else r for r in rows)])
+    )
+    assert about["tokens"][0] not in every and about["end"] not in every + about["tokens"][0]
+
+
+def test_what_augment_does_wrong_in_training_is_told():
+    puzzle = own("takuzu")
+    pairs = tuple(map(np.asarray, puzzle.make(8, np.random.default_rng(0))))
+
+    def late(questions, answers, generator):
+        return questions, answers + 9
+
+    wrong = PuzzleSet.of(dataclasses.replace(puzzle, augment=late), *pairs)
+    with pytest.raises(
+        PuzzleError, match=r"augment .* returned answers\[0\] with token 1\d at row 1"
+    ):
+        wrong.batch(slice(4), torch.Generator())
+    broken = dataclasses.replace(puzzle, augment=lambda q, a, g: 1 // 0)
+    with pytest.raises(PuzzleError, match=r"augment .* failed in line .*ZeroDivisionError"):
+        PuzzleSet.of(broken, *pairs).batch(slice(4), torch.Generator())
 
 
 def test_a_table_as_a_spreadsheet_writes_it(tmp_path):

@@ -107,8 +107,12 @@ def test_every_benchmark_has_its_table_and_its_picture(tmp_path):
 
 
 def test_what_cannot_be_reported(tmp_path):
-    with pytest.raises(UserError, match="has not been tested yet"):
+    with pytest.raises(UserError, match="is no run; name the folders of runs"):
         reports.collect([tmp_path])
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "preset.json").touch()
+    with pytest.raises(UserError, match="has not been tested yet"):
+        reports.collect([tmp_path / "new"])
     with pytest.raises(UserError, match="Name the folders"):
         reports.collect([])
     runs = [exam_of(tmp_path / name, 0, 0.5) for name in ("run", "again")]

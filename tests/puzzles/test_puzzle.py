@@ -106,6 +106,10 @@ def test_earlier_names_and_sizes():
         ({"make": lambda count: None}, r"called as make\(count, rng\), but .* too many"),
         ({"breaks": lambda q, a, size: None}, "called as breaks.* missing .*'size'"),
         ({"blanks": lambda count, rng: None}, "blanks must be .*; name the fields: <lambda>="),
+        ({"make": dict}, r"is the class dict; make an object of it, dict\(\)"),
+        ({"tokens": "_.\n"}, "hold '.n', which cannot stand in a line"),
+        ({"tokens": "_.\ud800"}, "cannot stand in a line"),
+        ({"tokens": ["_", "a"]}, "must be text, .*; join its characters"),
         ({"name": "my puzzle"}, "cannot be called 'my puzzle'"),
         ({"words": ("a",)}, "1 words for 4 tokens"),
     ],
@@ -144,11 +148,13 @@ END = "    return np.where(hidden, BLANK, answers), answers\n"
         (changed(END, END + "\n").replace("hidden, BLANK, answers), answers", "hidden, BLANK, "
          "answers), answers * 0"), r"answers\[0\] is token 0 in all cells"),
         (changed(END, "    return answers / 2, answers\n"), "questions of type float64"),
-        (changed(END, "    return answers\n"), "returned ndarray; return two arrays"),
+        (changed(END, "    return answers\n"), r"returned an array .*; return two arrays"),
         (changed(END, "    return [[1], [1, 2]], answers\n"), "questions of different lengths"),
         (changed(END, "    return answers, answers[::-1] * 0 + 2\n"), r"returned answers\[0\], "
          "which breaks says is against a rule at row 1, column 1, where it has token 2"),
         (changed(END, "    return 1 // 0\n"), "make .* failed in line 34 .*ZeroDivisionError"),
+        (changed(END, "    return answers, answers, answers\n"), "returned a tuple of 3; ret"),
+        (changed("breaks=breaks)", "breaks=lambda q, a: None)"), "breaks .* returned None for 8"),
         (changed("breaks=breaks)", "breaks=lambda q, a: breaks(q, a)[:, :4])"),
          r"breaks .* returned an array of bool of shape \(8, 4\) for 8 boards of 16 cells"),
         (changed(END, "    raise ValueError('one\\ntwo')\n"), "line 34 of .*ValueError: one two.$"),
@@ -162,7 +168,7 @@ END = "    return np.where(hidden, BLANK, answers), answers\n"
         (changed("breaks=breaks)", "breaks=breaks, family=lambda q, a: [1])"),
          r"family .* returned list for questions\[0\] .* has no hash"),
         (changed("breaks=breaks)", "breaks=breaks, augment=lambda q, a, g: (q[:, :4], a))"),
-         r"augment .* returned questions as \(8, 4\)"),
+         r"augment .* returned questions as a Tensor of .* of shape \(8, 4\)"),
         (changed("breaks=breaks)", "breaks=breaks, augment=lambda q, a, g: (q, a.flip(0)))"),
          r"augment .* returned answers\[.\], .*against a rule"),
     ],
@@ -186,3 +192,10 @@ def test_only_the_file_of_an_experiment_is_executed(tmp_path):
         load_same("", "0" * 64, "mine")
     with pytest.raises(PuzzleError, match="cannot be read"):
         load_puzzle(tmp_path / "nothing.py")
+
+
+def test_a_puzzle_file_stands_alone(tmp_path):
+    (tmp_path / "helper_of_mine.py").touch()
+    (tmp_path / "mine.py").write_text("import helper_of_mine\n")
+    with pytest.raises(PuzzleError, match="line 1 imports helper_of_mine, which lies beside it"):
+        load_puzzle(tmp_path / "mine.py")

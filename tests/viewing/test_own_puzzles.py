@@ -199,3 +199,13 @@ def test_the_legend_of_an_own_drawing_says_what_it_labels():
     assert [text.get_text() for text in legend.get_texts()] == ["a queen"]
     thought = replace(thought, puzzle=replace(puzzle, draw=lambda ax, tokens, marks: None))
     assert not plots.contact_sheet(thought).legends
+
+
+def test_wrong_arguments_are_one_sentence(puzzle, examples, tmp_path):
+    model = network(puzzle)
+    with pytest.raises(UserError, match="3 questions and 1 solutions"):
+        record(model, examples[0], solutions=examples[1][:1], steps=1)
+    with pytest.raises(UserError, match="takes models and puzzles by name"):
+        Microscope(model, examples[0][0])
+    animate(trace(model, examples[0][0], steps=1), str(tmp_path / "thought.gif"), dpi=30)
+    assert (tmp_path / "thought.gif").exists()

@@ -67,6 +67,10 @@ def data(
     """
     own = name.lower().endswith((".csv", ".tsv"))
     if not own and name not in BENCHMARKS:
+        if name.endswith(".py"):
+            raise UserError(f"{name} makes its own data; run: trm-lite train {quote(name)}")
+        if Path(name).is_file():
+            raise UserError(f"{name} is no CSV file; give it a name that ends with .csv.")
         hint = nearest(name, BENCHMARKS, f"there are {', '.join(BENCHMARKS)}, or name a CSV file.")
         raise UserError(f"There is no benchmark '{name}'; {hint}")
     folder = out or Path("data") / Path(name).stem

@@ -14,7 +14,7 @@ from trm_lite.common.choices import Choice
 from trm_lite.common.device import pick_device
 from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.common.texts import read_text
-from trm_lite.data.settings import PUZZLE_COPY
+from trm_lite.data.settings import PUZZLE_COPY, PuzzleData
 from trm_lite.evaluation.solving import (
     MAX_STEPS,
     Solved,
@@ -192,6 +192,9 @@ class Solvers:
             self.given, about = load(weights)
             copy = weights / PUZZLE_COPY
             puzzle = puzzle or (copy if copy.exists() else None)
+            source = about.get("preset", {}).get("data", {}).get("source")
+            if weights.is_dir() and puzzle is None and source == PuzzleData.source:
+                raise UserError(f"{weights} has lost its puzzle file; name it.", "puzzle")
             self.given.to(device)
             self.one_pass = steps_in_training(about) == 1
         elif puzzle is not None:

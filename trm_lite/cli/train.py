@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from shlex import quote
 
 import tyro
 from tyro.conf import OmitArgPrefixes
@@ -104,5 +105,5 @@ def train(arguments: list[str]) -> int:
         talk(f"\nInterrupted at step {trainer.steps_done:,} and saved in {folder}; "
              "the same command goes on from there.")  # fmt: skip
         return 130
-    talk(f"Done: {folder}. Next: trm-lite report {folder}")
+    talk(f"Done: {folder}. Next: trm-lite report {quote(str(folder))}")
     return 0

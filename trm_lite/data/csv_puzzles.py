@@ -23,6 +23,7 @@ from trm_lite.data.benchmarks.download import sha256
 from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.folder import is_built, new_folder, plain, write_split
 from trm_lite.puzzles import Puzzle
+from trm_lite.puzzles.known import OURS
 from trm_lite.puzzles.reading.csv_tables import NAMES, CsvProblem, Table, read_table
 
 SPLITS = ("train", "validation", "test")
@@ -49,7 +50,7 @@ def build_csv(path: Path, folder: Path, options: FromCsv) -> bool:
     if options.augmentations:
         raise UserError("Nothing is known of the symmetries of a CSV file.", "augmentations")
     rows = read_rows(path)
-    puzzle = puzzle_for(re.sub(r"[^A-Za-z0-9._-]", "-", folder.name), rows, options)
+    puzzle = puzzle_for(named_after(folder), rows, options)
     about = {"name": folder.name, "puzzle": puzzle.name} | {
         key: value for key, value in puzzle.described().items() if key != "name"
     }
@@ -66,6 +67,12 @@ def build_csv(path: Path, folder: Path, options: FromCsv) -> bool:
         for name, chosen in splits.items():
             _write(unfinished / name, puzzle, chosen)
     return True
+
+
+def named_after(folder: Path) -> str:
+    """A name for the puzzle in a folder, other than those of the course's puzzles."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", folder.name).lstrip("._-") or "mine"
+    return f"my-{name}" if OURS.fullmatch(name) else name
 
 
 def _write(folder: Path, puzzle: Puzzle, rows: Sequence[Row]) -> None:
@@ -86,17 +93,19 @@ def puzzle_for(name: str, rows: Sequence[Row], options: FromCsv) -> Puzzle:
     said = {character for row in rows for character in row.answer}
     lengths = {len(text) for row in rows for text in (row.question, row.answer)}
     used = sorted(asked | said)
-    pad, end = (next(c for c in free if c not in used) for free in (PADS, ENDS))
+    rare = [chr(code) for code in range(0x2500, 0x2500 + len(used) + 2)]
+    pad, end = (next(c for c in [*free, *rare] if c not in used) for free in (PADS, ENDS))
+    end = next(c for c in [end, *rare] if c != pad and c not in used)
     end = end if len(lengths) > 1 else ""
     blanks = options.blanks if options.blanks is not None else "." * ("." in asked - said)
     shape = (1, max(lengths))
     if options.shape is not None:
         shape = options.shape
         if lengths != {shape[0] * shape[1]}:
+            there = " to ".join(map(str, sorted({min(lengths), max(lengths)})))
             raise PuzzleError(
                 f"Boards of {shape[0]} rows and {shape[1]} columns have {shape[0] * shape[1]} "
-                f"characters, but this file has texts of {min(lengths)} to {max(lengths)}; give "
-                "another shape, or none.",
+                f"characters, but this file has texts of {there}; give another shape, or none.",
                 "shape",
             )
     return Puzzle(name, pad + "".join(used) + end, shape, blanks, end=end)
@@ -137,8 +146,8 @@ def _rows(name: str, table: Table) -> Iterator[Row]:
                 raise PuzzleError(f"{where}: the {column} is empty.")
         yield Row(
             line,
-            named["question"],
-            named["answer"],
+            "".join(named["question"].splitlines()),  # the rows of a board
+            "".join(named["answer"].splitlines()),
             _split_of(named.get("split", ""), where),
             _rating_of(named.get("rating", ""), where),
         )
@@ -168,7 +177,8 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
     that has them. Where the file names no split, whole questions are drawn at random. Raises
     UserError if a split is empty.
     """
-    different = list({(row.question, row.answer): row for row in reversed(rows)}.values())[::-1]
+    parts = {(row.question, row.answer, row.split): row for row in reversed(rows)}
+    different = list(parts.values())[::-1]
     notes = []
     if copies := len(rows) - len(different):
         notes.append(f"{copies:,} copies of other lines were left out")
@@ -179,7 +189,7 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
     if twins := len(different) - len(kept):
         notes.append(f"{twins:,} lines were left out, whose question stands in a later split too")
     _draw(home, options)
-    answers = Counter(row.question for row in different)
+    answers = Counter(question for question, _ in {(row.question, row.answer) for row in kept})
     if several := sum(count > 1 for count in answers.values()):
         notes.append(f"{several:,} questions have several answers, of which one counts as exact")
     splits = {name: [row for row in kept if home[row.question] == name] for name in SPLITS}
@@ -189,7 +199,8 @@ def divide(rows: Sequence[Row], options: FromCsv) -> tuple[dict[str, list[Row]],
             raise UserError(
                 f"No line is of the split '{name}'; name some in the column split."
                 if named
-                else f"There is nothing to {name} on; bring more lines, or divide them otherwise.",
+                else f"There is nothing to {name} on. Three different questions are the least, one "
+                "for each split; bring more lines, or divide them otherwise.",
                 *SPLITS * (not named),
             )
     return {name: chosen for name, chosen in splits.items() if chosen}, notes

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import PuzzleError, UserError
 from trm_lite.puzzles import Puzzle
-from trm_lite.puzzles.loading import check_graded
+from trm_lite.puzzles.loading import augmented, check_graded
 
 IGNORE = -100  # the label of a cell that is not graded
 
@@ -104,7 +104,7 @@ class PuzzleSet:
             torch.from_numpy(questions),
             torch.from_numpy(answers),
             torch.zeros(len(questions), dtype=torch.long),
-            puzzle.augment,
+            None if puzzle.augment is None else partial(augmented, puzzle),
             puzzle=puzzle,
         )
 

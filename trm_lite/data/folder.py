@@ -84,6 +84,8 @@ def is_built(folder: Path, about: dict) -> bool:
     """
     if not folder.exists():
         return False
+    if not any((folder / name).exists() for name in ("about.json", "train", "test")):
+        raise UserError(f"{folder} exists and is no data folder; choose another one.", "out")
     advice = "delete it, or choose another folder."
     try:
         there = read_about(folder)

@@ -83,10 +83,16 @@ def _make(puzzle: Puzzle, sizes: dict[str, int], seed: int) -> dict[str, np.ndar
             bar.update(new)
             fruitless = 0 if new else fruitless + 1
             if fruitless == MOST_FRUITLESS:
+                kinds = len(set(numbers))
                 raise UserError(
                     f"make of the puzzle '{puzzle.name}' gave only {found} examples that fit into "
-                    f"the splits without duplicates and relatives, and {total} are asked for; ask "
-                    f"for fewer. They belong to {len(set(numbers))} families.",
+                    f"the splits without duplicates and relatives, and {total} are asked for; "
+                    + (
+                        f"there {'is one family' if kinds == 1 else 'are two families'}, and three "
+                        "splits need three."
+                        if kinds < 3
+                        else f"there are {kinds} families. Ask for fewer."
+                    ),
                     *sizes,
                 )
     pairs = np.array(kept, puzzle.dtype)  # (N, 2, L)

@@ -124,8 +124,9 @@ def answers_in(text: str, puzzle: Puzzle) -> dict[int, np.ndarray]:
     with suppress(CsvProblem):  # told when the questions were read
         for line, fields in table.rows:
             with suppress(PuzzleError, IndexError):
-                found[line] = puzzle.encode(ended(fields[place], puzzle))
-    return {line: answer for line, answer in found.items() if answer.any()}
+                if fields[place]:
+                    found[line] = puzzle.encode(ended(fields[place], puzzle))
+    return found
 
 
 def _encoded(board: str, puzzle: Puzzle) -> np.ndarray:

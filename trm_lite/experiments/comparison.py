@@ -7,6 +7,7 @@ comparison can continue.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import statistics
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
 from trm_lite.common.tables import columns
 from trm_lite.data.settings import BuiltData
@@ -83,22 +85,42 @@ def compare(
     for seed in range(seeds):  # all rows once before any row twice
         for row, preset in presets.items():
             file = folder / f"{row}-seed{seed}.json"
-            if not file.exists():
-                run = replace(preset, seed=seed)
+            run = replace(preset, seed=seed)
+            ends = {"equal_steps": reference.recipe.steps}
+            if equal_compute:
+                ends["equal_compute"] = max(1, round(budget / step_flops(run)))
+            mark = {"of": _mark(run, ends, further)}
+            if not done(file, mark["of"]):
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
-                ends = {"equal_steps": reference.recipe.steps}
-                if equal_compute:
-                    ends["equal_compute"] = max(1, round(budget / step_flops(run)))
                 measured = run_row(run, ends, folder / file.stem, further, **how)
                 if measured is None:
                     return None
-                write_atomically(file, json.dumps(measured).encode())
+                write_atomically(file, json.dumps(measured | mark).encode())
             if ship is not None and seed == 0:
                 _ship(preset, folder / file.stem, ship / f"{reference.name}-{row}.safetensors")
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))
             text = json.dumps(table, indent=1) + "\n"
             write_atomically(results or folder / "results.json", text.encode())
     return table
+
+
+def done(file: Path, mark: str) -> bool:
+    """Whether a result is there; UserError if it is one of another experiment than `mark`."""
+    if not file.exists():
+        return False
+    if json.loads(file.read_text()).get("of", mark) != mark:
+        raise UserError(
+            f"{file} holds the result of another experiment; choose another folder, or delete it.",
+            "out",
+        )
+    return True
+
+
+def _mark(run: Preset, ends: dict[str, int], further: Further) -> str:
+    """What tells an experiment from others: a hash of its settings, data, ends and tests."""
+    settings = dataclasses.asdict(dataclasses.replace(_unplaced(run), about=""))
+    text = json.dumps([settings, ends, repr(further)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _table(reference: Preset, budget: int, presets: dict[str, Preset]) -> dict:

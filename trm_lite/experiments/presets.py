@@ -310,6 +310,15 @@ def get_preset(name: str) -> Preset:
             f"{name} is a table; make data of it first, with 'trm-lite data {name}', and then name "
             "the folder that this makes."
         )
+    where = Path(name)
+    if (where / "preset.json").exists():
+        raise UserError(f"{name} is a run; name the puzzle file or the data folder that it is of.")
+    if where.is_dir():
+        raise UserError(f"{name} is no data folder; build one with 'trm-lite data'.")
+    if where.exists():
+        raise UserError(f"{name} is no puzzle file, whose name ends with .py, and no data folder.")
+    if len(where.parts) > 1 and not Path(f"{name}.py").exists():
+        raise UserError(f"There is no data folder {name}, and no preset of that name.")
     known = [*PRESETS, f"{name}.py"] if Path(f"{name}.py").exists() else PRESETS
     hint = nearest(name, known, "'trm-lite list' shows all of them.")
     raise UserError(f"There is no preset '{name}'; {hint}")

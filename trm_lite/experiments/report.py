@@ -165,6 +165,10 @@ def read_exam(run: Path) -> dict:
             raise UserError(
                 f"{run} holds puzzles and not a run; run: trm-lite train {run}"
             ) from error
+        if not (run / "preset.json").exists():
+            raise UserError(
+                f"{run} is no run; name the folders of runs, such as {run}/*."
+            ) from error
         raise UserError(f"{run} has not been tested yet; run: trm-lite evaluate {run}") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(

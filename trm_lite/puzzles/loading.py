@@ -9,12 +9,16 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trm_lite.common.errors import PuzzleError
 from trm_lite.puzzles.known import remember
-from trm_lite.puzzles.puzzle import PAD, Puzzle, told
+from trm_lite.puzzles.puzzle import PAD, Puzzle, kind_of, told
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 TRIED = 8  # examples that are made to try a puzzle out
 
@@ -92,6 +96,12 @@ def _run(path: Path, text: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else _line(error)
         where = f", line {line}" if line else ""
+        beside = path.with_name(f"{getattr(error, 'name', None)}.py")
+        if isinstance(error, ModuleNotFoundError) and beside.exists():
+            raise PuzzleError(
+                f"{path}{where} imports {error.name}, which lies beside it; a puzzle file must "
+                "stand alone, because a run keeps a copy of it, so put what it needs into it."
+            ) from error
         said = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else told(error)
         raise PuzzleError(f"{path}{where} cannot be run: {said}.") from error
     return module
@@ -147,7 +157,7 @@ def make_examples(
     who = f"make of the puzzle '{puzzle.name}'"
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise PuzzleError(
-            f"{who} returned {type(made).__name__}; return two arrays, questions and answers."
+            f"{who} returned {kind_of(made)}; return two arrays, questions and answers."
         )
     boards = []
     for name, part in zip(("questions", "answers"), made, strict=True):
@@ -178,8 +188,9 @@ def _checked(puzzle: Puzzle, part: object, what: str) -> np.ndarray:
     except ValueError:
         raise PuzzleError(f"{what} of different lengths; pad them with token 0.") from None
     if found.ndim != 2 or found.shape[1] != puzzle.length:
+        shape = f"of shape {found.shape}" if found.ndim else f"as {kind_of(part)}"
         raise PuzzleError(
-            f"{what} of shape {found.shape}; for boards of shape {puzzle.shape} it must be "
+            f"{what} {shape}; for boards of shape {puzzle.shape} it must be "
             f"(count, {puzzle.length})."
         )
     if not np.issubdtype(found.dtype, np.integer):
@@ -222,24 +233,35 @@ def family_of(puzzle: Puzzle, question: np.ndarray, answer: np.ndarray, row: int
     return family
 
 
+def augmented(
+    puzzle: Puzzle, questions: "Tensor", answers: "Tensor", generator: "Generator"
+) -> "tuple[Tensor, Tensor]":
+    """Examples, as int64 tensors (B, L), as `augment` of their puzzle shows them.
+
+    Raises PuzzleError, naming row and value, if these are no boards of the puzzle.
+    """
+    import torch
+
+    who = f"augment of the puzzle '{puzzle.name}'"
+    shown = puzzle.call("augment", questions.clone(), answers.clone(), generator)
+    if not isinstance(shown, tuple | list) or len(shown) != 2:
+        raise PuzzleError(f"{who} returned {kind_of(shown)}; return two tensors.")
+    for name, part in zip(("questions", "answers"), shown, strict=True):
+        if not isinstance(part, torch.Tensor) or part.shape != questions.shape:
+            raise PuzzleError(
+                f"{who} returned {name} as {kind_of(part)}; return a tensor of shape "
+                f"{tuple(questions.shape)}."
+            )
+        _checked(puzzle, part.numpy(), f"{who} returned {name}")
+    return tuple(shown)
+
+
 def _try_augment(puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> None:
     import torch
 
     given = [torch.from_numpy(part).long() for part in (questions, answers)]
-    generator = torch.Generator().manual_seed(0)
-    who = f"augment of the puzzle '{puzzle.name}'"
-    shown = puzzle.call("augment", *(part.clone() for part in given), generator)
-    if not isinstance(shown, tuple | list) or len(shown) != 2:
-        raise PuzzleError(f"{who} returned {type(shown).__name__}; return two tensors.")
-    found = []
-    for name, part, before in zip(("questions", "answers"), shown, given, strict=True):
-        if not isinstance(part, torch.Tensor) or part.shape != before.shape:
-            kind = tuple(part.shape) if isinstance(part, torch.Tensor) else type(part).__name__
-            raise PuzzleError(
-                f"{who} returned {name} as {kind}; return a tensor of shape {tuple(before.shape)}."
-            )
-        found.append(_checked(puzzle, part.numpy(), f"{who} returned {name}"))
-    check_rules(puzzle, "augment", *found)
+    shown = augmented(puzzle, *given, torch.Generator().manual_seed(0))
+    check_rules(puzzle, "augment", *(part.numpy().astype(puzzle.dtype) for part in shown))
 
 
 def _try_solve(puzzle: Puzzle, question: np.ndarray) -> None:

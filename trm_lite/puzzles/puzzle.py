@@ -223,7 +223,8 @@ class Puzzle:
             found = np.empty((), object)
         if found.shape != np.shape(answers) or found.dtype != bool:
             raise PuzzleError(
-                f"breaks of the puzzle '{self.name}' returned {_kind_of(found)} for "
+                f"breaks of the puzzle '{self.name}' returned "
+                f"{kind_of(None if given is None else found)} for "
                 f"{len(answers)} boards of {self.length} cells; return an array of bool of shape "
                 f"{tuple(np.shape(answers))}."
             )
@@ -266,8 +267,13 @@ def dtype_for(vocab_size: int) -> np.dtype:
     raise PuzzleError(f"{vocab_size} tokens are too many.")
 
 
-def _kind_of(found: np.ndarray) -> str:
-    return f"an array of {found.dtype} of shape {found.shape}"
+def kind_of(found: Any) -> str:
+    """What somebody else's function returned, in words."""
+    if hasattr(found, "dtype") and hasattr(found, "shape"):
+        what = "an array" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
+        return f"{what} of {found.dtype} of shape {tuple(found.shape)}"
+    size = f" of {len(found)}" if isinstance(found, tuple | list) else ""
+    return "None" if found is None else f"a {type(found).__name__}{size}"
 
 
 def told(error: BaseException) -> str:
@@ -296,6 +302,11 @@ def _check_function(puzzle: Puzzle, name: str) -> None:
             f"The puzzle '{puzzle.name}' has {name} = {function!r}; make it a function, or leave "
             "it out."
         )
+    if inspect.isclass(function):
+        raise PuzzleError(
+            f"{name} of the puzzle '{puzzle.name}' is the class {function.__name__}; make an "
+            f"object of it, {function.__name__}(), or a function."
+        )
     try:
         inspect.signature(function).bind(*TAKES[name].split(", "))
     except TypeError as error:
@@ -311,11 +322,11 @@ def _check_words(puzzle: Puzzle) -> None:
     for name in ("name", "tokens", "blanks", "end"):
         if not isinstance(getattr(puzzle, name), str):
             value = getattr(puzzle, name)
-            how = (
-                f"name the fields: {value.__name__}=..."
-                if inspect.isfunction(value)
-                else "quote it"
-            )
+            how = "quote it"
+            if inspect.isfunction(value):
+                how = f"name the fields: {value.__name__}=..."
+            elif isinstance(value, tuple | list):
+                how = "join its characters"
             raise PuzzleError(f"A puzzle's {name} must be text, not {value!r}; {how}.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", puzzle.name):
         raise PuzzleError(
@@ -329,6 +340,12 @@ def _check_words(puzzle: Puzzle) -> None:
         raise PuzzleError(
             f"The tokens {' and '.join(places)} of the puzzle '{puzzle.name}' are both {twice!r}; "
             "give each its own character."
+        )
+    odd = [c for c in tokens if len(f"{c} ".splitlines()) > 1 or 0xD800 <= ord(c) < 0xE000]
+    if odd:
+        raise PuzzleError(
+            f"The tokens of the puzzle '{puzzle.name}' hold {odd[0]!r}, which cannot stand in a "
+            "line of text; take another character."
         )
     if len(tokens) < 2:
         raise PuzzleError(

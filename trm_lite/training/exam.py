@@ -228,9 +228,8 @@ def how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions
     symmetric = puzzles.augment and puzzles.puzzle and puzzles.puzzle.symmetry
     if options.tries > 1 and vary == "guise" and not symmetric:
         raise UserError(
-            "Only puzzles that have symmetries, and are not stored under several of them already, "
-            "can be tried in several guises; let the attempts differ by noise instead, such as "
-            "0.3.",
+            "Only puzzles that have the field symmetry, and are not stored in several guises, can "
+            "be tried in several; let the attempts differ by noise instead, such as 0.3.",
             "noise",
         )
     return vary

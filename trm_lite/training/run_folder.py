@@ -34,6 +34,8 @@ class RunFolder:
     def __init__(self, path: Path, preset: Preset):
         self.path, self.preset = path, preset
         self.marker = path / "preset.json"
+        if (path / "about.json").exists():
+            raise UserError(f"{path} holds puzzles; choose another folder for the run.", "out")
         if self.marker.exists() and (other := _differing(self.marker, preset)):
             raise UserError(
                 f"{path} holds another run, {other}; choose another folder, or delete this one.",

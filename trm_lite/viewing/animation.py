@@ -27,6 +27,7 @@ def animate(trace: Trace, path: Path, *, title: str = "", dpi: int = 110) -> Non
         title: text above the board.
         dpi: resolution in dots per inch.
     """
+    path = Path(path)
     pictures = [_picture(trace, step, title, dpi) for step in range(len(trace) + 1)]
     palette = _one_palette(pictures)
     frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]

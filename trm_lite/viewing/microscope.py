@@ -39,6 +39,8 @@ class Microscope(Panel):
     def __init__(
         self, models: dict[str, Network], puzzles: dict[str, np.ndarray], *, steps: int = MAX_STEPS
     ):
+        if not isinstance(models, dict) or not isinstance(puzzles, dict):
+            raise UserError('The microscope takes models and puzzles by name: {"mine": model}.')
         if not models or not puzzles:
             raise UserError("The microscope needs at least one model and one puzzle.")
         self.models, self.puzzles = dict(models), dict(puzzles)

@@ -133,6 +133,10 @@ def record(
         found = [_solution(puzzle, question) for question in questions]
     else:
         found = list(np.atleast_2d(solutions))
+        if len(found) != len(questions):
+            raise UserError(
+                f"There are {len(questions)} questions and {len(found)} solutions; give each one."
+            )
     traces = []
     for rows in _batches(model.config, len(questions), len(places), recording):
         inputs = torch.from_numpy(questions[rows.start : rows.stop]).long().to(model.device)
