@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "trm_lite"
 FILES = sorted(PACKAGE.rglob("*.py"))
-LESSONS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+LESSONS = sorted(
+    path for path in (ROOT / "notebooks").rglob("*.ipynb") if path.parent.name[0] != "."
+)
 FACES = sorted(p.parent.relative_to(ROOT).as_posix().replace("/", ".")
                for p in PACKAGE.rglob("__init__.py"))  # fmt: skip
 OPTIONAL = {"tiny_recursive_model", "tensorboard"}  # tried where they are installed

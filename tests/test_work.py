@@ -111,4 +111,4 @@ def test_a_training_step_needs_no_more_memory_than_before(name, batch, mebibytes
     splits = Splits(puzzles, puzzles, puzzles)
     trainer = Trainer(preset, splits=splits, device="cpu", progress=False)
     trainer.step()
-    assert peak_bytes(trainer.step) < mebibytes * 2**20
+    assert peak_bytes(trainer.step, trainer.device) < mebibytes * 2**20

@@ -66,6 +66,8 @@ def graded(master, path, limits=LIMITS):
     return result, {mark.exercise: mark.points for mark in result.marks}
 
 
+# Whoever is first to notice: the grader, or the cell, which the system gives no more processes.
+TOO_MANY = ("Processes", "BlockingIOError")
 HOSTILE = {
     "endless loop": ("while True: pass", "Time"),
     "deaf endless loop": (
@@ -76,9 +78,9 @@ HOSTILE = {
     "kill": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV); import ctypes; "
              "ctypes.string_at(0)", "Died"),
     "two gigabytes": ("x = bytearray(2 * 2**30)", "MemoryError"),
-    "fork bomb": ("import os\nwhile True: os.fork()", "Processes"),
+    "fork bomb": ("import os\nwhile True: os.fork()", TOO_MANY),
     "fork bomb that leaves home": (
-        "import os\nwhile True:\n    if os.fork() == 0: os.setsid()", "Processes"),
+        "import os\nwhile True:\n    if os.fork() == 0: os.setsid()", TOO_MANY),
     "syntax": ("def add(a, b:", "SyntaxError"),
     "asks": ("input('name? ')", "EOFError"),
     "floods": ("while True: print('x' * 100_000)", None),

@@ -27,7 +27,7 @@ def test_a_hostile_cell_costs_only_its_own_exercise(
     result, points = graded(master, hand_in(tmp_path, notebook, "anna", answers), QUICK)
     assert points == {"add": 0, "times": 3, "both": 5}, [m.outcome for m in result.marks]
     if error:
-        assert result.marks[0].outcome.error == error
+        assert result.marks[0].outcome.error in (error if type(error) is tuple else (error,))
     assert time.monotonic() - started < 120
     assert not left_behind()
 
