@@ -313,13 +313,14 @@ def evaluation_table(
         rounds: see `take_turns`.
         seconds: see `take_turns`.
         device: where to evaluate.
-        count: number of test puzzles.
+        count: the most test puzzles.
     """
     model, about = shipped(name)
     model.to(device)
     data = from_dict(about["preset"]).data.build()
     above = lossless_threshold(evaluate(model, data.validation, bfloat16=True))
     puzzles = data.test.first(count)
+    count = len(puzzles)
     batch = puzzles.batch(slice(None)).to(device)
     plain = TextbookTRM(model.config).to(device).eval()
     start = model.initial_latents(count)
