@@ -347,8 +347,7 @@ def evaluation_table(
     print(f"evaluating {name}:", file=sys.stderr)
     paces = take_turns(runs, rounds, seconds, device)
     _, sixteen, halting = paces.values()
-    (said,) = halted
-    right = (said.tokens == batch.labels).all(-1)
+    right = (halted[0].tokens == batch.labels).all(-1)
     ratios = [one / other for one, other in zip(halting, sixteen, strict=True)]
     return {
         "preset": name,
@@ -356,8 +355,8 @@ def evaluation_table(
         "puzzles_per_second": {
             system.what: count * statistics.median(pace) for system, pace in paces.items()
         },
-        "steps_on_average": said.steps.float().mean().item(),
-        "fewer_applications": MAX_STEPS / said.steps.float().mean().item(),
+        "steps_on_average": halted[0].steps.float().mean().item(),
+        "fewer_applications": MAX_STEPS / halted[0].steps.float().mean().item(),
         "speedup": [statistics.median(ratios), min(ratios), max(ratios)],
         "exact_sixteen": evaluate(model, puzzles, bfloat16=True).exact()._asdict(),
         "exact_halting": share(int(right.sum()), count)._asdict(),
