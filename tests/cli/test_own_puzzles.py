@@ -136,6 +136,13 @@ def test_answers_of_a_table_are_held_against_the_networks(home, elsewhere, capsy
     assert "NOT solved (the file has another answer)" in said
 
 
+def test_a_board_of_a_table_may_have_its_rows_on_lines(home, elsewhere, capsys):
+    (elsewhere / "t.csv").write_text('question,answer\n".1.0\n0..1\n....\n1..0",x\n')
+    command = ("--weights", home / "runs" / "takuzu-seed0", "--max-steps", 1, "--json")
+    said = answer(capsys, "solve", "t.csv", *command)[1]
+    assert json.loads(said.splitlines()[0])["puzzle"] == ".1.00..1....1..0"
+
+
 def test_an_empty_answer_of_a_table_says_nothing(home, elsewhere, capsys):
     (elsewhere / "t.csv").write_text("question,answer\n793,\n")
     command = ("--weights", home / "runs" / "sort-seed0", "--device", "cpu")

@@ -24,7 +24,7 @@ from trm_lite.data.benchmarks.options import FromCsv
 from trm_lite.data.folder import is_built, new_folder, plain, write_split
 from trm_lite.puzzles import Puzzle
 from trm_lite.puzzles.known import OURS
-from trm_lite.puzzles.reading.csv_tables import NAMES, CsvProblem, Table, read_table
+from trm_lite.puzzles.reading.csv_tables import NAMES, CsvProblem, Table, one_line, read_table
 
 SPLITS = ("train", "validation", "test")
 CALLED = {"val": "validation", "valid": "validation", "dev": "validation"}  # as others say
@@ -94,8 +94,8 @@ def puzzle_for(name: str, rows: Sequence[Row], options: FromCsv) -> Puzzle:
     lengths = {len(text) for row in rows for text in (row.question, row.answer)}
     used = sorted(asked | said)
     rare = [chr(code) for code in range(0x2500, 0x2500 + len(used) + 2)]
-    pad, end = (next(c for c in [*free, *rare] if c not in used) for free in (PADS, ENDS))
-    end = next(c for c in [end, *rare] if c != pad and c not in used)
+    pad = next(c for c in [*PADS, *rare] if c not in used)
+    end = next(c for c in [*ENDS, *rare] if c not in used and c != pad)
     end = end if len(lengths) > 1 else ""
     blanks = options.blanks if options.blanks is not None else "." * ("." in asked - said)
     shape = (1, max(lengths))
@@ -146,8 +146,8 @@ def _rows(name: str, table: Table) -> Iterator[Row]:
                 raise PuzzleError(f"{where}: the {column} is empty.")
         yield Row(
             line,
-            "".join(named["question"].splitlines()),  # the rows of a board
-            "".join(named["answer"].splitlines()),
+            one_line(named["question"]),
+            one_line(named["answer"]),
             _split_of(named.get("split", ""), where),
             _rating_of(named.get("rating", ""), where),
         )

@@ -23,7 +23,7 @@ from trm_lite.nets.build import puzzle_of
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle, sudoku
 from trm_lite.puzzles.reading.alphabet import Unread
-from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_csv, read_table
+from trm_lite.puzzles.reading.csv_tables import CsvProblem, is_csv, one_line, read_table
 from trm_lite.thinking import Asked, Moment, Noise, in_slots, seeded
 
 MAX_STEPS = 64  # more than in training, because hard boards gain from further steps
@@ -102,7 +102,7 @@ def read_boards(text: str, puzzle: Puzzle) -> tuple[list[tuple[int, np.ndarray]]
     good: list[tuple[int, np.ndarray]] = []
     bad: list[Unread] = []
     in_csv = is_csv(text_lines(text)) or text.split("\n")[0].strip() == "question"
-    texts = _in_csv(text) if in_csv else _in_lines(text, puzzle)
+    texts = _column(text, "question") if in_csv else _in_lines(text, puzzle)
     try:
         for line, board in texts:
             try:
@@ -119,13 +119,11 @@ def answers_in(text: str, puzzle: Puzzle) -> dict[int, np.ndarray]:
     found: dict[int, np.ndarray] = {}
     if not is_csv(text_lines(text)):
         return found
-    table = read_table(text_lines(text))
-    place = table.places.get("answer", len(table.header))
     with suppress(CsvProblem):  # told when the questions were read
-        for line, fields in table.rows:
-            with suppress(PuzzleError, IndexError):
-                if fields[place]:
-                    found[line] = puzzle.encode(ended(fields[place], puzzle))
+        for line, answer in _column(text, "answer"):
+            if answer:
+                with suppress(PuzzleError):
+                    found[line] = puzzle.encode(ended(answer, puzzle))
     return found
 
 
@@ -140,11 +138,12 @@ def _encoded(board: str, puzzle: Puzzle) -> np.ndarray:
     return puzzle.encode(board)
 
 
-def _in_csv(text: str) -> Iterator[tuple[int, str]]:
-    """The questions of a CSV text, with their line numbers. Raises CsvProblem."""
+def _column(text: str, name: str) -> Iterator[tuple[int, str]]:
+    """A column of a CSV text with its line numbers, "" where it is not. Raises CsvProblem."""
     table = read_table(text_lines(text))
-    place = table.places["question"]
-    yield from ((line, fields[place] if place < len(fields) else "") for line, fields in table.rows)
+    place = table.places.get(name, len(table.header))
+    for line, fields in table.rows:
+        yield line, one_line(fields[place]) if place < len(fields) else ""
 
 
 def _in_lines(text: str, puzzle: Puzzle) -> Iterator[tuple[int, str]]:

@@ -89,13 +89,13 @@ def compare(
             ends = {"equal_steps": reference.recipe.steps}
             if equal_compute:
                 ends["equal_compute"] = max(1, round(budget / step_flops(run)))
-            mark = {"of": _mark(run, ends, further)}
-            if not done(file, mark["of"]):
+            mark = _mark(run, ends, further)
+            if not done(file, mark):
                 print(f"{run.name}, seed {seed}:", file=sys.stderr)
                 measured = run_row(run, ends, folder / file.stem, further, **how)
                 if measured is None:
                     return None
-                write_atomically(file, json.dumps(measured | mark).encode())
+                write_atomically(file, json.dumps(measured | {"of": mark}).encode())
             if ship is not None and seed == 0:
                 _ship(preset, folder / file.stem, ship / f"{reference.name}-{row}.safetensors")
             table["rows"][row]["seeds"].append(json.loads(file.read_text()))

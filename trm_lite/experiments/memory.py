@@ -113,13 +113,18 @@ def memory(preset: Preset) -> Memory:
     )
 
 
+def check_measurable(device: torch.device) -> None:
+    """Raise UserError for a Mac's GPU, which does not tell how much memory is in use."""
+    if device.type == "mps":
+        raise UserError("Memory cannot be measured on a Mac's GPU; choose another.", "device")
+
+
 def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     """The peak of the memory, in bytes, that `run` allocates on a CPU or an NVIDIA GPU.
 
     Raises UserError for a Mac's GPU.
     """
-    if device.type == "mps":
-        raise UserError("Memory cannot be measured on a Mac's GPU; choose another.", "device")
+    check_measurable(device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

@@ -30,7 +30,7 @@ from trm_lite.data.sudokus import sudoku_set
 from trm_lite.evaluation.scoring import Evaluation, evaluate, share
 from trm_lite.experiments.contenders import PEER, PeerTrainer, TextbookTrainer, TextbookTRM
 from trm_lite.experiments.data_speed import batch_share, data_table
-from trm_lite.experiments.memory import peak_bytes
+from trm_lite.experiments.memory import check_measurable, peak_bytes
 from trm_lite.experiments.presets import get_preset
 from trm_lite.nets.configs import TRMConfig
 from trm_lite.nets.weights import shipped
@@ -221,10 +221,7 @@ def bench(
         device: where to train and to evaluate, see `pick_device`; data is made on the CPU.
     """
     place = pick_device(device)
-    if place.type == "mps":
-        raise UserError(
-            "The bench cannot measure the memory of a Mac's GPU; choose another.", "device"
-        )
+    check_measurable(place)
     for name in names:
         if name not in CASES:
             raise UserError(f"The bench has no case '{name}'; choose {', '.join(CASES)}.")

@@ -54,6 +54,11 @@ def read_table(lines: Iterable[str]) -> Table | None:
     return Table(header, _places(header), rows)
 
 
+def one_line(field: str) -> str:
+    """A field as one line of text: the rows of a board may stand on lines of their own."""
+    return "".join(field.splitlines())
+
+
 def is_csv(lines: Iterable[str]) -> bool:
     """Whether lines begin with a header of several columns, one of which is of puzzles."""
     first, separator, _ = _header(iter(lines))
