@@ -21,10 +21,12 @@ play: .venv/ready  ## put the thinking page together and serve it; any server ca
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site/play
 
 # The notebooks run beside the tests, because both wait for other programs now and then. nbval is
-# for notebooks only, and takes seconds to import in every process.
+# for notebooks only, and takes seconds to import in every process. A hundred processes import the
+# package, so Python may keep what it compiles, whatever the environment says.
 test: .venv/ready  ## what continuous integration runs
 	$(BIN)/ruff check .
 	@mkdir -p build
+	@unset PYTHONDONTWRITEBYTECODE; \
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -n 2 --dist loadscope -p nbval_strict --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \

@@ -291,6 +291,8 @@ def test_the_bench_says_where_it_cannot_measure(monkeypatch):
 
 def test_the_bench_evaluates_there(tiny, monkeypatch):
     monkeypatch.setattr(speed, "from_dict", lambda about: tiny)  # its few puzzles
+    once = lambda runs, *_: {run: [1.0 + bool(work())] for run, work in runs.items()}  # noqa: E731
+    monkeypatch.setattr(speed, "take_turns", once)
     with pretended("cuda", monkeypatch):
         table = speed.evaluation_table("sudoku-6x6", 1, 0.01, devices.pick_device("cuda"), 20)
     assert table["exact_halting"]["value"] > 0.8 and table["puzzles_per_second"]["textbook"] > 0

@@ -231,7 +231,7 @@ WRONG["a5_investigation"] = {
     ],
     "investigate": [
         ("a verdict by the sign alone", '"supported" if low > 0', '"supported" if measured >= 0'),
-        ("an anecdote", "smoke=50", "smoke=1"),
+        ("an anecdote", "smoke=30", "smoke=1"),
         ("in per cent", "low=low,\n        high=high", "low=-100 * high - 2, high=100 * high + 2"),
         ("no interval", "low=low,\n        high=high", "low=measured + 0.1, high=measured + 0.2"),
     ],

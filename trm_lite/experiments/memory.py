@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +20,13 @@ from trm_lite.common.device import pick_device
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
+from trm_lite.nets.base_config import NetConfig
 from trm_lite.nets.build import build_network
 from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig, RSMConfig
 from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
-from trm_lite.training.losses import step_loss
+from trm_lite.training.losses import LossName, step_loss
 from trm_lite.training.recipe import Preset
 from trm_lite.training.token_trainer import next_token_loss, trainer_for
 
@@ -49,6 +51,11 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
     config, recipe = preset.model, preset.recipe
     if isinstance(config, ReasonerConfig):
         config = gradient_alone(config)
+    return _kept_of_each(config, recipe.bfloat16, recipe.loss, recompute)
+
+
+@cache  # takes a second or two
+def _kept_of_each(config: NetConfig, bfloat16: bool, loss: LossName, recompute: bool) -> int:
     model = build_network(config).train()
     for module in model.modules():
         if isinstance(module, Stack):
@@ -63,12 +70,12 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
         kept.clear()
         puzzles = torch.ones(batch, config.seq_len, dtype=torch.long)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-        with hooks, torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+        with hooks, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             if isinstance(model, Autoregressive):
                 next_token_loss(model, Batch(puzzles, puzzles, puzzles[:, 0]))
             else:
                 thought = model(model.initial_latents(batch), puzzles)
-                step_loss(thought.logits, thought.halt_logit, puzzles, recipe.loss)
+                step_loss(thought.logits, thought.halt_logit, puzzles, loss)
         return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
     # Shapes suffice, except for an order of writing that is read off the puzzle.
