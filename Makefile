@@ -28,7 +28,8 @@ test: .venv/ready  ## what continuous integration runs
 	@mkdir -p build
 	@unset PYTHONDONTWRITEBYTECODE; \
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
-	  $(BIN)/pytest -n 2 --dist loadscope -p nbval_strict --nbval-lax notebooks \
+	  $(BIN)/pytest -n 2 --dist loadscope \
+	  -p nbval_strict -p forked_kernels --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \
 	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval; tests=$$?; \
 	wait $$notebooks; lessons=$$?; cat build/notebooks.txt; exit $$((tests | lessons))

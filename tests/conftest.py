@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, headless pictures, a puzzle cache of their own."""
 
+import gc
 import json
 import os
 import shutil
@@ -44,6 +45,16 @@ class AtOnce(torch.nn.Module):
         sure = torch.full((len(inputs),), 9.0)
         logits = torch.nn.functional.one_hot(self.says(inputs), 8).float()
         return Thought(latents, logits, sure, sure)
+
+
+def pytest_collection_modifyitems(items):
+    # What waits for pages now and then comes first, while the notebooks still run beside the tests.
+    for pages in ({"browser", "site"}, {"lab"}):
+        items.sort(key=lambda item: pages.isdisjoint(getattr(item, "fixturenames", ())))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what is there by now stays, and is a million objects to look through
 
 
 @pytest.fixture

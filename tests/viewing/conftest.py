@@ -42,7 +42,8 @@ def lab(browser, tmp_path_factory):
         shutil.copytree(ROOT / folder, home / folder)
     for file in ("README.md", "Makefile"):
         shutil.copy(ROOT / file, home)
-    shorten(home / "notebooks" / browser_pages.LESSONS["10"], after="Microscope(")
+    for lesson, panel in (("00", "Playground("), ("10", "Microscope(")):
+        shorten(home / "notebooks" / browser_pages.LESSONS[lesson], after=panel)
     port, opened = free_port(), home / "opened"
     settle(home, port)
     note = home / "browser.py"  # stands in for the user's browser, and notes what it is to open
