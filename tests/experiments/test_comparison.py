@@ -111,9 +111,7 @@ def test_a_misspelled_row_is_refused(tmp_path, capsys):
 def test_rows_are_tested_deeper_broader_and_in_pairs(tmp_path):
     rows, further = ("trm", "eqr-ri", "direct"), Further(depths=(1, 3), tries=2, count=6)
     how = SMALL | {"hidden_size": 16, "max_steps": 2}
-    table = comparison.compare(
-        tmp_path, rows=rows, seeds=1, equal_compute=False, further=further, **how
-    )
+    table = comparison.compare(tmp_path, rows=rows, seeds=1, further=further, **how)
     runs = {name: row["seeds"][0]["equal_steps"] for name, row in table["rows"].items()}
     assert {name: run["further"]["vary"] for name, run in runs.items()} == {
         "trm": "guise", "eqr-ri": "start", "direct": "guise",
@@ -122,8 +120,11 @@ def test_rows_are_tested_deeper_broader_and_in_pairs(tmp_path):
         assert list(run["further"]["exact"]) == ["1", "3"] and run["further"]["puzzles"] == 6
         assert set(run["further"]["exact_by_choice"]) >= {"halting", "residual", "any"}
         assert int(run["ema"]["solved"], 16).bit_count() == run["ema"]["correct_by_step"][-1]
+    (direct,) = table["rows"]["direct"]["seeds"]
+    assert "further" not in direct["equal_compute"], "which would take longer than the training"
     text = comparison.as_text(table)
-    assert "D = 3" in text and "2 attempts, halting" in text and "only it / only TRM" in text
+    assert text.count("D = 3") == 1 and "2 attempts, halting" in text
+    assert "only it / only TRM" in text
 
 
 def test_pairs_are_compared_exactly():

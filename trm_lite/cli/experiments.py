@@ -84,7 +84,7 @@ def compare(
         device: Where to compute.
         ship: Folder for the weights of seed 0, in half precision.
         equal_compute: Also train every row for as many operations as TRM, beside as many steps.
-        depths: Also test 200 puzzles after so many supervision steps, such as: 1 16 64 256.
+        depths: At equal steps, also test 200 puzzles after so many supervision steps: 1 16 256.
         tries: Also test them with so many attempts at each one.
     """
     get_preset(base)

@@ -72,7 +72,7 @@ def compare(
         device: see `Learner`, like `compile`.
         ship: folder for the weights of seed 0, in half precision.
         equal_compute: also train each row to equal compute.
-        further: how else to test each row.
+        further: how else to test each row at equal steps; that takes longer than training.
         changes: fields to change in every preset, such as `steps` or `hidden_size`.
     """
     if not isinstance(get_preset(base).data, BuiltData):  # what is built has the test that it has
@@ -164,7 +164,7 @@ def run_row(
         preset: the row.
         ends: optimiser steps at each end, by its name.
         folder: where to keep the run.
-        further: how else to test it.
+        further: how else to test it at equal steps.
         how: device and compile, see `Learner`.
     """
     cost = step_flops(preset)
@@ -198,7 +198,7 @@ def _train_to_ends(
             if steps != trainer.steps_done or not tested:
                 if not trainer.train(steps):
                     return None
-                tested = test_trainer(trainer, further)
+                tested = test_trainer(trainer, further if name == "equal_steps" else NOTHING)
             write_atomically(kept, json.dumps(tested).encode())
         measured[name] = {"steps": steps} | json.loads(kept.read_text())
     measured["seconds"] = trainer.seconds
@@ -240,7 +240,7 @@ def as_text(table: dict) -> str:
         if lines:
             parts += [title, _columns(lines)]
         deep = [{"row": name} | _further_figures(runs) for name, runs in rows.items() if runs]
-        if deep and len(deep[0]) > 1:
+        if end == "equal_steps" and deep and len(deep[0]) > 1:
             parts += [f"{title}: deeper and broader thoughts", _columns(deep)]
     return "\n\n".join(parts)
 
