@@ -19,6 +19,8 @@ FORKS.set_forkserver_preload(
 
 
 def pytest_configure():
+    if sys.platform != "linux":  # elsewhere a library may not survive a fork
+        return
     # matplotlib asks for it when it is imported, and a kernel sets it only later.
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     factory = KernelProvisionerFactory.instance()

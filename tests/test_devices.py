@@ -291,7 +291,10 @@ def test_the_bench_says_where_it_cannot_measure(monkeypatch):
 
 def test_the_bench_evaluates_there(tiny, monkeypatch):
     monkeypatch.setattr(speed, "from_dict", lambda about: tiny)  # its few puzzles
-    once = lambda runs, *_: {run: [1.0 + bool(work())] for run, work in runs.items()}  # noqa: E731
+
+    def once(runs, *_):
+        return {run: [1.0 + bool(work())] for run, work in runs.items()}
+
     monkeypatch.setattr(speed, "take_turns", once)
     with pretended("cuda", monkeypatch):
         table = speed.evaluation_table("sudoku-6x6", 1, 0.01, devices.pick_device("cuda"), 20)
