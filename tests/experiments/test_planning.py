@@ -1,10 +1,12 @@
 """A plan is worth what its predictions are worth: they are held against what torch measures."""
 
 import dataclasses
+import gc
 import json
 
 import numpy as np
 import pytest
+import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -55,6 +57,20 @@ def test_memory_is_what_a_step_takes(name, changes, recompute):
     example = needs.example_recomputed if recompute else needs.example
     measured = memory.measured_memory(preset, count, recompute)
     assert needs.fixed + count * example == pytest.approx(measured, rel=0.15)
+
+
+def test_what_was_left_behind_does_not_lower_the_peak():
+    def leave_a_circle_behind():
+        circle = [torch.empty(1_000_000, dtype=torch.uint8)]
+        circle.append(circle)
+
+    def allocate_and_collect():
+        gc.collect()
+        torch.empty(2_000_000, dtype=torch.uint8)
+
+    device = torch.device("cpu")
+    assert memory.peak_bytes(leave_a_circle_behind, device) == 1_000_000
+    assert memory.peak_bytes(allocate_and_collect, device) == 2_000_000
 
 
 def test_a_plan_can_be_held_against_a_measured_step(capsys):

@@ -1,6 +1,7 @@
 """How much memory a training run needs: predicted from one example, or measured in a real step."""
 
 import dataclasses
+import gc
 import json
 import tempfile
 from collections.abc import Callable
@@ -132,6 +133,7 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     Raises UserError for a Mac's GPU.
     """
     check_measurable(device)
+    gc.collect()  # what earlier work left behind, freed during `run`, would lower the peak
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
