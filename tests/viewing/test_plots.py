@@ -51,7 +51,7 @@ def test_a_board_shows_digits_clues_faults_and_changes(thought):
     colours = [text.get_color() for text in ax.texts]
     assert [c == style.WRONG for c in colours] == thought.faults()[1].tolist()
     assert [c == style.INK for c in colours] == (PUZZLE != sudoku.BLANK).tolist()
-    papers = [to_hex(patch.get_facecolor()) for patch in ax.patches]
+    papers = [to_hex(paper) for paper in ax.images[0].get_array().reshape(-1, 3)]
     changed = thought.boards[1] != thought.boards[0]
     assert [paper == style.CHANGED for paper in papers] == changed.tolist()
     assert ax.get_title(loc="center") == "step 2: 1 wrong"

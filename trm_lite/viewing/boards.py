@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 
 from trm_lite.puzzles import Puzzle
 from trm_lite.puzzles.puzzle import PAD
@@ -74,10 +74,11 @@ def draw_characters(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -
     rows, columns = puzzle.shape
     given = puzzle.given(marks.question)
     point_size = 0.6 * _cell_points(ax, rows, columns)
+    papers = np.select([marks.changed, given], [CHANGED, CLUE_PAPER], PAPER)
+    paint = np.array([to_rgb(paper) for paper in papers]).reshape(rows, columns, 3)
+    ax.imshow(paint, extent=(0, columns, rows, 0), interpolation="nearest")
     for cell, token in enumerate(board):
         row, column = divmod(cell, columns)
-        paper = CHANGED if marks.changed[cell] else CLUE_PAPER if given[cell] else PAPER
-        ax.add_patch(Rectangle((column, row), 1, 1, facecolor=paper, edgecolor="none"))
         if text := character(puzzle, token):
             wrong = marks.wrong[cell]
             ax.text(
@@ -100,7 +101,9 @@ def draw_characters(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -
                 label="against a rule")  # fmt: skip
     _draw_lines(ax, puzzle)
     ax.set(xlim=(-0.03, columns + 0.03), ylim=(rows + 0.03, -0.03), aspect="equal")
+    ax.set(xticks=[], yticks=[])
     ax.axis("off")
+    _leave_out_of_layout(ax)
 
 
 def character(puzzle: Puzzle, token: int) -> str:
@@ -122,10 +125,16 @@ def _draw_lines(ax: Axes, puzzle: Puzzle) -> None:
         (rows, columns, (puzzle.boxes or puzzle.shape)[0], ax.hlines),
         (columns, rows, (puzzle.boxes or puzzle.shape)[1], ax.vlines),
     ):
-        for line in range(count + 1):
-            bold = line % every == 0
-            style = {"color": INK, "lw": 1.4} if bold else {"color": FAINT, "lw": 0.5}
-            draw(line, 0, length, zorder=3 if bold else 2, **style)
+        lines = np.arange(count + 1)
+        bold = lines % every == 0
+        draw(lines[bold], 0, length, color=INK, lw=1.4, zorder=3)
+        draw(lines[~bold], 0, length, color=FAINT, lw=0.5, zorder=2)
+
+
+def _leave_out_of_layout(ax: Axes) -> None:
+    """Spare the layout measuring what is drawn within the axes, which are as large as all of it."""
+    for inside in (*ax.images, *ax.texts, *ax.lines, *ax.collections):
+        inside.set_in_layout(False)
 
 
 def draw_painted(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -> None:
@@ -155,9 +164,11 @@ def draw_painted(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -> N
     for (row, column), token in np.ndenumerate(cut(board)):
         if text := letter(puzzle, token):
             ax.text(column, row, text, ha="center", va="center", weight="bold", color=INK)
-    ax.set(xticks=np.arange(wide) - 0.5, yticks=np.arange(high) - 0.5)
-    ax.grid(color=FAINT if wide <= 12 else CLUE_PAPER, lw=0.4)
-    ax.tick_params(length=0, labelbottom=False, labelleft=False)
+    grid = {"color": FAINT if wide <= 12 else CLUE_PAPER, "lw": 0.4, "zorder": 1}
+    ax.hlines(np.arange(1, high) - 0.5, -0.5, wide - 0.5, **grid)
+    ax.vlines(np.arange(1, wide) - 0.5, -0.5, high - 0.5, **grid)
+    ax.set(xticks=[], yticks=[], xlim=(-0.5, wide - 0.5), ylim=(high - 0.5, -0.5))
+    _leave_out_of_layout(ax)
 
 
 def letter(puzzle: Puzzle, token: int) -> str:
