@@ -28,10 +28,9 @@ test: .venv/ready  ## what continuous integration runs
 	@mkdir -p build
 	@unset PYTHONDONTWRITEBYTECODE; \
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
-	  $(BIN)/pytest -n 2 --dist loadscope \
-	  -p nbval_strict -p forked_kernels --nbval-lax notebooks \
+	  $(BIN)/pytest -p forked_kernels -p nbval_strict --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \
-	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval; tests=$$?; \
+	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval -p forked_kernels; tests=$$?; \
 	wait $$notebooks; lessons=$$?; cat build/notebooks.txt; exit $$((tests | lessons))
 
 fuzz: .venv/ready  ## ten minutes of damaged and strange inputs for everything that reads files

@@ -31,8 +31,8 @@ def pytest_configure():
 class Forked(LocalProvisioner):
     """Starts a kernel by a fork, where others start `python -m ipykernel_launcher`."""
 
-    async def launch_kernel(self, cmd, *, cwd, env, **_):
-        self.process = Process(cmd[cmd.index("-f") + 1], cwd, env)
+    async def launch_kernel(self, cmd, *, env, cwd=None, **_):
+        self.process = Process(cmd[cmd.index("-f") + 1], cwd or os.getcwd(), env)
         self.pid = self.process.pid
         return self.connection_info
 

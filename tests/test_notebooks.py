@@ -84,7 +84,7 @@ def test_nbval_fails_where_an_error_is_only_reported(tmp_path):
     made = nbformat.v4.new_notebook(cells=cells)
     made.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(made, tmp_path / "reports.ipynb")
-    strict = ["-p", "nbval_strict", "-p", "forked_kernels", "--nbval-lax"]
+    strict = ["-p", "nbval_strict", "--nbval-lax"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-n", "0", *strict,
          "-p", "no:cacheprovider", str(tmp_path)],

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from children import start_command
 from torch import nn
 
 from trm_lite.cli.main import main
@@ -93,16 +94,14 @@ def folder_of(name, folders):
 def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys):
     run = tmp_path / "run"
     command = shrunk(name, folders, run)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "trm_lite", *command],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    (child,) = start_command(tmp_path, 1, *command)
     patience = time.monotonic() + 120
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
-        assert child.poll() is None and time.monotonic() < patience, child.stdout.read()
+        assert child.is_alive() and time.monotonic() < patience, list(tmp_path.iterdir())
         time.sleep(0.02)
-    child.send_signal(signal.SIGTERM)  # after the look at step 10
-    assert child.wait() in (0, 130)
+    child.terminate()  # after the look at step 10
+    child.join()
+    assert child.exitcode in (0, 130)
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "Going on from step" in said and "[95 % interval]" in said
