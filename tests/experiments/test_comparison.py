@@ -16,7 +16,8 @@ SMALL = {"steps": 2, "test": 12, "train": 40, "validation": 8, "eval_every": 100
 
 def test_rows_get_equal_steps_and_equal_compute(tmp_path):
     rows, ship = ("trm", "one-step", "direct"), tmp_path / "weights"
-    table = comparison.compare(tmp_path, rows=rows, seeds=2, ship=ship, **SMALL)
+    small = SMALL | {"hidden_size": 32}
+    table = comparison.compare(tmp_path, rows=rows, seeds=2, ship=ship, **small)
     for row in rows:
         shipped, about = load_weights(ship / f"sudoku-6x6-{row}.safetensors")
         kept, _ = load_weights(tmp_path / f"{row}-seed0" / "last.safetensors")
