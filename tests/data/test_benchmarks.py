@@ -189,7 +189,7 @@ def test_symmetries_are_stored_or_drawn(source, tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_csv_as_other_programs_write_it(sudokus, tmp_path, encoding, end, separator):
     header = separator.join(("Difficulty", '"Puzzle"', "id", "Solutions"))
     rows = [

@@ -183,6 +183,7 @@ def test_a_table_as_a_spreadsheet_writes_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("question,Answer,answer\na,b,c\n", "line 1: two columns are called 'answer'; rename one"),
         ("question,reply\na,b\n", "no column 'answer', but 'question', 'reply'; call one of them"),
         ("question,answer,split\na,b,train\nc,d,val\n", "No line is of the split 'test'"),
         ("question,answer\n", "holds no puzzles"),

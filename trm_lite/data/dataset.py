@@ -82,6 +82,11 @@ class PuzzleSet:
     puzzle: Puzzle | None = None  # what the tokens mean, and which rules hold
     ratings: Tensor | None = None  # (N,) how hard each example is, where that is known
 
+    @property
+    def has_guises(self) -> bool:
+        """Whether an example under a symmetry of its puzzle is as good an example."""
+        return bool(self.augment and self.puzzle and self.puzzle.symmetry)
+
     @classmethod
     def of(cls, puzzle: Puzzle, questions: np.ndarray, answers: np.ndarray) -> "PuzzleSet":
         """Examples of one puzzle, both (N, L) tokens, with its symmetries.

@@ -70,8 +70,7 @@ def test_further(trainer: Trainer, further: Further) -> dict:
         seen = evaluate(model, puzzles, steps=max(further.depths))
         result["exact"] = {str(depth): seen.exact(depth).value for depth in further.depths}
     if further.tries > 1:
-        symmetric = puzzles.augment and puzzles.puzzle and puzzles.puzzle.symmetry
-        vary = "start" if model.draws else "guise" if symmetric else "noise"
+        vary = "start" if model.draws else "guise" if puzzles.has_guises else "noise"
         options = ExamOptions(
             steps=trainer.recipe.max_steps,
             tries=further.tries,

@@ -225,8 +225,7 @@ def how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions
             "This network always starts from the same latents; let the attempts differ otherwise.",
             "vary",
         )
-    symmetric = puzzles.augment and puzzles.puzzle and puzzles.puzzle.symmetry
-    if options.tries > 1 and vary == "guise" and not symmetric:
+    if options.tries > 1 and vary == "guise" and not puzzles.has_guises:
         raise UserError(
             "Only puzzles that have the field symmetry, and are not stored in several guises, can "
             "be tried in several; let the attempts differ by noise instead, such as 0.3.",

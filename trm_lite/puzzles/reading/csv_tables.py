@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trm_lite.common.errors import PuzzleError
 
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 # The columns that matter, and what public data sets call them.
 BEGINNING = 20  # lines, of which one should be the header
 NAMES = {
@@ -41,7 +41,7 @@ def read_table(lines: Iterable[str]) -> Table | None:
     """Read CSV from its lines, which still have their ends.
 
     Empty lines and comments before the header are skipped. Returns None if no line is left.
-    Raises CsvProblem for a header whose quotation marks do not fit.
+    Raises CsvProblem for a header whose quotation marks do not fit, or that names a column twice.
     """
     lines = iter(lines)
     first, separator, skipped = _header(lines)
@@ -50,8 +50,12 @@ def read_table(lines: Iterable[str]) -> Table | None:
     # Whoever writes a space after the separators of the header does so in the rows.
     spaced = f"{separator} " in first
     rows = _rows(chain([first], lines), separator, skipped, spaced)
-    _, header = next(rows, (0, []))
-    return Table(header, _places(header), rows)
+    line, header = next(rows, (0, []))
+    places, names = _places(header), [_plain(name) for name in header]
+    for place in places.values():
+        if names.count(names[place]) > 1:
+            raise CsvProblem(line, f"two columns are called '{names[place]}'; rename one of them")
+    return Table(header, places, rows)
 
 
 def one_line(field: str) -> str:
@@ -80,13 +84,18 @@ def _separator(header: str) -> str:
 
 
 def _places(header: list[str]) -> dict[str, int]:
-    names = [name.strip().strip("\"'\ufeff").strip().casefold() for name in header]
+    names = [_plain(name) for name in header]
     found = {}
     for column, known in NAMES.items():
         place = next((names.index(name) for name in known if name in names), None)
         if place is not None:
             found[column] = place
     return found
+
+
+def _plain(name: str) -> str:
+    """The name of a column without quotation marks, in small letters."""
+    return name.strip().strip("\"'\ufeff").strip().casefold()
 
 
 def _rows(
