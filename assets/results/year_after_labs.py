@@ -168,6 +168,24 @@ def stem(runs: Path) -> None:
             once("stem", f"{name}, seed {seed}", by_depth, preset, folder)
 
 
+def moving_on(runs: Path) -> None:
+    """RSM meets new mazes at every step: does TRM learn more if it moves on to others sooner?"""
+    maze = replace(get_preset("maze-7x7"), steps=2500, eval_every=2500, test=1000)
+    for seed in SEEDS:
+        for most in (1, 2, 4, 16):
+            preset = replace(maze, seed=seed, max_steps=most)
+            folder = runs / "labs" / f"moving-on-{most}-{seed}"
+            once("moving_on", f"at most {most} steps, seed {seed}", by_steps, preset, folder)
+
+
+def by_steps(preset, folder: Path) -> dict:
+    """Train, and test the averaged weights on all test puzzles after 1 to 16 steps."""
+    trainer = Trainer(preset, folder=folder, device="cpu")
+    trainer.train()
+    seen = evaluate(trainer.ema.module, trainer.splits.test, steps=16)
+    return {"puzzles": 1000, "right": {str(s): int(seen.correct[s - 1].sum()) for s in (1, 4, 16)}}
+
+
 def by_depth(preset, folder: Path) -> dict:
     """Train, and test the averaged weights on 200 puzzles at many depths."""
     trainer = Trainer(preset, folder=folder, device="cpu")
@@ -354,7 +372,8 @@ def search(candidates: dict[int, list[int]], scores: np.ndarray) -> tuple[bool, 
 
 
 LABS = {
-    lab.__name__: lab for lab in (choosing, noise, stem, symbols, guessing, easier, loops, guided)
+    lab.__name__: lab
+    for lab in (choosing, noise, stem, moving_on, symbols, guessing, easier, loops, guided)
 }
 
 if __name__ == "__main__":
