@@ -172,7 +172,7 @@ def moving_on(runs: Path) -> None:
     """RSM meets new mazes at every step: does TRM learn more if it moves on to others sooner?"""
     maze = replace(get_preset("maze-7x7"), steps=2500, eval_every=2500, test=1000)
     for seed in SEEDS:
-        for most in (1, 2, 4, 16):
+        for most in (1, 2, 4):  # with 16 it is the table's TRM
             preset = replace(maze, seed=seed, max_steps=most)
             folder = runs / "labs" / f"moving-on-{most}-{seed}"
             once("moving_on", f"at most {most} steps, seed {seed}", by_steps, preset, folder)
