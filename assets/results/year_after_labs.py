@@ -169,13 +169,14 @@ def stem(runs: Path) -> None:
 
 
 def moving_on(runs: Path) -> None:
-    """RSM meets new mazes at every step: does TRM learn more if it moves on to others sooner?"""
-    maze = replace(get_preset("maze-7x7"), steps=2500, eval_every=2500, test=1000)
-    for seed in SEEDS:
-        for most in (1, 2, 4):  # with 16 it is the table's TRM
-            preset = replace(maze, seed=seed, max_steps=most)
-            folder = runs / "labs" / f"moving-on-{most}-{seed}"
-            once("moving_on", f"at most {most} steps, seed {seed}", by_steps, preset, folder)
+    """RSM meets new puzzles at every step: does TRM learn more if it moves on to others sooner?"""
+    for base, steps in (("maze-7x7", 2500), (BASE, 1500)):
+        for seed in SEEDS:
+            for most in (1, 2, 4):  # with 16 it is the table's TRM
+                changes = dict(steps=steps, eval_every=steps, test=1000, max_steps=most, seed=seed)
+                name = f"{base}, at most {most} steps, seed {seed}"
+                folder = runs / "labs" / f"moving-on-{base}-{most}-{seed}"
+                once("moving_on", name, by_steps, replace(get_preset(base), **changes), folder)
 
 
 def by_steps(preset, folder: Path) -> dict:
