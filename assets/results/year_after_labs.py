@@ -26,7 +26,7 @@ from trm_lite.experiments.presets import get_preset, variant
 from trm_lite.nets import resized, shipped
 from trm_lite.puzzles import sudoku
 from trm_lite.thinking import Noise, think
-from trm_lite.training import Trainer, replace
+from trm_lite.training import replace, trainer_for
 from trm_lite.training.exam import load
 
 FILE, RESULTS = Path(__file__).with_name("year-after-labs.json"), {}
@@ -181,7 +181,7 @@ def moving_on(runs: Path) -> None:
 
 def by_steps(preset, folder: Path) -> dict:
     """Train, and test the averaged weights on all test puzzles after 1 to 16 steps."""
-    trainer = Trainer(preset, folder=folder, device="cpu")
+    trainer = trainer_for(preset, folder=folder, device="cpu")
     trainer.train()
     seen = evaluate(trainer.ema.module, trainer.splits.test, steps=16)
     return {"puzzles": 1000, "right": {str(s): int(seen.correct[s - 1].sum()) for s in (1, 4, 16)}}
@@ -189,7 +189,7 @@ def by_steps(preset, folder: Path) -> dict:
 
 def by_depth(preset, folder: Path) -> dict:
     """Train, and test the averaged weights on 200 puzzles at many depths."""
-    trainer = Trainer(preset, folder=folder, device="cpu")
+    trainer = trainer_for(preset, folder=folder, device="cpu")
     trainer.train()
     seen = evaluate(trainer.ema.module, trainer.splits.test.first(200), steps=512)
     return {str(steps): int(seen.correct[steps - 1].sum())
@@ -294,7 +294,7 @@ def easier(runs: Path) -> None:
 
 def mixed(preset, folder: Path) -> dict:
     """Train, and test on the puzzles of the comparison."""
-    trainer = Trainer(preset, folder=folder, device="cpu")
+    trainer = trainer_for(preset, folder=folder, device="cpu")
     trainer.train()
     return {
         "puzzles": 1000,

@@ -7,8 +7,9 @@ from shared_settings import SMALL
 from torch.utils.flop_counter import FlopCounterMode
 
 from trm_lite.common import UserError
+from trm_lite.experiments import get_preset
 from trm_lite.nets.configs import RSMConfig
-from trm_lite.training import Recipe, flops, replace, trainer_for
+from trm_lite.training import Recipe, Trainer, flops, replace, trainer_for
 from trm_lite.training.rsm_depth import depth, ramp
 
 CONFIG = RSMConfig(**SMALL, n=4)
@@ -48,3 +49,10 @@ def test_the_operations_of_a_run_are_their_mean_times_its_steps(tiny, tiny_split
 def test_a_growth_that_does_not_fit_is_refused(options, words):
     with pytest.raises(UserError, match=words):
         Recipe(**options)
+
+
+@pytest.mark.parametrize("name", ["sudoku-6x6-rsm", "sudoku-6x6-tokens"])
+def test_a_trainer_with_slots_refuses_a_network_without(name, tiny, tiny_splits):
+    preset = dataclasses.replace(get_preset(name), data=tiny.data)
+    with pytest.raises(UserError, match="is not trained in slots; let trainer_for choose"):
+        Trainer(preset, splits=tiny_splits, device="cpu")
