@@ -55,6 +55,7 @@ def test_a_board_shows_digits_clues_faults_and_changes(thought):
     changed = thought.boards[1] != thought.boards[0]
     assert [paper == style.CHANGED for paper in papers] == changed.tolist()
     assert ax.get_title(loc="center") == "step 2: 1 wrong"
+    assert not any(part.get_in_layout() for part in (*ax.texts, *ax.lines)), "costs time"
 
 
 def test_a_contact_sheet_has_one_board_per_step_and_the_puzzle(thought):
