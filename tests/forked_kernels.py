@@ -1,7 +1,8 @@
 """Kernels that need not import torch again: each is forked from a process that has done so.
 
 Two dozen notebooks import the same libraries, for three seconds each. What a notebook does not
-import itself it does not see, here as anywhere. For `pytest -p forked_kernels`.
+import itself it does not see, here as anywhere. Where a test imports children.py, the list of what
+is imported beforehand is the one there. For `pytest -p forked_kernels`.
 """
 
 import multiprocessing

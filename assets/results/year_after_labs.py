@@ -35,6 +35,7 @@ BASE = "sudoku-6x6"
 UNITS = [set(unit.tolist()) for unit in sudoku.geometry(9).units]
 PEERS = [set().union(*(unit for unit in UNITS if place in unit)) - {place} for place in range(81)]
 PUZZLES, TRIES, ROLLOUTS = 100, 8, 16
+DEPTHS = (4, 8, 10, 16, 32, 64, 128, 256, 512)
 
 
 def once(lab: str, part: str, work: Callable[..., dict], *arguments) -> None:
@@ -165,7 +166,7 @@ def stem(runs: Path) -> None:
         for name, preset in arms.items():
             preset = replace(preset, seed=seed, validation=200, test=1000, eval_every=1500)
             folder = runs / "labs" / f"{name}-{seed}".replace(" ", "-")
-            once("stem", f"{name}, seed {seed}", by_depth, preset, folder)
+            once("stem", f"{name}, seed {seed}", by_depth, preset, folder, 200, DEPTHS)
 
 
 def moving_on(runs: Path) -> None:
@@ -176,24 +177,23 @@ def moving_on(runs: Path) -> None:
                 changes = dict(steps=steps, eval_every=steps, test=1000, max_steps=most, seed=seed)
                 name = f"{base}, at most {most} steps, seed {seed}"
                 folder = runs / "labs" / f"moving-on-{base}-{most}-{seed}"
-                once("moving_on", name, by_steps, replace(get_preset(base), **changes), folder)
+                preset = replace(get_preset(base), **changes)
+                once("moving_on", name, by_depth, preset, folder, 1000, (1, 4, 16))
 
 
-def by_steps(preset, folder: Path) -> dict:
-    """Train, and test the averaged weights on all test puzzles after 1 to 16 steps."""
+def by_depth(preset, folder: Path, count: int, depths: tuple[int, ...]) -> dict:
+    """Train, and test the averaged weights on `count` puzzles after each number of steps."""
+    trainer = trained_in(folder, preset)
+    seen = evaluate(trainer.ema.module, trainer.splits.test.first(count), steps=max(depths))
+    right = {str(depth): int(seen.correct[depth - 1].sum()) for depth in depths}
+    return {"puzzles": count, "right": right}
+
+
+def trained_in(folder: Path, preset):
+    """The trainer of a preset at its end; it goes on from what stands in its folder."""
     trainer = trainer_for(preset, folder=folder, device="cpu")
     trainer.train()
-    seen = evaluate(trainer.ema.module, trainer.splits.test, steps=16)
-    return {"puzzles": 1000, "right": {str(s): int(seen.correct[s - 1].sum()) for s in (1, 4, 16)}}
-
-
-def by_depth(preset, folder: Path) -> dict:
-    """Train, and test the averaged weights on 200 puzzles at many depths."""
-    trainer = trainer_for(preset, folder=folder, device="cpu")
-    trainer.train()
-    seen = evaluate(trainer.ema.module, trainer.splits.test.first(200), steps=512)
-    return {str(steps): int(seen.correct[steps - 1].sum())
-            for steps in (4, 8, 10, 16, 32, 64, 128, 256, 512)}  # fmt: skip
+    return trainer
 
 
 # --- SE-RRM ---------------------------------------------------------------------------------------
@@ -294,8 +294,7 @@ def easier(runs: Path) -> None:
 
 def mixed(preset, folder: Path) -> dict:
     """Train, and test on the puzzles of the comparison."""
-    trainer = trainer_for(preset, folder=folder, device="cpu")
-    trainer.train()
+    trainer = trained_in(folder, preset)
     return {
         "puzzles": 1000,
         "right": int(evaluate(trainer.ema.module, test_puzzles(1000)).correct[-1].sum()),

@@ -97,7 +97,7 @@ def test_data_train_kill_resume_evaluate_report(name, folders, tmp_path, capsys)
     (child,) = start_command(tmp_path, 1, *command)
     patience = time.monotonic() + 120
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
-        assert child.is_alive() and time.monotonic() < patience, list(tmp_path.iterdir())
+        assert child.is_alive() and time.monotonic() < patience, (tmp_path / "said-0").read_text()
         time.sleep(0.02)
     child.terminate()  # after the look at step 10
     child.join()

@@ -23,7 +23,7 @@ from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.base_config import NetConfig
 from trm_lite.nets.build import build_network
-from trm_lite.nets.configs import AutoregressiveConfig, HRMConfig, ReasonerConfig, RSMConfig
+from trm_lite.nets.configs import HRMConfig, ReasonerConfig
 from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.thinking import refill
@@ -167,7 +167,7 @@ def measured_memory(
         device: see `pick_device`.
     """
     place = pick_device(device)
-    if isinstance(preset.model, AutoregressiveConfig | RSMConfig):
+    if not preset.model.in_slots:
         raise UserError(
             f"'{preset.name}' has no slots to measure; plan it without measuring.", "measure"
         )

@@ -5,7 +5,7 @@ Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tyro.conf import Suppress
 
@@ -25,6 +25,7 @@ def inner_width(width: int, expansion: float, multiple_of: int) -> int:
 class NetConfig:
     """The sizes that every network has. The defaults are the TRM paper's, for 9x9 Sudoku."""
 
+    in_slots: ClassVar[bool] = True  # whether its training carries thoughts on in slots
     vocab_size: int = 11  # V, different tokens
     seq_len: int = 81  # L, cells of a puzzle
     hidden_size: int = 512  # D, features per position

@@ -4,7 +4,7 @@ Sizes: V vocabulary, L cells of a puzzle, P positions before them, D hidden size
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trm_lite.common.errors import UserError
 from trm_lite.nets.base_config import NetConfig, OneStackConfig, ReasonerConfig
@@ -85,6 +85,7 @@ class RSMConfig(TRMConfig):
     one of their outer steps, and n is the number of their inner steps.
     """
 
+    in_slots: ClassVar[bool] = False
     num_layers: int = 1
     T: int = 1
     n: int = 12
@@ -155,6 +156,7 @@ class DirectConfig(OneStackConfig):
 class AutoregressiveConfig(NetConfig):
     """The configuration of a network that writes its answer token by token."""
 
+    in_slots: ClassVar[bool] = False
     num_layers: int = 8  # blocks of the network
     scratch_len: int = 0  # S, room for a solver's steps: two tokens per cell, and an END token
     network: Literal["Autoregressive"] = "Autoregressive"  # the name of the class in files

@@ -24,7 +24,6 @@ from trm_lite.data.dataset import Batch, Splits
 from trm_lite.evaluation.scoring import keeps_rules
 from trm_lite.nets.build import build_network
 from trm_lite.nets.compiling import compile_hot
-from trm_lite.nets.configs import AutoregressiveConfig, RSMConfig
 from trm_lite.nets.layers import Stack
 from trm_lite.nets.reasoner import Latents, Thought
 from trm_lite.thinking import Carry, advance, empty_carry, refill, worth_of_going_on
@@ -112,7 +111,7 @@ class Learner:
     def prepare_slots(self) -> None:
         """Make empty slots, and the optimiser of the puzzle embeddings."""
         recipe = self.recipe
-        if isinstance(self.preset.model, AutoregressiveConfig | RSMConfig):
+        if not self.preset.model.in_slots:
             raise UserError(
                 f"A network of the kind {self.preset.model.network} is not trained in slots; let "
                 "trainer_for choose its trainer."

@@ -100,8 +100,7 @@ def draw_characters(ax: Axes, puzzle: Puzzle, board: np.ndarray, marks: Marks) -
         ax.plot(wide + 0.5, high + 0.5, "s", ms=1.25 * point_size, mfc="none", mec=WRONG, lw=0,
                 label="against a rule")  # fmt: skip
     _draw_lines(ax, puzzle)
-    ax.set(xlim=(-0.03, columns + 0.03), ylim=(rows + 0.03, -0.03), aspect="equal")
-    ax.set(xticks=[], yticks=[])
+    ax.set(xlim=(-0.03, columns + 0.03), ylim=(rows + 0.03, -0.03), xticks=[], yticks=[])
     ax.axis("off")
     _leave_out_of_layout(ax)
 
