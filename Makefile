@@ -6,7 +6,7 @@ BIN := .venv/bin
 # In a container one is often root, which Jupyter has to be told is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab demo play test fuzz test-nbgrader course site clean
+.PHONY: lab demo play test test-pages test-nbgrader fuzz course site clean
 
 # The root of the server is this folder, so that links and pictures of every page are found.
 lab: .venv/ready  ## open the course in JupyterLab
@@ -23,15 +23,19 @@ play: .venv/ready  ## put the thinking page together and serve it; any server ca
 # The notebooks run beside the tests, because both wait for other programs now and then. nbval is
 # for notebooks only, and takes seconds to import in every process. A hundred processes import the
 # package, so Python may keep what it compiles, whatever the environment says.
-test: .venv/ready  ## what continuous integration runs
+test: .venv/ready  ## all that needs nothing but requirements.txt; the two targets below need more
 	$(BIN)/ruff check .
 	@mkdir -p build
 	@unset PYTHONDONTWRITEBYTECODE; \
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -p forked_kernels -p nbval_strict --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \
-	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval -p forked_kernels; tests=$$?; \
+	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval -p forked_kernels -m 'not pages'; tests=$$?; \
 	wait $$notebooks; lessons=$$?; cat build/notebooks.txt; exit $$((tests | lessons))
+
+test-pages: .venv/site-ready  ## JupyterLab, the site and the thinking page, in Chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright==1.65.2
+	$(BIN)/pytest -n 2 --dist loadfile -p no:nbval -m pages
 
 fuzz: .venv/ready  ## ten minutes of damaged and strange inputs for everything that reads files
 	TRM_LITE_FUZZ=42 $(BIN)/pytest -n 0 tests/fuzz

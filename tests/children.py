@@ -66,6 +66,38 @@ def _command(words, output, environment):
     sys.exit(main(list(words)))
 
 
+class Worker:
+    """The process of a grading kernel without namespaces; see `Popen` for its methods."""
+
+    def __init__(self, command, *, cwd, env, **_):
+        requests, self.stdin = CONTEXT.Pipe(duplex=False)
+        self.stdout, replies = CONTEXT.Pipe(duplex=False)
+        arguments = (command[-1], cwd, env, requests, replies)
+        self._process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
+        self._process.start()
+        requests.close(), replies.close()
+        self.pid = self._process.pid
+        self.stdin = os.fdopen(os.dup(self.stdin.fileno()), "wb")
+        self.stdout = os.fdopen(os.dup(self.stdout.fileno()), "rb")
+
+    def wait(self, seconds: float) -> None:
+        self._process.join(seconds)
+
+
+def _work(settings, folder, environment, requests, replies):
+    from trm_lite.classroom import worker
+
+    os.setsid()
+    os.dup2(requests.fileno(), 0)
+    os.dup2(replies.fileno(), 1)
+    requests.close(), replies.close()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv[1:] = [settings]
+    worker.main()
+
+
 class TinyRun:
     """A quick training of the preset `tiny`, in a process of its own; it saves after every step.
 

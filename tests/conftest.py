@@ -47,10 +47,11 @@ class AtOnce(torch.nn.Module):
         return Thought(latents, logits, sure, sure)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items):
-    # What waits for pages now and then comes first, while the notebooks still run beside the tests.
-    for pages in ({"browser", "site"}, {"lab"}):
-        items.sort(key=lambda item: pages.isdisjoint(getattr(item, "fixturenames", ())))
+    for item in items:
+        if not {"browser", "site"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("pages")
 
 
 def pytest_collection_finish():

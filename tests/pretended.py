@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn.utils import clip_grad
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from trm_lite.nets import weights
 
@@ -51,7 +51,7 @@ class Pretended(torch.Tensor):
     def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         name = function.overloadpacket.__name__
-        everything = tree_leaves((args, kwargs))
+        everything = leaves((args, *kwargs.values()))
         plain = [t for t in everything if isinstance(t, torch.Tensor) and not isinstance(t, cls)]
         # In a backward pass the engine makes tensors of its own, on the device that it sees.
         if torch._C._current_graph_task_id() == -1 and any(t.dim() for t in plain):
@@ -66,7 +66,9 @@ class Pretended(torch.Tensor):
             wait(name)
         if "device" in kwargs:
             kwargs["device"] = CPU
-        result = function(*tree_map(held, args), **tree_map(held, kwargs))
+        result = function(
+            *mapped(held, args), **{name: mapped(held, thing) for name, thing in kwargs.items()}
+        )
         first = args[0] if args else None
         if name in COPIES and not isinstance(first, cls):
             return first
@@ -74,7 +76,25 @@ class Pretended(torch.Tensor):
             return result
         if function._schema.is_mutable and isinstance(first, torch.Tensor) and name[-1] == "_":
             return first  # what works in place returns the tensor that it was given
-        return tree_map(on_gpu, result)
+        return mapped(on_gpu, result)
+
+
+def leaves(things):
+    """All that stands in lists and tuples within each other; torch's own way is slow."""
+    found = []
+    for thing in things:
+        if isinstance(thing, list | tuple):
+            found += leaves(thing)
+        else:
+            found.append(thing)
+    return found
+
+
+def mapped(change, thing):
+    """The same lists and tuples, with all that stands in them changed."""
+    if isinstance(thing, list | tuple):
+        return type(thing)([mapped(change, part) for part in thing])
+    return change(thing)
 
 
 def held(thing):

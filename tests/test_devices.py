@@ -297,5 +297,5 @@ def test_the_bench_evaluates_there(tiny, monkeypatch):
 
     monkeypatch.setattr(speed, "take_turns", once)
     with pretended("cuda", monkeypatch):
-        table = speed.evaluation_table("sudoku-6x6", 1, 0.01, devices.pick_device("cuda"), 20)
+        table = speed.evaluation_table("sudoku-6x6", 1, 0.01, devices.pick_device("cuda"), 8)
     assert table["exact_halting"]["value"] > 0.8 and table["puzzles_per_second"]["textbook"] > 0

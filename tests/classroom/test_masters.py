@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import FORKS, Worker
 from classroom.sums import HOSTILE
 from classroom.wrong_solutions import WRONG
 
 from trm_lite import evaluation
-from trm_lite.classroom import seed_of
+from trm_lite.classroom import kernel, seed_of
 from trm_lite.classroom.assignment import (
     HIDDEN,
     SOLUTION,
@@ -39,6 +40,14 @@ def in_seconds(monkeypatch):
     monkeypatch.setenv("TRM_LITE_PROFILE", "smoke")
 
 
+@pytest.fixture
+def warm(monkeypatch):
+    """Kernels that have imported PyTorch already; how they are shut in is tested elsewhere."""
+    if FORKS:
+        monkeypatch.setattr(kernel, "isolation", tuple)
+        monkeypatch.setattr(kernel.subprocess, "Popen", Worker)
+
+
 def graded(path, submission_path, student=""):
     master = Master.read(path)
     read = read_submission(submission_path, master.assignment, master.handed)
@@ -46,6 +55,7 @@ def graded(path, submission_path, student=""):
 
 
 @by_master
+@pytest.mark.usefixtures("warm")
 def test_the_solutions_score_everything(path):
     result = graded(path, path)
     assert all(mark.outcome.ok for mark in result.marks), [m.outcome for m in result.marks]
@@ -53,6 +63,7 @@ def test_the_solutions_score_everything(path):
 
 
 @by_master
+@pytest.mark.usefixtures("warm")
 def test_the_untouched_version_scores_nothing_and_fails_only_at_exercises(path, tmp_path):
     untouched = tmp_path / path.name
     untouched.write_text(json.dumps(student_version(read_master(path)[1])))
