@@ -175,8 +175,11 @@ def test_plan_compare_and_report(home, elsewhere, capsys):
         assert status == 0 and "1,500 of 32 slots" in said
         command = ("compare", "--base", own, "--rows", "trm", "direct", "--seeds", 1, "--steps", 1)
         out = ("--out", elsewhere / own.stem, "--ship", elsewhere, "--no-equal-compute")
-        status, said = answer(capsys, *command, "--test", 4, *out)
+        small = ("--test", 4, "--hidden-size", 16)
+        status, said = answer(capsys, *command, *small, *out)
         assert status == 0 and "direct" in said and "At equal compute" not in said
+        results = json.loads((elsewhere / own.stem / "results.json").read_text())
+        assert results["base"]["model"]["hidden_size"] == 16
         assert ("any valid" in said) == (own.suffix == ".py")  # where the rules are known
         shipped = (elsewhere / f"{own.stem}-direct.safetensors").read_bytes()
         table = (elsewhere / own.stem / "results.json").read_text()

@@ -59,6 +59,7 @@ def compare(
     seeds: int = 3,
     test: int = 1000,
     steps: int | None = None,
+    hidden_size: int | None = None,
     results: Path | None = None,
     device: Device = "cpu",
     compile: Compile = None,
@@ -80,6 +81,7 @@ def compare(
         seeds: Runs of each row, with seeds 0, 1, ...
         test: Number of test puzzles.
         steps: Optimiser steps, by default those of the preset.
+        hidden_size: Width of all networks, by default that of the preset.
         results: File for the results as JSON, by default OUT/results.json.
         device: Where to compute.
         ship: Folder for the weights of seed 0, in half precision.
@@ -93,7 +95,8 @@ def compare(
 
     if rows == ("year-after",):
         rows = comparison.YEAR_AFTER
-    changes = {} if steps is None else {"steps": steps}
+    asked = {"steps": steps, "hidden_size": hidden_size}
+    changes = {name: value for name, value in asked.items() if value is not None}
     table = comparison.compare(
         out, base=base, rows=rows or comparison.rows_for(base), seeds=seeds, test=test,
         results=results, device=device, compile=compile, ship=ship, equal_compute=equal_compute,
