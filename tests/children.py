@@ -67,18 +67,19 @@ def _command(words, output, environment):
 
 
 class Worker:
-    """The process of a grading kernel without namespaces; see `Popen` for its methods."""
+    """A grading kernel's process, without namespaces; its methods are those of a `Popen`."""
 
     def __init__(self, command, *, cwd, env, **_):
-        requests, self.stdin = CONTEXT.Pipe(duplex=False)
-        self.stdout, replies = CONTEXT.Pipe(duplex=False)
+        requests, to_worker = CONTEXT.Pipe(duplex=False)
+        from_worker, replies = CONTEXT.Pipe(duplex=False)
         arguments = (command[-1], cwd, env, requests, replies)
         self._process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
         self._process.start()
-        requests.close(), replies.close()
         self.pid = self._process.pid
-        self.stdin = os.fdopen(os.dup(self.stdin.fileno()), "wb")
-        self.stdout = os.fdopen(os.dup(self.stdout.fileno()), "rb")
+        self.stdin = os.fdopen(os.dup(to_worker.fileno()), "wb")
+        self.stdout = os.fdopen(os.dup(from_worker.fileno()), "rb")
+        for end in (requests, to_worker, from_worker, replies):
+            end.close()
 
     def wait(self, seconds: float) -> None:
         self._process.join(seconds)
@@ -90,7 +91,8 @@ def _work(settings, folder, environment, requests, replies):
     os.setsid()
     os.dup2(requests.fileno(), 0)
     os.dup2(replies.fileno(), 1)
-    requests.close(), replies.close()
+    for end in (requests, replies):
+        end.close()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

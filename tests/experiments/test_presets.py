@@ -57,6 +57,8 @@ def test_depth_is_the_number_of_layers_passed():
 def test_every_mini_preset_trains_and_goes_on(name, tiny, tiny_splits, tmp_path):
     steps = 6 if name.endswith("-rsm") else 4  # its thoughts grow six times
     small = {"hidden_size": 16, "batch_size": 4, "steps": steps, "eval_every": 4}
+    model = get_preset(name).model
+    small |= {part: min(2, getattr(model, part)) for part in ("T", "n") if hasattr(model, part)}
     preset = dataclasses.replace(replace(get_preset(name), **small), data=tiny.data)
     options = dict(splits=tiny_splits, device="cpu", progress=False)
     whole = trainer_for(preset, **options)
