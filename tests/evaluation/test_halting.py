@@ -78,7 +78,7 @@ def test_an_answer_does_not_depend_on_the_other_questions(at_once):
 
 
 def test_an_exam_in_slots_says_so():
-    path, count = WEIGHTS_FOLDER / "sudoku-6x6.safetensors", 30
+    path, count = WEIGHTS_FOLDER / "sudoku-6x6.safetensors", 10
     whole, quick = (
         examine_run(path, ExamOptions(halt=halt, kinds=("minimal",), count=count), device="cpu")
         for halt in (False, True)

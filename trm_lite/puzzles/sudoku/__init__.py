@@ -14,7 +14,12 @@ from trm_lite.puzzles.sudoku.board import (
     validate,
     violations,
 )
-from trm_lite.puzzles.sudoku.canonical import canonical_form, solution_class, without_twins
+from trm_lite.puzzles.sudoku.canonical import (
+    canonical_form,
+    canonical_forms,
+    solution_class,
+    without_twins,
+)
 from trm_lite.puzzles.sudoku.evolution import Pool, evolve, mutate
 from trm_lite.puzzles.sudoku.generator import generate, random_solutions
 from trm_lite.puzzles.sudoku.reading import ALPHABET, Read, parse, read
@@ -43,6 +48,7 @@ __all__ = [
     "apply",
     "augment",
     "canonical_form",
+    "canonical_forms",
     "evolve",
     "found_in_round",
     "from_tokens",

@@ -18,6 +18,8 @@ from trm_lite.puzzles.sudoku.board import Geometry, geometry, size_of, validate
 # States narrowed at once: enough to hide numpy's overhead, few enough for the processor's cache.
 WIDTH = 1024
 ONE = np.uint16(1)
+# By number of entries, the orders in which each entry meets all others.
+TURNS = {n: [np.roll(np.arange(n), -shift) for shift in range(1, n)] for n in (2, 3)}
 # A puzzle that people or programs make needs a few thousand guesses at most. One that contradicts
 # itself somewhere deep can need any number; it is given up after so many, a fraction of a second.
 MOST_GUESSES = 50_000
@@ -238,16 +240,17 @@ def narrow(state: np.ndarray, shape: Geometry, locked: bool) -> tuple[np.ndarray
     """
     row, column, box = shape.memberships.T
     single = state * (state & (state - ONE) == 0)  # much faster here than np.where
-    placed = _over_units(np.bitwise_or, single, shape)
+    members = single[shape.units]  # (3n, n, B)
+    placed = np.bitwise_or.reduce(members, axis=1)
     # The sum of masks equals their union only if all digits differ; two equal ones carry over.
-    broken = (placed != _over_units(np.add, single, shape)).any(0)
+    broken = (placed != np.add.reduce(members, axis=1, dtype=members.dtype)).any(0)
     state = state & ~(placed[row] | placed[column] | placed[box]) | single
 
-    once, twice = np.zeros_like(placed), np.zeros_like(placed)
-    for cells in shape.units.T:
-        members = state[cells]
-        twice |= once & members
-        once |= members
+    once, *others = state[shape.units.T]  # the first cell of each unit, and the others
+    twice = np.zeros_like(once)
+    for cells in others:
+        twice |= once & cells
+        once |= cells
     broken |= (once != (1 << shape.size) - 1).any(0)
     once &= ~twice
     hidden = state & (once[row] | once[column] | once[box])
@@ -261,19 +264,6 @@ def narrow(state: np.ndarray, shape: Geometry, locked: bool) -> tuple[np.ndarray
         state = by_columns.reshape(shape.size, shape.size, -1).swapaxes(0, 1).reshape(state.shape)
     broken |= (state == 0).any(0)
     return state, broken
-
-
-def _over_units(operation: np.ufunc, masks: np.ndarray, shape: Geometry) -> np.ndarray:
-    """Combine the masks of the cells of each unit: (n*n, B) -> (3n, B)."""
-    size, rows, columns = shape.size, shape.box_rows, shape.box_columns
-    grid = masks.reshape(size, size, -1)
-    boxes = masks.reshape(size // rows, rows, size // columns, columns, -1)
-    parts = (
-        operation.reduce(grid, axis=1, dtype=masks.dtype),
-        operation.reduce(grid, axis=0, dtype=masks.dtype),
-        operation.reduce(boxes, axis=(1, 3), dtype=masks.dtype).reshape(size, -1),
-    )
-    return np.concatenate(parts)
 
 
 def _locked_candidates(state: np.ndarray, box_rows: int, box_columns: int) -> np.ndarray:
@@ -293,10 +283,10 @@ def _locked_candidates(state: np.ndarray, box_rows: int, box_columns: int) -> np
 
 def _union_of_others(masks: np.ndarray, axis: int) -> np.ndarray:
     """For every entry along `axis`, the union of all other entries."""
-    length = masks.shape[axis]
-    union = np.zeros_like(masks)
-    for shift in range(1, length):
-        union |= masks.take((np.arange(length) + shift) % length, axis)
+    first, *rest = TURNS[masks.shape[axis]]
+    union = masks.take(first, axis)
+    for turn in rest:
+        union |= masks.take(turn, axis)
     return union
 
 

@@ -1,0 +1,17 @@
+"""What a forked process has done beforehand: imports, and seeing which numbers its CPU prefers."""
+
+import importlib
+import pkgutil
+import sys
+
+import trm_lite
+from trm_lite.common.device import cpu_prefers_bfloat16
+
+# jsonschema takes it if it is there, to check addresses by a grammar that takes seconds to import.
+sys.modules.setdefault("rfc3987_syntax", None)
+OTHERS = ("ipykernel.kernelapp", "ipywidgets", "seaborn", "torch._dynamo")
+OURS = (module.name for module in pkgutil.walk_packages(trm_lite.__path__, "trm_lite."))
+for name in (*OTHERS, *OURS):
+    if name != "trm_lite.__main__":
+        importlib.import_module(name)
+cpu_prefers_bfloat16()
