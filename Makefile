@@ -58,7 +58,7 @@ test-nbgrader: .venv/ready .venv-nbgrader/ready  ## the assignments go through t
 	@$(PYTHON) -m venv .venv
 	@if [ "$(TORCH)" = cpu ]; then \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu \
+	  $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --torch-backend=cpu \
 	    "$$(grep '^torch==' requirements.txt)"; \
 	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
