@@ -175,3 +175,13 @@ def test_public_hard_sudokus_are_solved_and_rated_as_tdoku_rates_them():
     # Our numbers run higher than tdoku's (lesson 11).
     assert np.median(theirs[(ours >= 20) & (ours < 30)]) == 6
     assert np.median(ours[(theirs >= 20) & (theirs < 24)]) == pytest.approx(92, abs=0.5)
+
+
+@pytest.mark.parametrize("unit", [0, 9, 18], ids=["row", "column", "box"])
+def test_a_digit_with_one_place_left_goes_there_in_one_round(unit):
+    shape = sudoku.geometry(9)
+    cells = shape.units[unit]
+    state = np.full((81, 9), 0b111111111, np.uint16)  # board k has a place for 5 in cell k alone
+    state[cells] &= np.where(np.eye(9, dtype=bool), 0b111111111, 0b111101111).astype(np.uint16)
+    narrowed, broken = narrow(state, shape, locked=False)
+    assert (np.diag(narrowed[cells]) == 0b000010000).all() and not broken.any()

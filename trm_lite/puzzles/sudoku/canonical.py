@@ -123,8 +123,8 @@ def _least_second_row(
     owner, pair, order = np.nonzero(digit == digit.min((1, 2), keepdims=True))
     for column in range(1, size):
         digit = inverses[order, link[owner, pair, orders[order, column]]]
-        first = np.flatnonzero(np.diff(owner, prepend=-1))  # of each grid
-        least = digit == np.minimum.reduceat(digit, first)[owner]
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))  # where the next grid's choices begin
+        least = digit == np.minimum.reduceat(digit, starts)[owner]
         owner, pair, order = owner[least], pair[least], order[least]
 
     order = orders[order][:, None]  # (S, 1, n)
