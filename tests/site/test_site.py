@@ -96,6 +96,7 @@ def test_a_phone_shows_a_page(site, browser, page):
     assert not complaints
 
 
+@pytest.mark.pages  # it reads Sphinx's settings
 def test_no_assignment_is_launched_with_its_solutions():
     without_launch = runpy.run_path(str(ROOT / "site" / "conf.py"))["without_launch"]
     left = []
