@@ -30,7 +30,8 @@ test: .venv/ready  ## all that needs nothing but requirements.txt; the two targe
 	OMP_NUM_THREADS=1 TRM_LITE_PROFILE=smoke \
 	  $(BIN)/pytest -p forked_kernels -p nbval_strict --nbval-lax notebooks \
 	  > build/notebooks.txt 2>&1 & notebooks=$$!; \
-	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval -p no:logging -p forked_kernels -m 'not pages'; tests=$$?; \
+	$(BIN)/pytest -n 2 --dist worksteal -p no:nbval -p no:logging -p forked_kernels \
+	  -m 'not pages'; tests=$$?; \
 	wait $$notebooks; lessons=$$?; cat build/notebooks.txt; exit $$((tests | lessons))
 
 test-pages: .venv/site-ready  ## JupyterLab, the site and the thinking page, in Chromium

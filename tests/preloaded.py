@@ -7,7 +7,7 @@ import sys
 import trm_lite
 from trm_lite.common.device import cpu_prefers_bfloat16
 
-# jsonschema takes it if it is there, to check addresses by a grammar that takes seconds to import.
+# As in conftest.py, which a forked process does not read.
 sys.modules.setdefault("rfc3987_syntax", None)
 OTHERS = ("ipykernel.kernelapp", "ipywidgets", "seaborn", "torch._dynamo")
 OURS = (module.name for module in pkgutil.walk_packages(trm_lite.__path__, "trm_lite."))

@@ -1,7 +1,6 @@
 """The acceptance run: all of it on a CPU in tiny sizes, and what it says when a bar is not kept."""
 
 import json
-from functools import partial
 
 import pytest
 import torch.multiprocessing as processes
@@ -16,10 +15,12 @@ from trm_lite.training.learner import Learner
 
 def test_all_of_it_runs_on_a_cpu(tmp_path, capsys, monkeypatch):
     if FORKS:  # from a process that has imported PyTorch already
-        start = partial(processes.start_processes, start_method="forkserver")
-        monkeypatch.setattr(
-            processes, "start_processes", lambda *what, nprocs, **_: start(*what, nprocs=nprocs)
-        )
+        start = processes.start_processes
+
+        def forked(*arguments, **options):
+            return start(*arguments, **options | {"start_method": "forkserver"})
+
+        monkeypatch.setattr(processes, "start_processes", forked)
     out = tmp_path / "report.json"
     assert main(["accept", "--device", "cpu", "--tiny", "--out", str(out)]) == 0
     report, said = json.loads(out.read_text()), capsys.readouterr().out

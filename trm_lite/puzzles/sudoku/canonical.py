@@ -137,6 +137,7 @@ def _least_second_row(
     first = guises[:, :, 0].astype(int)
     band = first.reshape(len(pair), -1, shape.box_rows).min(2).repeat(shape.box_rows, axis=1)
     rows = (band * (size + 1) + first).argsort(1)[:, :, None]
+    guises = np.take_along_axis(guises, rows, axis=1).reshape(len(pair), -1)
     masks = np.take_along_axis(np.take_along_axis(clues[owner], order, axis=2), rows, axis=1)
-    parts = np.take_along_axis(guises, rows, axis=1), np.packbits(masks.reshape(len(pair), -1), 1)
-    return owner, np.concatenate([part.reshape(len(pair), -1) for part in parts], axis=1)
+    masks = np.packbits(masks.reshape(len(pair), -1), axis=1)
+    return owner, np.concatenate([guises, masks], axis=1)

@@ -19,7 +19,7 @@ from trm_lite.puzzles.sudoku.board import Geometry, geometry, size_of, validate
 WIDTH = 1024
 ONE = np.uint16(1)
 # By number of entries, the orders in which each entry meets all others.
-TURNS = {n: [np.roll(np.arange(n), -shift) for shift in range(1, n)] for n in (2, 3)}
+OTHERS = {n: [np.roll(np.arange(n), -shift) for shift in range(1, n)] for n in (2, 3)}
 # A puzzle that people or programs make needs a few thousand guesses at most. One that contradicts
 # itself somewhere deep can need any number; it is given up after so many, a fraction of a second.
 MOST_GUESSES = 50_000
@@ -283,10 +283,10 @@ def _locked_candidates(state: np.ndarray, box_rows: int, box_columns: int) -> np
 
 def _union_of_others(masks: np.ndarray, axis: int) -> np.ndarray:
     """For every entry along `axis`, the union of all other entries."""
-    first, *rest = TURNS[masks.shape[axis]]
+    first, *rest = OTHERS[masks.shape[axis]]
     union = masks.take(first, axis)
-    for turn in rest:
-        union |= masks.take(turn, axis)
+    for order in rest:
+        union |= masks.take(order, axis)
     return union
 
 
