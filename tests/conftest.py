@@ -7,44 +7,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 os.environ.setdefault("TRM_LITE_CACHE", tempfile.mkdtemp(prefix="trm-lite-tests-"))
 os.environ["MPLBACKEND"] = "agg"
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # what tests start shares two cores with others
+os.environ["OMP_NUM_THREADS"] = "1"  # what tests start shares two cores with others
 
-import matplotlib.pyplot as plt
 import pytest
-import torch
 from shared_settings import TINY
 
-from trm_lite.experiments import get_preset
-from trm_lite.nets import Latents, Thought
-from trm_lite.puzzles import get_puzzle
-from trm_lite.training import replace
-
-torch.set_num_threads(1)
 # jsonschema takes it if it is there, to check addresses by a grammar that takes seconds to import.
 sys.modules.setdefault("rfc3987_syntax", None)
-
-
-class AtOnce(torch.nn.Module):
-    """A network for 6x6 boards that answers `says(inputs)` after one step, and is sure of it."""
-
-    config = SimpleNamespace(seq_len=36, vocab_size=8)
-    device, draws, puzzle = torch.device("cpu"), False, get_puzzle("sudoku-6x6")
-
-    def __init__(self, says):
-        super().__init__()
-        self.says = says
-
-    def initial_latents(self, count):
-        return Latents(torch.zeros(count, 1), torch.zeros(count, 1))
-
-    def forward(self, latents, inputs, puzzle_ids=None):
-        sure = torch.full((len(inputs),), 9.0)
-        logits = torch.nn.functional.one_hot(self.says(inputs), 8).float()
-        return Thought(latents, logits, sure, sure)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -56,21 +28,29 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     gc.freeze()  # what is there by now stays, and is a million objects to look through
+    gc.set_threshold(50_000)  # looking for unreachable ones so seldom saves 2 % of the time
 
 
 @pytest.fixture
 def at_once():
+    from at_once import AtOnce
+
     return AtOnce
 
 
 @pytest.fixture
 def close_figures():
     yield
+    from matplotlib import pyplot as plt
+
     plt.close("all")
 
 
 @pytest.fixture(scope="session")
 def tiny():
+    from trm_lite.experiments import get_preset
+    from trm_lite.training import replace
+
     return replace(get_preset("sudoku-6x6"), **TINY, steps=12, eval_every=5)
 
 

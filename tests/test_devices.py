@@ -145,7 +145,8 @@ def evaluated(kind, tiny_splits, _):
 
 
 def voted(kind, _, folder):
-    config = TRMConfig(12, 900, hidden_size=8, multiple_of=8, T=1, n=1, prefix_len=1,
+    config = TRMConfig(12, 900, hidden_size=8, num_heads=1, mixing="attention", multiple_of=8,
+                       T=1, n=1, prefix_len=1,
                        num_puzzles=len(votes_for(folder).names))  # fmt: skip
     torch.manual_seed(0)
     votes = evaluate_arc(build_network(config).to(kind), folder, steps=1, batch_size=8)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -184,8 +185,10 @@ AT_FULL_SIZE = {
 @pytest.mark.parametrize("name", sorted(AT_FULL_SIZE.values()))
 def test_every_network_thinks_and_learns_at_full_size(name, folders, monkeypatch):
     """Forward and backward at batch 1; the table of puzzles is small, and each round comes once."""
-    # To draw again whatever is too large takes a quarter of the time, and keeps weights smaller.
-    monkeypatch.setattr(nn.init, "trunc_normal_", lambda t, std, **_: nn.init.normal_(t, std=std))
+    # A uniform distribution as wide is drawn in a tenth of the time.
+    monkeypatch.setattr(
+        nn.init, "trunc_normal_", lambda t, std, **_: nn.init.uniform_(t, -1.7 * std, 1.7 * std)
+    )
     model = get_preset(name).model
     rounds = ("T", "n", "loops", "loops_with_gradient")
     few = {part: 1 for part in rounds if hasattr(model, part)}
@@ -195,8 +198,8 @@ def test_every_network_thinks_and_learns_at_full_size(name, folders, monkeypatch
     loss = trainer.supervise(trainer.next_batch(0))
     assert torch.isfinite(loss.total)
     gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
-    assert all(gradient.isfinite().all() for gradient in gradients)
-    assert sum(gradient.abs().sum() for gradient in gradients) > 0
+    # The norm of all of them is finite only if each number in them is.
+    assert 0 < nn.utils.get_total_norm(gradients) < math.inf
 
 
 def test_two_processes_vote_like_one(folders, tmp_path):

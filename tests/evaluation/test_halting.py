@@ -26,7 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def puzzles():
-    return sudoku_set(*sudoku.generate(120, 6, seed=31))
+    return sudoku_set(*sudoku.generate(64, 6, seed=31))
 
 
 @pytest.fixture

@@ -41,22 +41,21 @@ def test_recomputing_costs_what_is_planned(tiny):
     assert flops.step_flops(preset, recompute=True) == pytest.approx(counted, rel=0.02)
 
 
-@pytest.mark.parametrize("recompute", [False, True], ids=["plain", "recompute"])
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("sudoku-9x9-minimal", {}),
+        ("sudoku-9x9-minimal", {"batch_size": 12}),
         ("sudoku-extreme-mlp", {"hidden_size": 64, "batch_size": 12, "T": 1}),
-        ("sudoku-extreme-att", {"hidden_size": 64, "batch_size": 12, "T": 1}),
+        ("sudoku-extreme-att", {"hidden_size": 64, "batch_size": 6, "T": 1}),
         ("sudoku-6x6-hrm-ema", {"bfloat16": False}),
     ],
 )
-def test_memory_is_what_a_step_takes(name, changes, recompute):
+def test_memory_is_what_a_step_takes(name, changes):
     preset = replace(get_preset(name), **changes)
     needs, count = memory.memory(preset), preset.recipe.batch_size
-    example = needs.example_recomputed if recompute else needs.example
-    measured = memory.measured_memory(preset, count, recompute)
-    assert needs.fixed + count * example == pytest.approx(measured, rel=0.15)
+    for recompute, example in ((False, needs.example), (True, needs.example_recomputed)):
+        measured = memory.measured_memory(preset, count, recompute)
+        assert needs.fixed + count * example == pytest.approx(measured, rel=0.15), recompute
 
 
 def test_what_was_left_behind_does_not_lower_the_peak():
@@ -74,7 +73,7 @@ def test_what_was_left_behind_does_not_lower_the_peak():
 
 
 def test_a_plan_can_be_held_against_a_measured_step(capsys):
-    command = ["plan", "sudoku-9x9-minimal", "--gpu", "L4", "--measure", "16"]
+    command = ["plan", "sudoku-6x6", "--gpu", "L4", "--measure", "16"]
     for how in ([], ["--recompute"]):
         assert main([*command, *how, "--json"]) == 0
         seen = json.loads(capsys.readouterr().out)["measured"]

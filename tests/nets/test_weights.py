@@ -6,22 +6,22 @@ import tracemalloc
 
 import pytest
 import torch
-from nets.networks import SMALL, fresh
+from nets.networks import CONFIGS, REASONERS, SMALL, fresh, puzzles
 from safetensors.torch import save_file
 
 from trm_lite.common import UserError
 from trm_lite.nets import TRMConfig, build_network, load_weights, save_weights, weights
-from trm_lite.nets.build import shapes
+from trm_lite.nets.build import network_with, shapes
 
 CONFIG = dataclasses.asdict(TRMConfig(**SMALL, prefix_len=2))
 
 
 @pytest.fixture
 def never_built(monkeypatch):
-    def build(config):
+    def build(config, state):
         raise AssertionError("a network was built")
 
-    monkeypatch.setattr(weights, "build_network", build)
+    monkeypatch.setattr(weights, "network_with", build)
 
 
 def write(path, config=CONFIG, about=None, edit=lambda state: None, **metadata):
@@ -123,6 +123,19 @@ def test_the_length_of_a_description_is_not_taken_for_another_kind(tmp_path, len
 def test_a_folder_is_named(tmp_path):
     with pytest.raises(UserError, match="is a folder; name a file in it"):
         load_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", REASONERS)
+def test_a_network_gets_its_weights_without_drawing_any(name):
+    drawn = fresh(CONFIGS[name])
+    before = torch.get_rng_state()
+    given = network_with(drawn.config, drawn.state_dict())
+    assert torch.equal(torch.get_rng_state(), before)
+    logits = []
+    for network in (drawn, given):
+        torch.manual_seed(1)
+        logits.append(network.eval()(network.initial_latents(4), puzzles()).logits)
+    assert torch.equal(*logits)
 
 
 def test_half_precision_is_read(tmp_path):

@@ -294,7 +294,7 @@ def test_the_old_format_is_read(tmp_path):
 
 
 def test_nothing_is_built_before_the_shapes_fit(tmp_path, monkeypatch):
-    monkeypatch.setattr(official, "build_network", lambda config: pytest.fail("it was built"))
+    monkeypatch.setattr(official, "network_with", lambda *given: pytest.fail("it was built"))
     for name, shape in (("L_level.layers.1.mlp.down_proj.weight", (32, 2)), ("H_init", (31,))):
         with pytest.raises(UserError):
             converted(RAW | {COMPILED + name: torch.ones(shape)}, tmp_path)

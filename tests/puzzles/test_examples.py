@@ -39,8 +39,9 @@ def test_symmetries_keep_the_family(name):
     assert families[0] == families[1] and len(set(families[0])) > 4
 
 
-@pytest.mark.parametrize("puzzle", map(load_puzzle, FILES), ids=lambda puzzle: puzzle.name)
-def test_it_comes_with_the_weights_that_its_table_names(puzzle):
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_comes_with_the_weights_that_its_table_names(path):
+    puzzle = load_puzzle(path)
     there = {path.stem for path in FOLDER.glob(f"{puzzle.name}-*.safetensors")}
     rows = () if puzzle.name.startswith("lights-out") else ("direct", "hrm-ema", "trm")
     assert there == {f"{puzzle.name}-{row}" for row in rows}

@@ -294,8 +294,8 @@ def test_a_board_of_another_size_and_too_many_cells(models):
         Microscope({}, {})
     only = Microscope({"TRM": models["TRM"]}, {"big": np.zeros(81, np.uint8)})
     assert "no such puzzle" in only.message.text
-    arc = build_network(
-        TRMConfig(12, 900, 16, multiple_of=16, T=1, n=1, prefix_len=1, puzzle="arc-30x30")
-    ).eval()
+    config = TRMConfig(12, 900, 16, num_heads=1, mixing="attention", multiple_of=16, T=1, n=1,
+                       prefix_len=1, puzzle="arc-30x30")  # fmt: skip
+    arc = build_network(config).eval()
     large = Microscope({"ARC": arc}, {"task": np.ones(900, np.uint8)}, steps=1)
     assert "900 cells are too many to click" in large.message.text

@@ -188,7 +188,8 @@ def test_mazes_and_arc_are_read_by_their_own_rules():
     broken[np.flatnonzero(mazes[1] == maze.WALL)[0]] = maze.PATH
     wrong = dataclasses.replace(right, boards=broken[None])
     assert wrong.rule_breaks().sum() == 1 and not wrong.solved
-    config = TRMConfig(12, 900, 16, multiple_of=16, T=1, n=1, prefix_len=1, puzzle="arc-30x30")
+    config = TRMConfig(12, 900, 16, num_heads=1, mixing="attention", multiple_of=16, T=1, n=1,
+                       prefix_len=1, puzzle="arc-30x30")  # fmt: skip
     painted = record(build_network(config).eval(), np.ones((1, 900), np.uint8), steps=1)[0]
     assert (
         painted.puzzle.name == "arc-30x30"

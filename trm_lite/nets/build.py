@@ -3,6 +3,7 @@
 import dataclasses
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from trm_lite.common.errors import UserError
@@ -66,8 +67,8 @@ def resized(network: Network, vocab_size: int, seq_len: int) -> Network:
         )
     sizes = {"vocab_size": vocab_size, "seq_len": seq_len}
     puzzle = name_by_sizes(vocab_size, seq_len)
-    other = build_network(dataclasses.replace(config, **sizes, puzzle=puzzle))
-    other.load_state_dict(network.state_dict())
+    config = dataclasses.replace(config, **sizes, puzzle=puzzle)
+    other = network_with(config, network.state_dict())
     return other.to(network.device).train(network.training)
 
 
@@ -100,9 +101,22 @@ class Uninitialised(TorchFunctionMode):
         """Call `func`, unless it initialises; see `TorchFunctionMode`."""
         if getattr(func, "__module__", None) == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        if func is torch.Tensor.__bool__:  # whether a truncated normal number is out of its bounds
+        if func is Tensor.normal_:  # `trunc_normal_` alone cannot be left out as a whole
+            return args[0]
+        if func is Tensor.__bool__:  # whether one of its numbers is out of bounds
             return False
         return func(*args, **(kwargs or {}))
+
+
+def network_with(config: NetConfig, state: dict[str, Tensor]) -> Network:
+    """The network that `config` describes with the weights of a state dict; none are drawn first.
+
+    Raises PyTorch's RuntimeError if they do not fit.
+    """
+    with Uninitialised():
+        network = build_network(config)
+    network.load_state_dict(state)
+    return network
 
 
 def shapes(config: NetConfig) -> dict[str, torch.Size]:

@@ -15,7 +15,7 @@ from safetensors.torch import save as to_safetensors
 from trm_lite.common.errors import UserError
 from trm_lite.common.file_kinds import mistaken, written_by_torch
 from trm_lite.common.files import ASSETS, write_atomically
-from trm_lite.nets.build import Network, build_network, puzzle_of, shapes
+from trm_lite.nets.build import Network, network_with, puzzle_of, shapes
 from trm_lite.nets.configs import NetConfig, config_from_dict
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.puzzles import Puzzle
@@ -77,12 +77,11 @@ def load_weights(path: Path | str, device: torch.device | str = "cpu") -> tuple[
         raise UserError(
             f"{path} is not a complete safetensors file ({error}); copy it again, or train again."
         ) from error
-    model = build_network(config)
-    model.puzzle = puzzle
     try:
-        model.load_state_dict(state)
+        model = network_with(config, state)
     except RuntimeError as error:  # of superfluous tensors: the others have been checked
         raise _misfit(path, str(error).splitlines()[-1].strip()) from error
+    model.puzzle = puzzle
     return model.to(device).eval(), about
 
 

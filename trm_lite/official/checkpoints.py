@@ -25,7 +25,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
-from trm_lite.nets.build import build_network, shapes
+from trm_lite.nets.build import build_network, network_with, shapes
 from trm_lite.nets.config_ranges import LARGEST
 from trm_lite.nets.configs import ReasonerConfig, TRMConfig
 from trm_lite.nets.reasoner import Reasoner
@@ -212,8 +212,7 @@ def load(path: Path | str, *, puzzles: str | int = "keep", **given) -> tuple[Rea
     except UserError as error:
         raise UserError(f"{path} cannot be converted: {error}", *error.options) from error
     ours = from_official(state, config)  # an error if the shapes do not fit; then none is built
-    model = build_network(config)
-    model.load_state_dict(ours)
+    model = network_with(config, ours)
     about = {
         "official": {
             "file": Path(path).name,

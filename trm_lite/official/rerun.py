@@ -7,6 +7,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.data.dataset import Batch, PuzzleSet, Splits
+from trm_lite.nets.build import Uninitialised
 from trm_lite.nets.configs import ReasonerConfig, SERRMConfig
 from trm_lite.nets.direct import Direct
 from trm_lite.nets.reasoner import Latents, Thought
@@ -71,6 +72,11 @@ class GoldenTrainer(Trainer):
             self.model.register_forward_hook(lambda *given: in_probabilities(given[-1]))
         self.heard: list[Thought] = []
         self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
+
+    def new_network(self) -> torch.nn.Module:
+        """As usual, without drawing the weights that the golden ones replace."""
+        with Uninitialised():
+            return super().new_network()
 
     def supervise(self, fresh: Batch, draws: Tensor | None = None) -> StepLoss:
         """As usual, but only the thoughts of this step are remembered."""

@@ -5,6 +5,7 @@ import dataclasses
 import torch
 
 from trm_lite.data.dataset import IGNORE, Batch
+from trm_lite.nets.build import Uninitialised
 from trm_lite.nets.configs import RSMConfig
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.rsm import RSM
@@ -44,6 +45,11 @@ class GoldenRSMTrainer(RSMTrainer):
         for model in (self.model, self.ema.module):
             model.load_state_dict(state)
         self.draws: list[float] = []
+
+    def new_network(self) -> torch.nn.Module:
+        """As usual, without drawing the weights that the golden ones replace."""
+        with Uninitialised():
+            return super().new_network()
 
     def step_draws(self) -> bool:
         """Decide by the authors' draw."""
