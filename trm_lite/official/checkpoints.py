@@ -25,7 +25,7 @@ from torch import Tensor
 
 from trm_lite.common.errors import UserError
 from trm_lite.common.files import write_atomically
-from trm_lite.nets.build import build_network, network_with, shapes
+from trm_lite.nets.build import network_with, shapes
 from trm_lite.nets.config_ranges import LARGEST
 from trm_lite.nets.configs import ReasonerConfig, TRMConfig
 from trm_lite.nets.reasoner import Reasoner
@@ -153,9 +153,7 @@ def from_official(state: dict[str, Tensor], config: ReasonerConfig) -> dict[str,
 
 def _empty_tensors(config: ReasonerConfig) -> dict[str, Tensor]:
     """The tensors without any number, such as a puzzle table where there is no prefix."""
-    with torch.device("meta"):
-        state = build_network(config).state_dict()
-    return {name: torch.zeros(t.shape) for name, t in state.items() if t.numel() == 0}
+    return {name: torch.zeros(size) for name, size in shapes(config).items() if size.numel() == 0}
 
 
 def to_official(

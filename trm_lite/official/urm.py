@@ -66,7 +66,7 @@ def compare_units(golden: Golden) -> None:
             golden.check(f"units/msign/{name}", found, 1e-4)  # ten iterations amplify rounding
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        weight = ConvSwiGLU(3200, 1.5, 1, 2).conv.weight
+        weight = ConvSwiGLU(16, 300, 1, 2).conv.weight  # of 3,200 channels
     golden.check("units/conv_init/weight_abs_max", weight.abs().max(), SAMPLING)
     golden.check("units/conv_init/weight_std", weight.std(), SAMPLING)
 
