@@ -160,7 +160,8 @@ def assert_reported(name, run, capsys, steps=20):
 
 # What a training step at full size does not depend on, but for how often it repeats itself, the
 # size of two tables, and the name of the puzzle.
-UNALIKE = ("T", "n", "vocab_size", "num_puzzles", "puzzle")
+LAYERS = ("num_layers", "H_layers", "L_layers")
+UNALIKE = ("T", "n", *LAYERS, "vocab_size", "num_puzzles", "puzzle")
 
 
 def depth_of(preset):
@@ -184,14 +185,14 @@ AT_FULL_SIZE = {
 
 @pytest.mark.parametrize("name", sorted(AT_FULL_SIZE.values()))
 def test_every_network_thinks_and_learns_at_full_size(name, folders, monkeypatch):
-    """Forward and backward at batch 1; the table of puzzles is small, and each round comes once."""
+    """Forward and backward at batch 1, with a small table of puzzles and few repetitions."""
     # A uniform distribution as wide is drawn in a tenth of the time.
     monkeypatch.setattr(
         nn.init, "trunc_normal_", lambda t, std, **_: nn.init.uniform_(t, -1.7 * std, 1.7 * std)
     )
     model = get_preset(name).model
-    rounds = ("T", "n", "loops", "loops_with_gradient")
-    few = {part: 1 for part in rounds if hasattr(model, part)}
+    few = {part: 1 for part in ("T", "n", "loops", "loops_with_gradient") if hasattr(model, part)}
+    few |= {part: min(2, getattr(model, part)) for part in LAYERS if hasattr(model, part)}
     preset = replace(get_preset(name), folder=str(folder_of(name, folders)), batch_size=1, **few)
     preset = fit_to_data(preset)
     trainer = trainer_for(preset, device="cpu", progress=False)
