@@ -17,4 +17,4 @@ for name in (*OTHERS, *OURS):
         importlib.import_module(name)
 cpu_prefers_bfloat16()
 gc.collect()
-gc.freeze()
+gc.freeze()  # so that no forked process looks through all this, and copies it by doing so
