@@ -158,9 +158,9 @@ def assert_reported(name, run, capsys, steps=20):
     assert picture.stat().st_size > 5_000
 
 
+LAYERS = ("num_layers", "H_layers", "L_layers")
 # What a training step at full size does not depend on, but for how often it repeats itself, the
 # size of two tables, and the name of the puzzle.
-LAYERS = ("num_layers", "H_layers", "L_layers")
 UNALIKE = ("T", "n", *LAYERS, "vocab_size", "num_puzzles", "puzzle")
 
 

@@ -38,7 +38,20 @@ def as_run(batch: Batch, config: ReasonerConfig, recipe: Recipe) -> tuple[Preset
     return Preset(config.network, "", data, config, recipe), Splits(puzzles, puzzles, puzzles)
 
 
-class GoldenTrainer(Trainer):
+class FromGoldenWeights:
+    """Makes a trainer start from the weights `golden_state`, for which none are drawn first."""
+
+    golden_state: dict[str, Tensor]
+
+    def new_network(self) -> torch.nn.Module:
+        """As usual, but with the golden weights."""
+        with Uninitialised():
+            network = super().new_network()
+        network.load_state_dict(self.golden_state)
+        return network
+
+
+class GoldenTrainer(FromGoldenWeights, Trainer):
     """The package's trainer, started from golden weights, which records its network's thoughts.
 
     Args:
@@ -61,22 +74,16 @@ class GoldenTrainer(Trainer):
                 "A run with random exploration cannot be compared; use one without exploration."
             )
         preset, splits = as_run(batch, config, recipe)
+        self.golden_state = state
         super().__init__(preset, splits=splits, device=str(golden.device), compile=False,
                          progress=False)  # fmt: skip
         torch.set_float32_matmul_precision("highest")  # TF32 would be other numbers
-        for model in (self.model, self.ema.module):
-            model.load_state_dict(state)
         self.carry = empty_carry(self.model, batch)
         self.halting_draws: list[Tensor] = []
         if isinstance(config, SERRMConfig):
             self.model.register_forward_hook(lambda *given: in_probabilities(given[-1]))
         self.heard: list[Thought] = []
         self.model.register_forward_hook(lambda model, inputs, thought: self.heard.append(thought))
-
-    def new_network(self) -> torch.nn.Module:
-        """As usual, without drawing the weights that the golden ones replace."""
-        with Uninitialised():
-            return super().new_network()
 
     def supervise(self, fresh: Batch, draws: Tensor | None = None) -> StepLoss:
         """As usual, but only the thoughts of this step are remembered."""

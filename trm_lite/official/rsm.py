@@ -5,7 +5,6 @@ import dataclasses
 import torch
 
 from trm_lite.data.dataset import IGNORE, Batch
-from trm_lite.nets.build import Uninitialised
 from trm_lite.nets.configs import RSMConfig
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.rsm import RSM
@@ -21,7 +20,7 @@ from trm_lite.official.golden import (
     Golden,
 )
 from trm_lite.official.gradients import check_gradients
-from trm_lite.official.rerun import as_run
+from trm_lite.official.rerun import FromGoldenWeights, as_run
 from trm_lite.thinking import think
 from trm_lite.training.losses import StepLoss
 from trm_lite.training.optim import schedule
@@ -36,20 +35,14 @@ PUBLISHED = {  # the runs of which the file holds the schedule
 }
 
 
-class GoldenRSMTrainer(RSMTrainer):
+class GoldenRSMTrainer(FromGoldenWeights, RSMTrainer):
     """The package's trainer, started from golden weights, with the authors' random draws."""
 
     def __init__(self, golden: Golden, recipe: Recipe, config: RSMConfig, state: dict):
         preset, splits = as_run(golden.batch("eval/batch/"), config, recipe)
+        self.golden_state = state
         super().__init__(preset, splits=splits, device="cpu", progress=False)
-        for model in (self.model, self.ema.module):
-            model.load_state_dict(state)
         self.draws: list[float] = []
-
-    def new_network(self) -> torch.nn.Module:
-        """As usual, without drawing the weights that the golden ones replace."""
-        with Uninitialised():
-            return super().new_network()
 
     def step_draws(self) -> bool:
         """Decide by the authors' draw."""
