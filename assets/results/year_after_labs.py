@@ -192,7 +192,8 @@ def by_depth(preset, folder: Path, count: int, depths: tuple[int, ...]) -> dict:
 def trained_in(folder: Path, preset):
     """The trainer of a preset at its end; it goes on from what stands in its folder."""
     trainer = trainer_for(preset, folder=folder, device="cpu")
-    trainer.train()
+    if not trainer.train():
+        raise SystemExit("Interrupted; the same command goes on from here.")
     return trainer
 
 
@@ -306,14 +307,17 @@ def mixed(preset, folder: Path) -> dict:
 
 def loops(runs: Path) -> None:
     """URM: how many of its eight loops need a gradient, and what is the convolution for?"""
-    urm = replace(variant(BASE, "urm"), steps=6000, eval_every=1500)
+    urm = replace(variant("maze-7x7", "urm"), steps=2500, eval_every=2500, test=1000)
     arms = {
         f"{number} with gradient": replace(urm, loops_with_gradient=number)
         for number in (1, 2, 4, 6, 8)
     }
     arms["4 with gradient, no convolution"] = replace(urm, conv_kernel=0)
-    for name, preset in arms.items():
-        once("loops", f"{name}, seed 0", mixed, preset, runs / "labs" / name.replace(" ", "-"))
+    for seed in SEEDS:
+        for name, preset in arms.items():
+            folder = runs / "labs" / f"loops-{name}-{seed}".replace(" ", "-")
+            preset = replace(preset, seed=seed)
+            once("loops", f"{name}, seed {seed}", by_depth, preset, folder, 1000, (1, 4, 16))
 
 
 # --- G-RRM ----------------------------------------------------------------------------------------

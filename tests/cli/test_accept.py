@@ -11,6 +11,7 @@ from trm_lite.common import UserError
 from trm_lite.experiments.acceptance import Check, accept
 from trm_lite.experiments.acceptance_checks import SECTIONS
 from trm_lite.training.learner import Learner
+from trm_lite.training.trainer import Trainer
 
 
 def test_all_of_it_runs_on_a_cpu(tmp_path, capsys, monkeypatch):
@@ -35,6 +36,13 @@ def test_a_fault_in_the_trainer_is_found(tmp_path, monkeypatch, capsys):
     words = ["accept", "--device", "cpu", "--tiny", "--only", "resuming"]
     assert main([*words, "--out", str(tmp_path / "report.json")]) == 1
     assert "FAILED weights, stopped once" in capsys.readouterr().out
+
+
+def test_an_interruption_in_a_training_is_no_failure(monkeypatch, capsys):
+    monkeypatch.setattr(Trainer, "train", lambda self: False)
+    words = ["accept", "--device", "cpu", "--tiny", "--only", "learning"]
+    assert main(words) == 130
+    assert capsys.readouterr().err.strip() == "trm-lite: interrupted."
 
 
 def test_what_fails_does_not_stop_the_rest(tmp_path):

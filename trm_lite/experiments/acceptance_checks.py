@@ -178,7 +178,8 @@ def learning(site: Site) -> list[Check]:
         preset = replace(small(site, "sudoku-6x6"), steps=4, eval_every=4, patience=0)
     trainer = Trainer(preset, device=site.name, folder=site.folder / "learning", progress=False,
                       compile=site.gpu)  # fmt: skip
-    trainer.train()
+    if not trainer.train():
+        raise KeyboardInterrupt  # which ends all checks, as it does outside of a training
     exact = evaluate(trainer.ema.module, trainer.splits.test, bfloat16=True).exact()
     return [
         Check("unseen solved", exact.value, None if site.tiny else 0.98, least=True),
