@@ -21,7 +21,7 @@ from trm_lite.evaluation.measures import by_band, summary
 from trm_lite.evaluation.scoring import Evaluation, evaluate
 from trm_lite.evaluation.voting import evaluate_arc
 from trm_lite.nets.autoregressive import Autoregressive
-from trm_lite.nets.build import Network, build_network, resized
+from trm_lite.nets.build import Network, Uninitialised, build_network, resized
 from trm_lite.nets.compiling import compile_hot
 from trm_lite.nets.reasoner import Reasoner
 from trm_lite.nets.weights import load_weights, steps_in_training
@@ -276,7 +276,8 @@ def load(run: Path, which: str = "last") -> tuple[Network, dict]:
             )
         state = load_state(run / "last.pt")
         preset = preset_of(run)
-        model = build_network(preset.model)
+        with Uninitialised():
+            model = build_network(preset.model)
         own = {"model": model.state_dict(), "steps_done": 0}
         if problem := misfit(state, own):
             raise UserError(f"{run / 'last.pt'} is not the state of that run: {problem}.")
