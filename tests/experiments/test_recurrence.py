@@ -1,6 +1,5 @@
 """The controls of lessons 04 and 05, whose results are in assets/results/recurrence.json."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,10 +9,8 @@ RESULTS = Path(__file__).parents[2] / "assets" / "results"
 
 
 @pytest.fixture
-def recurrence(monkeypatch):
-    spec = importlib.util.spec_from_file_location("recurrence", RESULTS / "recurrence.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def recurrence(script, monkeypatch):
+    module = script("recurrence")
     monkeypatch.setattr(module, "compiled", lambda function: function)  # which takes half a minute
     return module
 

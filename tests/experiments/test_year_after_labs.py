@@ -1,8 +1,6 @@
 """The labs of the year after: what they count, and what an interruption leaves behind."""
 
-import importlib.util
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,15 +9,11 @@ import torch
 
 from trm_lite.puzzles import sudoku
 
-SCRIPT = Path(__file__).parents[2] / "assets/results/year_after_labs.py"
-
 
 @pytest.fixture
-def labs(tmp_path, monkeypatch):
+def labs(script, tmp_path, monkeypatch):
     """The script as a module, with no result yet and its file elsewhere."""
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("year_after_labs")
     monkeypatch.setattr(module, "FILE", tmp_path / "labs.json")
     return module
 
