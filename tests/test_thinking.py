@@ -2,11 +2,20 @@
 
 import pytest
 import torch
-from nets.networks import CONFIGS, fresh, puzzles
+from nets.networks import CONFIGS, REASONERS, fresh, puzzles
 
 from trm_lite.data import Batch
 from trm_lite.nets import TRM, TRMConfig
-from trm_lite.thinking import Carry, advance, answer, empty_carry, refill, think, worth_of_going_on
+from trm_lite.thinking import (
+    Carry,
+    Noise,
+    advance,
+    answer,
+    empty_carry,
+    refill,
+    think,
+    worth_of_going_on,
+)
 
 B, L = 6, 16
 
@@ -93,6 +102,19 @@ def test_answer_is_what_think_says_at_the_halting_step(model):
         assert step == 5 or logits[step - 1] > 0
         assert torch.equal(rested.tokens[row], thoughts[step - 1].logits[row].argmax(-1))
     assert (answer(model, inputs, max_steps=5, halt_above=None).steps == 5).all()
+
+
+@pytest.mark.parametrize("name", REASONERS)
+def test_noise_moves_every_network_also_one_without_a_z(name):
+    model, asked = fresh(CONFIGS[name]).eval(), puzzles(2)
+    model.generator = torch.Generator()
+
+    def scores(size):
+        model.generator.manual_seed(0)
+        return next(think(model, asked, steps=1, noise=Noise(size, (7, 8)))).logits
+
+    still, again, moved = scores(0.0), scores(0.0), scores(0.5)
+    assert torch.equal(still, again) and (moved != still).flatten(1).any(1).all()
 
 
 def test_no_gradient_from_one_supervision_step_into_the_one_before(model):

@@ -166,19 +166,20 @@ class Noise(NamedTuple):
 
     size: float  # standard deviation; 0 for none
     seeds: Sequence[int]  # B seeds
-    on: Latent = "z"  # which latent is disturbed
+    on: Latent = "z"  # which latent is disturbed, see `Latents.at`
     every_step: bool = False  # before each supervision step (PTRM, arXiv 2605.19943), or the first
 
     def disturb(self, latents: Latents, step: int) -> Latents:
         """The latents with the noise that comes before supervision step `step`, from 1."""
-        latent = getattr(latents, self.on)
-        if self.size == 0 or latent.numel() == 0 or (step > 1 and not self.every_step):
+        if self.size == 0 or (step > 1 and not self.every_step):
             return latents
+        on = latents.at(self.on)
+        latent = getattr(latents, on)
         draws = [
             torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed))
             for seed in (seed + 1_000_003 * (step - 1) for seed in self.seeds)
         ]
-        return latents._replace(**{self.on: latent + self.size * torch.stack(draws).to(latent)})
+        return latents._replace(**{on: latent + self.size * torch.stack(draws).to(latent)})
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from nets.networks import CONFIGS, fresh
 from shared_settings import SMALL
 
 from trm_lite.common import UserError
@@ -13,6 +14,7 @@ from trm_lite.data.settings import SudokuData
 from trm_lite.evaluation import scoring as evaluation
 from trm_lite.experiments import get_preset
 from trm_lite.nets.configs import SERRMConfig
+from trm_lite.nets.weights import save_weights
 from trm_lite.training import (
     ExamOptions,
     Trainer,
@@ -133,6 +135,15 @@ def test_attempts_at_what_has_no_guises_need_noise(tmp_path):
     with pytest.raises(UserError, match="let the attempts differ by noise"):
         examine_run(tmp_path, ExamOptions(tries=2), device="cpu")
     assert examine_run(tmp_path, ExamOptions(tries=2, noise=0.3), device="cpu")["tries"] == 2
+
+
+def test_noise_falls_where_there_is_something_to_disturb(tiny, tmp_path):
+    save_weights(fresh(CONFIGS["urm"]), tmp_path / "urm.safetensors", {})
+    save_weights(fresh(CONFIGS["tokens"]), tmp_path / "tokens.safetensors", {})
+    noisy = {"options": ExamOptions(steps=1, noise=0.3), "preset": tiny, "device": "cpu"}
+    assert "noise of 0.3 on y" in exam_text(examine_run(tmp_path / "urm.safetensors", **noisy))
+    with pytest.raises(UserError, match="no latents to disturb"):
+        examine_run(tmp_path / "tokens.safetensors", **noisy)
 
 
 def test_the_exam_computes_as_the_looks_of_training_do(tiny, tiny_splits, tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def evaluate(
         ranks: processes that share the puzzles; each gets the whole result.
         keep_answers: keep the answers after the last step.
         noise: standard deviation of Gaussian noise on a latent.
-        noise_on: which latent.
+        noise_on: which latent, see `Noise`.
         noise_every_step: whether the noise comes before every step, or before the first only.
         guises: show each puzzle under a random symmetry, which needs `Puzzle.symmetry`.
         seed: seed of the guises, and of what the network itself draws; puzzle i draws its noise

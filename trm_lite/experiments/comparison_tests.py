@@ -62,7 +62,7 @@ def test_further(trainer: Trainer, further: Further) -> dict:
     """Test the averaged weights at other depths, and with several attempts at each puzzle.
 
     Attempts differ by the random start of networks that have one; for others by the guise of a
-    puzzle with symmetries, else by noise on z.
+    puzzle with symmetries, else by noise on z, or on the one state of a network that has no z.
     """
     model, puzzles = trainer.ema.module, sample(trainer.splits.test, further.count)
     result: dict = {"puzzles": len(puzzles), "exact": {}, "exact_by_choice": {}}

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trm_lite.common.choices import Latent
 from trm_lite.nets.configs import ReasonerConfig
 from trm_lite.nets.layers import (
     Attention,
@@ -36,6 +37,10 @@ class Latents(NamedTuple):
 
     y: Tensor  # the current answer, called "z_H" in HRM and in the authors' code
     z: Tensor  # the latent reasoning, called "z_L" there
+
+    def at(self, name: Latent) -> Latent:
+        """The latent of that name, or "y" in a network of one state such as URM, with no z."""
+        return name if getattr(self, name).numel() else "y"
 
 
 class Thought(NamedTuple):

@@ -181,7 +181,8 @@ def _examine_by_puzzle(
     result = attempts[0]
     if options.tries > 1:
         result = Evaluation.best_of(attempts, by, options.window)
-    noisy = f"{options.noise_on} before {'every' if options.noise_every_step else 'the first'} step"
+    on = model.initial_latents(1).at(options.noise_on) if isinstance(model, Reasoner) else ""
+    noisy = f"{on} before {'every' if options.noise_every_step else 'the first'} step"
     exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
     exam |= {"halt": options.halt} | summary(result)
     if options.tries > 1:
@@ -219,6 +220,11 @@ def exam_puzzles(data: Data, options: ExamOptions) -> PuzzleSet:
 def how_attempts_differ(model: Network, puzzles: PuzzleSet, options: ExamOptions) -> str:
     """What varies between attempts: "start", "noise" or "guise"; UserError if it cannot."""
     draws = getattr(model, "draws", False)
+    if options.noise and not isinstance(model, Reasoner):
+        raise UserError(
+            "A network that writes token by token has no latents to disturb; leave the noise out.",
+            "noise",
+        )
     vary = options.vary or ("noise" if options.noise else "start" if draws else "guise")
     if vary == "start" and not draws:
         raise UserError(

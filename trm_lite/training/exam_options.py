@@ -26,7 +26,7 @@ class ExamOptions:
             a latent, or by the "guise" of a puzzle with symmetries. By default the first of these
             that there is.
         noise: Standard deviation of Gaussian noise on a latent.
-        noise_on: Which latent, y or z.
+        noise_on: Which latent, y or z; a network of one state has y alone, which is disturbed.
         noise_every_step: Add noise before every supervision step (PTRM), not only the first.
         choose: Which attempt counts: the one of which the halting head is most sure ("halting"),
             whose logits ("residual") or latents ("latent") changed least in the last steps, or
