@@ -166,14 +166,14 @@ class Noise(NamedTuple):
 
     size: float  # standard deviation; 0 for none
     seeds: Sequence[int]  # B seeds
-    on: Latent = "z"  # which latent is disturbed, see `Latents.at`
+    on: Latent = "z"  # which latent is disturbed, see `Latents.present`
     every_step: bool = False  # before each supervision step (PTRM, arXiv 2605.19943), or the first
 
     def disturb(self, latents: Latents, step: int) -> Latents:
         """The latents with the noise that comes before supervision step `step`, from 1."""
         if self.size == 0 or (step > 1 and not self.every_step):
             return latents
-        on = latents.at(self.on)
+        on = latents.present(self.on)
         latent = getattr(latents, on)
         draws = [
             torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed))

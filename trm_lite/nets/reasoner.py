@@ -38,8 +38,8 @@ class Latents(NamedTuple):
     y: Tensor  # the current answer, called "z_H" in HRM and in the authors' code
     z: Tensor  # the latent reasoning, called "z_L" there
 
-    def at(self, name: Latent) -> Latent:
-        """The latent of that name, or "y" in a network of one state such as URM, with no z."""
+    def present(self, name: Latent) -> Latent:
+        """That name, or "y" in a network of one state such as URM, which has no z."""
         return name if getattr(self, name).numel() else "y"
 
 

@@ -181,7 +181,7 @@ def _examine_by_puzzle(
     result = attempts[0]
     if options.tries > 1:
         result = Evaluation.best_of(attempts, by, options.window)
-    on = model.initial_latents(1).at(options.noise_on) if isinstance(model, Reasoner) else ""
+    on = model.initial_latents(1).present(options.noise_on) if isinstance(model, Reasoner) else ""
     noisy = f"{on} before {'every' if options.noise_every_step else 'the first'} step"
     exam = {"tries": options.tries, "noise": options.noise, "noisy": noisy, "choose": by}
     exam |= {"halt": options.halt} | summary(result)
